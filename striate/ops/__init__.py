@@ -1,0 +1,1 @@
+"""What the operators are: their equations in plain NumPy, forward and backward."""

@@ -1,0 +1,142 @@
+"""The size formula: floor((n + 2p − f) / s) + 1, per axis, with the numbers put in and what does not fit.
+
+One place computes it, for the operators, the layer notation and the explanations of the ledger.
+"""
+
+import re
+from dataclasses import dataclass
+
+from striate.errors import GeometryError
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window of `f` sliding over one axis of `n` positions.
+
+    Parameters
+    ----------
+    n: positions on the axis
+    f: positions that the window covers
+    s: step from one window to the next (stride)
+    p: positions added before and after the axis (padding)
+    dilation: distance between neighbouring positions inside the window
+    ceil: let the last window run over the end (pooling in GoogLeNet)
+
+    >>> Window(7, 3, s=2).out
+    3
+    """
+
+    n: int
+    f: int
+    s: int = 1
+    p: tuple[int, int] = (0, 0)
+    dilation: int = 1
+    ceil: bool = False
+
+    def __post_init__(self):
+        for name, value in (("size", self.n), ("window", self.f), ("stride", self.s), ("dilation", self.dilation)):
+            if value < 1:
+                raise GeometryError(f"a {name} must be at least 1, but is {value}")
+        if min(self.p) < 0:
+            raise GeometryError(f"a padding must be at least 0, but is {min(self.p)}")
+        if self.slack < 0:
+            raise GeometryError(self._too_large())
+
+    @property
+    def reach(self) -> int:
+        """Positions from the window's first to its last, gaps of dilation included."""
+        return (self.f - 1) * self.dilation + 1
+
+    @property
+    def slack(self) -> int:
+        """n + 2p − f: how far the window can slide."""
+        return self.n + sum(self.p) - self.reach
+
+    @property
+    def out(self) -> int:
+        """How many places the window takes: the output size."""
+        if not self.ceil:
+            return self.slack // self.s + 1
+        places = -(-self.slack // self.s) + 1
+        # a last window that would start behind the picture sees only padding, and is dropped
+        return places - 1 if (places - 1) * self.s >= self.n + self.p[0] else places
+
+    @property
+    def unseen(self) -> int:
+        """Rows (or columns) of the picture itself, not of the padding, that no window reaches at the end."""
+        return max(0, self.slack - (self.out - 1) * self.s - self.p[1])
+
+    @property
+    def exact(self) -> bool:
+        """Whether s divides n + 2p − f."""
+        return self.slack % self.s == 0
+
+    @property
+    def formula(self) -> str:
+        """The formula with the numbers put in: '(7 + 2·0 − 3)/2 + 1 = 3'."""
+        padding = f"2·{self.p[0]}" if self.p[0] == self.p[1] else f"{self.p[0]} + {self.p[1]}"
+        window = f"{self.f}" if self.dilation == 1 else f"{self.reach}"
+        value = self.slack / self.s + 1
+        result = f"{value:.0f}" if self.exact else f"{value:.2f} → {self.out}"
+        return f"({self.n} + {padding} − {window})/{self.s} + 1 = {result}"
+
+    def fits(self) -> list[str]:
+        """Settings near this one for which s divides n + 2p − f: ['p 1', 's 2']."""
+        found = []
+        for p in range(1, self.f):
+            if (self.n + 2 * p - self.reach) % self.s == 0 and (p, p) != self.p:
+                found.append(f"p {p}")
+                break
+        for s in sorted(range(1, self.f + 1), key=lambda s: abs(s - self.s)):
+            if self.slack % s == 0 and s != self.s:
+                found.append(f"s {s}")
+                break
+        return found
+
+    def _too_large(self) -> str:
+        have = self.n + sum(self.p)
+        what = f"{self.n} + {self.p[0]} + {self.p[1]} = {have}" if sum(self.p) else f"{self.n}"
+        needed = -(-(self.reach - self.n) // 2)
+        reach = f"{self.f}" if self.dilation == 1 else f"{self.f} with dilation {self.dilation}, which spans {self.reach},"
+        return (
+            f"a window must not be larger than the padded picture: {reach} on {what} leaves no output; "
+            f"f {have} or less, p {needed} or more, or a larger picture would fit"
+        )
+
+
+def left_over(rows: Window, columns: Window) -> str | None:
+    """A sentence about rows and columns that no window sees, and what would fit; None where all are seen."""
+    if not rows.unseen and not columns.unseen:
+        return None
+    parts = [count(w.unseen, name) for w, name in ((rows, "row"), (columns, "column")) if w.unseen]
+    worst = rows if rows.unseen else columns
+    verb = "is" if len(parts) == 1 and max(rows.unseen, columns.unseen) == 1 else "are"
+    hint = worst.fits()
+    return (
+        f"{worst.formula}: {' and '.join(parts)} {verb} never seen"
+        + (f"; {' or '.join(hint)} would fit" if hint else "")
+    )
+
+
+def count(number: int, noun: str) -> str:
+    """'1 row', '2 rows'."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def parse_size(text: str) -> tuple[int, ...]:
+    """Read a size as people write it: '227x227x3', '5×5', '7'.
+
+    >>> parse_size("32x32x3")
+    (32, 32, 3)
+    """
+    if not re.fullmatch(r"\s*-?\d+(\s*[x×X*]\s*-?\d+)*\s*", text):
+        raise GeometryError(f"a size is written height×width×channels, as in 227x227x3, but is '{text}'")
+    size = tuple(int(part) for part in re.split(r"[x×X*]", text))
+    if min(size) < 1:
+        raise GeometryError(f"every part of a size must be at least 1, but the size is {text.strip()}")
+    return size
+
+
+def show_size(size: tuple[int, ...]) -> str:
+    """Write a size as people read it: '227×227×3'."""
+    return "×".join(f"{part:,}" if part > 9999 else str(part) for part in size)
