@@ -1,1 +1,1 @@
-
+"""How things look: terminal tables, numbers with units, picture grids."""

@@ -1,0 +1,98 @@
+"""The command line: each command is a function of the library, with its parameters and its docstring.
+
+A command is loaded when it is called, so that `striate --help` answers at once. What the function returns is printed:
+a table in the terminal, or as `--json` or `--csv`. A user's mistake is one sentence on standard error and exit code 2.
+"""
+
+import ast
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+
+from striate import __version__
+from striate.errors import StriateError
+
+COMMANDS = {
+    "shapes": "striate.measure.shapes:shapes",
+    "nets": "striate.nets.listing:nets",
+    "op": {
+        "conv": "striate.ops.commands:conv",
+        "edges": "striate.ops.commands:edges",
+        "pool": "striate.ops.commands:pool",
+        "pad": "striate.ops.commands:pad",
+        "size": "striate.ops.commands:size",
+    },
+}
+GROUPS = {"op": "Try the operators of convolutional networks on a picture."}
+
+
+def summary(target: str) -> str:
+    """The first line of a function's docstring, read from its source without importing it."""
+    module, _, name = target.partition(":")
+    spec = find_spec(module)
+    assert spec and spec.origin, target
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    function = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name)
+    return (ast.get_docstring(function) or "").partition("\n")[0]
+
+
+def build(commands: dict, name: str, help: str) -> App:
+    """An application with a lazily loaded command per entry, and a sub-application per nested table."""
+    # results travel back to `run`, which prints them; errors travel back to `main`, which turns them into exit code 2
+    app = App(name, help=help, result_action="return_value", exit_on_error=False, print_error=False)
+    for word, target in commands.items():
+        if isinstance(target, dict):
+            app.command(build(target, word, GROUPS[word]))
+        else:
+            app.command(target, name=word, help=summary(target))
+    return app
+
+
+app = build(COMMANDS, "striate", "From a folder of pictures to a convolutional network that you understand and can ship.")
+app.version = __version__
+
+
+@app.meta.default
+def run(
+    *words: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    json: Annotated[bool, Parameter(negative="")] = False,
+    csv: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Run a command and print what it returns.
+
+    Parameters
+    ----------
+    words: the command with its parameters
+    json: print the result as JSON instead of a table
+    csv: print the result as comma-separated values instead of a table
+    """
+    result = app(words)
+    if result is None:
+        return
+    if json and csv:
+        raise StriateError("a result is printed in one form: give --json or --csv, not both")
+    if json:
+        print(result.to_json())
+    elif csv:
+        print(result.to_csv(), end="")
+    else:
+        from rich.console import Console
+
+        Console().print(result, highlight=False, markup=False)
+
+
+def main(words: list[str] | None = None) -> None:
+    """Run the command line; exit with 0, with 2 after a user's mistake, with 130 after Ctrl-C."""
+    try:
+        app.meta(words)
+    except (StriateError, CycloptsError) as mistake:
+        print(f"striate: {mistake}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:  # `striate shapes vgg16 | head -3` has read enough
+        sys.stderr.close()
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,23 @@
+"""Numbers as people read them."""
+
+
+def exact(value: int) -> str:
+    """Every digit, in groups of three: '62,378,344'."""
+    return f"{value:,}"
+
+
+def short(value: float) -> str:
+    """Four digits and a unit: '1.135 G', '568.7 M', '416'."""
+    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            scaled = value / size
+            return f"{scaled:.{3 if scaled < 10 else 2 if scaled < 100 else 1}f} {unit}"
+    return f"{value:g}"
+
+
+def memory(value: float) -> str:
+    """Bytes with a binary unit: '527.8 MiB'."""
+    for size, unit in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
+        if value >= size:
+            return f"{value / size:.1f} {unit}"
+    return f"{value:g} B"

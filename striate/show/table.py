@@ -1,0 +1,100 @@
+"""Tables that read well in a terminal, wide or narrow, and leave as JSON or CSV."""
+
+import csv
+import io
+import json
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: what it is called, which value of a row it shows, and how.
+
+    Parameters
+    ----------
+    title: the head of the column
+    key: the row's value of this name
+    show: turns the value into text
+    align: left for words, right for numbers
+    narrow: how soon the column is dropped in a narrow terminal; 0 is never dropped, the largest goes first
+    """
+
+    title: str
+    key: str
+    show: Any = str
+    align: Literal["left", "right"] = "right"
+    narrow: int = 0
+
+
+@dataclass
+class Table:
+    """Rows under columns, with a title above and notes below.
+
+    Parameters
+    ----------
+    columns: what is shown of each row
+    rows: a mapping per row, whose values leave unchanged as JSON and CSV
+    title: a line above
+    total: a last row, set apart
+    notes: lines below
+    """
+
+    columns: list[Column]
+    rows: list[dict[str, Any]]
+    title: str = ""
+    total: dict[str, Any] | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def to_json(self) -> str:
+        """The rows as JSON."""
+        return json.dumps({"rows": self.rows, "total": self.total, "notes": self.notes}, indent=2, ensure_ascii=False)
+
+    def to_csv(self) -> str:
+        """The rows as comma-separated values, with a head."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, fieldnames=list(self.rows[0]) if self.rows else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        return text.getvalue()
+
+    def __rich_console__(self, console, options):
+        from rich.measure import Measurement
+        from rich.padding import Padding
+        from rich.text import Text
+
+        if self.title:
+            yield Text(self.title, style="bold")
+        columns = list(self.columns)
+        while True:
+            table = self._rich(columns)
+            droppable = [column for column in columns if column.narrow]
+            if not droppable or Measurement.get(console, options.update(max_width=10_000), table).maximum <= options.max_width:
+                break
+            columns.remove(max(droppable, key=lambda column: column.narrow))
+        yield table
+        if len(columns) < len(self.columns):
+            hidden = ", ".join(column.title for column in self.columns if column not in columns)
+            yield Text(f"not shown, for want of width: {hidden}", style="dim")
+        for note in self.notes:
+            yield Padding(Text(note), (0, 0, 0, 0))
+
+    def _rich(self, columns: list[Column]):
+        from rich import box
+        from rich.table import Table as RichTable
+        from rich.text import Text
+
+        table = RichTable(box=box.SIMPLE_HEAD, show_footer=False, pad_edge=False, padding=(0, 1))
+        for column in columns:
+            table.add_column(column.title, justify=column.align, overflow="fold")
+        for row in self.rows:
+            table.add_row(*(self._cell(column, row) for column in columns))
+        if self.total:
+            table.add_section()
+            table.add_row(*(Text(self._cell(column, self.total), style="bold") for column in columns))
+        return table
+
+    @staticmethod
+    def _cell(column: Column, row: dict[str, Any]) -> str:
+        value = row.get(column.key)
+        return "" if value is None else column.show(value)
