@@ -97,11 +97,25 @@ class Window:
         have = self.n + sum(self.p)
         what = f"{self.n} + {self.p[0]} + {self.p[1]} = {have}" if sum(self.p) else f"{self.n}"
         needed = -(-(self.reach - self.n) // 2)
-        reach = f"{self.f}" if self.dilation == 1 else f"{self.f} with dilation {self.dilation}, which spans {self.reach},"
+        reach = (
+            f"{self.f}" if self.dilation == 1 else f"{self.f} with dilation {self.dilation}, which spans {self.reach},"
+        )
         return (
             f"a window must not be larger than the padded picture: {reach} on {what} leaves no output; "
             f"f {have} or less, p {needed} or more, or a larger picture would fit"
         )
+
+
+def same_padding(f: int, dilation: int = 1) -> tuple[int, int]:
+    """Padding before and after an axis that keeps its size at stride 1: (f − 1)/2 for an odd f.
+
+    An even window needs one position more after than before. With a stride s the output is ⌈n/s⌉.
+
+    >>> same_padding(5), same_padding(4)
+    ((2, 2), (1, 2))
+    """
+    total = (f - 1) * dilation
+    return total // 2, total - total // 2
 
 
 def left_over(rows: Window, columns: Window) -> str | None:
@@ -112,9 +126,8 @@ def left_over(rows: Window, columns: Window) -> str | None:
     worst = rows if rows.unseen else columns
     verb = "is" if len(parts) == 1 and max(rows.unseen, columns.unseen) == 1 else "are"
     hint = worst.fits()
-    return (
-        f"{worst.formula}: {' and '.join(parts)} {verb} never seen"
-        + (f"; {' or '.join(hint)} would fit" if hint else "")
+    return f"{worst.formula}: {' and '.join(parts)} {verb} never seen" + (
+        f"; {' or '.join(hint)} would fit" if hint else ""
     )
 
 
