@@ -51,7 +51,9 @@ def build(commands: dict, name: str, help: str) -> App:
     return app
 
 
-app = build(COMMANDS, "striate", "From a folder of pictures to a convolutional network that you understand and can ship.")
+app = build(
+    COMMANDS, "striate", "From a folder of pictures to a convolutional network that you understand and can ship."
+)
 app.version = __version__
 
 

@@ -1,0 +1,184 @@
+"""Net: a Sequential of named stages, `stem`, `stage1` … `stageN`, `head`, that knows its input and can be frozen, cut and tapped."""
+
+import copy
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from striate.errors import StriateError, UnknownName
+from striate.nets.modules import Auxiliary
+from striate.preprocess import Preprocess
+
+
+class Net(nn.Sequential):
+    """A network as a row of named stages; its forward pass is Sequential's own.
+
+    Parameters
+    ----------
+    stages: a module per stage name, in order
+    input: height, width and channels of the pictures that it takes
+    name: the name or text that it was built from
+    notes: remarks about its geometry, such as rows that no window sees
+
+    >>> from striate.nets.build import net
+    >>> net("lenet5")[:-1]  # doctest: +ELLIPSIS
+    Net(
+    ...
+    """
+
+    def __init__(
+        self,
+        stages: Mapping[str, nn.Module],
+        input: tuple[int, int, int] | None = None,
+        name: str = "",
+        notes: list[str] | None = None,
+    ):
+        super().__init__()
+        for stage, module in stages.items():
+            self.add_module(stage, module)
+        self.side_heads = [module for module in self.modules() if isinstance(module, Auxiliary)]
+        self.input = input
+        self.name = name
+        self.notes = notes or []
+        self.classes: tuple[str, ...] | None = None  # names in the order of the outputs, where they are known
+        self.preprocess: Preprocess | None = None  # what the loaded weights expect
+        self.frozen: str | None = None  # the last stage that is frozen
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """(batch, channels, height, width) -> logits (batch, classes); in training, the logits of side heads follow in a tuple."""
+        for stage in self:
+            x = stage(x)
+        if not self.training or not self.side_heads:
+            return x
+        logits = tuple(head.logits for head in self.side_heads if head.logits is not None)
+        for head in self.side_heads:
+            head.logits = None  # do not keep the graph alive
+        return (x, *logits)
+
+    def __getitem__(self, index: slice | int | str) -> "nn.Module":
+        """A stage by number or name, or a part of the network: `net[:-1]` is the backbone."""
+        if isinstance(index, str):
+            if index not in self._modules:
+                raise UnknownName("stage", index, self._modules)
+            return getattr(self, index)
+        if isinstance(index, int):
+            return super().__getitem__(index)
+        names = list(self._modules)[index]
+        from_start = names[:1] == list(self._modules)[:1]
+        part = Net({name: getattr(self, name) for name in names}, self.input if from_start else None, self.name)
+        part.preprocess = self.preprocess if from_start else None
+        part.train(self.training)
+        return part
+
+    def freeze(self, upto: str | None) -> Self:
+        """Keep the weights and the batch-norm statistics of all stages up to and with this one still; None thaws all.
+
+        Parameters
+        ----------
+        upto: the last stage to freeze
+        """
+        if upto is not None and upto not in self._modules:
+            raise UnknownName("stage", upto, self._modules)
+        self.frozen = upto
+        frozen = self._frozen()
+        for name, stage in self.named_children():
+            stage.requires_grad_(name not in frozen)
+        return self.train(self.training)
+
+    def _frozen(self) -> list[str]:
+        names = list(self._modules)
+        return names[: names.index(self.frozen) + 1] if self.frozen is not None else []
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch to training (or evaluation); frozen stages stay in evaluation, so that no statistic of theirs moves."""
+        super().train(mode)
+        for name in self._frozen():
+            getattr(self, name).eval()
+        return self
+
+    def with_head(self, classes: int) -> "Net":
+        """A copy whose last layer, and that of every side head, has this many outputs and fresh weights.
+
+        Parameters
+        ----------
+        classes: the number of outputs
+        """
+        from striate.nets.build import fill
+
+        if classes < 1:
+            raise StriateError(f"a head needs at least 1 class, but {classes} are asked for")
+        other = copy.deepcopy(self)
+        other.classes = None
+        for module in (*other.side_heads, other):
+            path, last = last_layer(module)
+            parent = module.get_submodule(path.rpartition(".")[0])
+            setattr(parent, path.rpartition(".")[2], renewed := resized(last, classes))
+            fill(renewed, renewed.weight.device, prefix=path)
+            renewed.train(last.training)
+        return other
+
+    @contextmanager
+    def tap(self, *paths: str) -> Iterator[dict[str, Tensor]]:
+        """Collect what modules put out, by path, during the forward passes inside the `with`.
+
+        Parameters
+        ----------
+        paths: a stage ('stage2') or any module inside one ('stage2.0.body')
+
+        >>> from striate.nets.build import net
+        >>> lenet = net("lenet5")
+        >>> with lenet.tap("stage1") as seen:
+        ...     _ = lenet(torch.zeros(1, 3, 32, 32))
+        >>> seen["stage1"].shape
+        torch.Size([1, 8, 14, 14])
+        """
+        known = dict(self.named_modules())
+        for path in paths:
+            if path not in known or not path:
+                raise UnknownName("module of this network", path, filter(None, known))
+        seen: dict[str, Tensor] = {}
+        hooks = [
+            known[path].register_forward_hook(lambda _m, _i, out, path=path: seen.__setitem__(path, out))
+            for path in paths
+        ]
+        try:
+            yield seen
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    @property
+    def notation(self) -> str:
+        """The network as a text in the layer notation, which builds it again."""
+        from striate.nets.printing import notation
+
+        return notation(self)
+
+
+def last_layer(module: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
+    """The last layer with weights: the one that names classes."""
+    layers = [
+        (path, m)
+        for path, m in module.named_modules()
+        if isinstance(m, nn.Linear | nn.Conv2d) and in_body(module, path)
+    ]
+    if not layers:
+        raise StriateError("this network has no fully connected or convolution layer whose outputs could be classes")
+    return layers[-1]
+
+
+def in_body(module: nn.Module, path: str) -> bool:
+    """Whether a path belongs to the network itself and not to one of its side heads."""
+    parts = path.split(".")
+    return not any(isinstance(module.get_submodule(".".join(parts[:n])), Auxiliary) for n in range(1, len(parts)))
+
+
+def resized(layer: nn.Linear | nn.Conv2d, outputs: int) -> nn.Linear | nn.Conv2d:
+    """A layer like this one with another number of outputs."""
+    settings = {"bias": layer.bias is not None, "device": layer.weight.device, "dtype": layer.weight.dtype}
+    if isinstance(layer, nn.Linear):
+        return nn.Linear(layer.in_features, outputs, **settings)
+    return nn.Conv2d(layer.in_channels, outputs, layer.kernel_size, layer.stride, layer.padding, **settings)  # type: ignore[arg-type]

@@ -1,0 +1,84 @@
+"""The networks of the papers, by name. An entry's text is in the layer notation and made from the paper's table."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from striate.errors import NotationError, UnknownName
+from striate.nets.grammar import LAYER
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One network.
+
+    Parameters
+    ----------
+    name: what it is asked for by
+    text: makes the notation; takes `classes` and the options
+    input: the native size of its pictures
+    year: of publication
+    idea: what was new, in a few words
+    classes: outputs, unless others are asked for
+    options: keywords that `text` takes beside `classes`
+    """
+
+    name: str
+    text: Callable[..., str]
+    input: str
+    year: int
+    idea: str
+    classes: int = 1000
+    options: tuple[str, ...] = field(default=())
+
+
+def zoo() -> dict[str, Entry]:
+    """Every network, the oldest first."""
+    from striate.nets import (
+        alexnet,
+        convnext,
+        efficientnet,
+        googlenet,
+        lenet,
+        mobilenet,
+        nin,
+        resnet,
+        resnet_cifar,
+        vgg,
+    )
+
+    families = (lenet, alexnet, nin, vgg, googlenet, resnet, resnet_cifar, mobilenet, efficientnet, convnext)
+    return {entry.name: entry for family in families for entry in family.NETWORKS}
+
+
+def find(text: str) -> Entry | None:
+    """The entry of a name; None for a text in the layer notation; an error for a word that is neither."""
+    if not re.fullmatch(r"\s*[\w.-]+\s*(\([^)|]*\))?\s*", text):
+        return None
+    name, _ = split_options(text)
+    if name in (known := zoo()):
+        return known[name]
+    if re.sub(r"\d+$", "", name) in LAYER or name in LAYER:
+        return None
+    raise UnknownName("network", name, known)
+
+
+def split_options(text: str) -> tuple[str, dict[str, object]]:
+    """'resnet20(shortcut=B)' -> 'resnet20', {'shortcut': 'B'}; a bare word switches an option on."""
+    name, _, inside = text.strip().rstrip(")").partition("(")
+    options: dict[str, object] = {}
+    for part in filter(None, (part.strip() for part in inside.split(","))):
+        key, equals, value = (word.strip() for word in part.partition("="))
+        if equals and not value:
+            raise NotationError(f"an option is written name=value, as in resnet20(shortcut=B), but '{part}' is written")
+        options[key] = number(value) if equals else True
+    return name.strip(), options
+
+
+def number(value: str) -> object:
+    if value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    try:
+        return float(value) if "." in value else int(value)
+    except ValueError:
+        return value
