@@ -160,7 +160,9 @@ class Trace(NamedTuple):
         on = {axis for dim in dims for axis in axes(self._dims()[dim])}
         trace = self.gate(*dims)
         if trace.sights:
-            trace = trace._replace(sights=tuple(Sight(None, s.span) if i in on else s for i, s in enumerate(trace.sights)))
+            trace = trace._replace(
+                sights=tuple(Sight(None, s.span) if i in on else s for i, s in enumerate(trace.sights))
+            )
         gone = {dim % len(self._dims()) for dim in dims}
         left = [() if i in gone else dim for i, dim in enumerate(self._dims()) if keep or i not in gone]
         return trace._replace(dims=tuple(left))

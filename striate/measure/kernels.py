@@ -20,7 +20,9 @@ def convolution(x, weight, bias, stride, padding, dilation, transposed, output_p
     if weight.dim() != x.dim() or x.dtype != weight.dtype or n_axes < 1:
         return None
     stride, padding, dilation = (spread(v, n_axes) for v in (stride, padding, dilation))
-    out, here = (weight.shape[1] * groups, weight.shape[0]) if transposed else (weight.shape[0], weight.shape[1] * groups)
+    out, here = (
+        (weight.shape[1] * groups, weight.shape[0]) if transposed else (weight.shape[0], weight.shape[1] * groups)
+    )
     if x.shape[1] != here or weight.shape[0] % groups or (bias is not None and bias.shape != (out,)):
         return None
     size = []

@@ -32,7 +32,9 @@ class MetaMode(TorchDispatchMode):
     def __init__(self, module: nn.Module):
         super().__init__()
         self.own = {id(tensor): tensor for tensor in chain(module.parameters(), module.buffers())}
-        self.stand_ins: dict[int, tuple[Tensor, Tensor]] = {}  # id -> the tensor (kept, so that its id stays its own), its double
+        self.stand_ins: dict[
+            int, tuple[Tensor, Tensor]
+        ] = {}  # id -> the tensor (kept, so that its id stays its own), its double
         self.failure: Failure | None = None
 
     @classmethod
@@ -40,10 +42,14 @@ class MetaMode(TorchDispatchMode):
         # otherwise PyTorch wraps __torch_dispatch__ in a decorator that imports torch._dynamo, which takes a second
         return False
 
-    def __torch_dispatch__(self, function: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         given, kwargs = args, kwargs or {}
         if not all(type(arg) is Tensor and arg.is_meta for arg in args):
-            tensors = [t for arg in chain(args, kwargs.values()) for t in (arg if type(arg) in (list, tuple) else (arg,))]
+            tensors = [
+                t for arg in chain(args, kwargs.values()) for t in (arg if type(arg) in (list, tuple) else (arg,))
+            ]
             tensors = [t for t in tensors if isinstance(t, Tensor)]
             if not any(t.is_meta for t in tensors) and self._stays_real(function, tensors):
                 return function(*args, **kwargs)

@@ -1,0 +1,272 @@
+"""The observer: one pass of any module on the meta device, a row for each layer.
+
+A row is one call of a module without children, or one operation that a container does itself (`x + identity`, `torch.flatten`).
+Views make no row. Nothing is computed and the module is as before afterwards.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules import module as modules
+
+from striate.measure.field import HEIGHT, WIDTH, Dim, Sight, Trace, Unplaced, axes, length, plain
+from striate.measure.kinds import MODULES, kind
+from striate.measure.meta import MetaMode, aten
+from striate.measure.rules import Call, Slide, macs, rule_of, slides
+
+# the same values under another name or at another place: no layer of its own
+QUIET = {
+    aten.clone.default,
+    aten._to_copy.default,
+    aten.lift_fresh.default,
+    aten._unsafe_view.default,
+    aten.copy_.default,
+}
+
+
+@dataclass
+class Row:
+    """What one layer costs and sees.
+
+    Parameters
+    ----------
+    path: where the layer is in the module ('layer1.0.conv1'; '' for the module itself)
+    kind: what it is ('conv 3×3 s2')
+    output: the size of its output: height, width, channels where it is a map
+    parameters: weights and biases that no earlier row has counted
+    shared: weights and biases that an earlier row has counted
+    macs: multiply-adds of convolutions, fully connected layers and matrix products
+    values: numbers in its output that are newly stored (0 where it writes over its input)
+    kept: bytes of one such number, where it is no floating-point one
+    sights: what a position sees along height and width; None where that cannot be placed
+    depth: layers with weights on the longest path so far
+    lost: why the field cannot be placed
+    slides: the geometry of its window along each axis
+    """
+
+    path: str
+    kind: str
+    output: tuple[int, ...]
+    parameters: int
+    shared: int
+    macs: int
+    values: int
+    kept: int | None
+    sights: tuple[Sight, ...] | None
+    depth: int
+    lost: str
+    slides: list[Slide]
+
+
+@dataclass
+class Frame:
+    """A module that is running: the operations of a leaf, the weights used since its last row."""
+
+    path: str
+    module: nn.Module | None
+    leaf: bool
+    calls: list[tuple[Call, Trace]] = field(default_factory=list)
+    parameters: int = 0
+    shared: int = 0
+
+
+@lru_cache(maxsize=None)
+def is_view(function: Any) -> bool:
+    return function.is_view
+
+
+@lru_cache(maxsize=None)
+def writes(function: Any) -> bool:
+    """Whether an operation writes over its first argument."""
+    arguments = function._schema.arguments
+    return bool(arguments and arguments[0].alias_info and arguments[0].alias_info.is_write)
+
+
+@lru_cache(maxsize=None)
+def makes(function: Any) -> bool:
+    """Whether an operation takes only the shape of its argument: zeros_like, new_empty."""
+    name = function._schema.name.removeprefix("aten::")
+    return name.startswith("new_") or name.endswith("_like")
+
+
+rule_of_cached = lru_cache(maxsize=None)(rule_of)
+
+
+class Observer(MetaMode):
+    """Watches one pass. Afterwards `rows` holds the layers, and `frames` the path to where an error stopped it."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__(network)
+        self.rows: list[Row] = []
+        self.paths = {id(child): path for path, child in network.named_modules()}
+        self.frames = [Frame("", None, leaf=False)]
+        self.traces: dict[int, Trace] = {}
+        self.views: dict[int, list[Tensor]] = {}  # a tensor's id -> all tensors that share its memory
+        self.alive: list[Any] = []  # results, kept so that their ids stay their own
+        self.counted: set[int] = set()
+
+    @contextmanager
+    def hooked(self) -> Iterator[None]:
+        """Know which module is running, by PyTorch's global hooks, which are gone afterwards."""
+        before = modules.register_module_forward_pre_hook(self._enter)
+        after = modules.register_module_forward_hook(self._leave)
+        try:
+            yield
+        finally:
+            before.remove()
+            after.remove()
+
+    def run(self, network: nn.Module, size: tuple[int, int, int]) -> Any:
+        """Pass one picture of a size (height, width, channels) through the network."""
+        height, width, depth = size
+        dtype = next((p.dtype for p in network.parameters() if p.is_floating_point()), torch.float32)
+        picture = torch.empty(1, depth, height, width, dtype=dtype, device="meta")
+        self.traces[id(picture)] = Trace.picture(height, width, depth)
+        self.alive.append(picture)
+        self.thread = threading.get_ident()
+        with torch.no_grad(), self.hooked(), self:
+            return network(picture)
+
+    def _enter(self, module: nn.Module, inputs: Any) -> None:
+        path = self.paths.get(id(module))
+        if path is not None and threading.get_ident() == self.thread:
+            self.frames.append(Frame(path, module, leaf=not module._modules))
+
+    def _leave(self, module: nn.Module, inputs: Any, output: Any) -> None:
+        if id(module) not in self.paths or threading.get_ident() != self.thread:
+            return
+        while (frame := self.frames.pop()).module is not module:
+            pass  # a module below raised, and this one caught it
+        if frame.calls:
+            self._add(
+                frame, next((t for t in tensors_in((output,)) if id(t) in self.traces), frame.calls[-1][0].result)
+            )
+        else:
+            self.frames[-1].parameters += frame.parameters
+            self.frames[-1].shared += frame.shared
+
+    def see(self, function: Any, given: tuple, args: tuple, kwargs: dict[str, Any], result: Any) -> None:
+        self.alive.append(result)
+        self._count_weights(given)
+        traces = self.traces
+        if not any(id(t) in traces for t in (args if all(type(a) is Tensor for a in args) else tensors_in(args))):
+            return
+        if makes(function):
+            return
+        call = Call(function, args, kwargs, result, traces)
+        work = macs(call)
+        trace = self._place(call, weighted=work > 0 and self.frames[-1].parameters + self.frames[-1].shared > 0)
+        quiet = is_view(function) or function in QUIET
+        if not quiet:
+            frame = self.frames[-1]
+            frame.calls.append((call, trace))
+            if not frame.leaf:
+                self._add(frame, call.result)
+
+    def _count_weights(self, given: tuple) -> None:
+        for tensor in tensors_in(given):
+            if isinstance(tensor, nn.Parameter) and id(tensor) in self.own:
+                if id(tensor) in self.counted:
+                    self.frames[-1].shared += tensor.numel()
+                else:
+                    self.counted.add(id(tensor))
+                    self.frames[-1].parameters += tensor.numel()
+
+    def _place(self, call: Call, weighted: bool) -> Trace:
+        """Find the traces of a call's results, and note them; returns the first."""
+        before = [trace for t in tensors_in(call.args) if (trace := self.traces.get(id(t)))]
+        depth = max(trace.depth for trace in before) + weighted
+        lost = next((trace.lost for trace in before if trace.lost), "")
+        results = tensors_in((call.result,))
+        try:
+            rule = rule_of_cached(call.function)
+            if rule is None:
+                raise Unplaced(str(call.function).removeprefix("aten.").partition(".")[0].strip("_"))
+            placed = rule(call)
+        except Unplaced as why:
+            at = self.frames[-1].path
+            because = lost or f"{why} at {at}" if at else str(why)
+            placed = Trace(
+                map_dims(results[0].shape) if slides(call.function, call.args) else None, None, depth, because
+            )
+        found = placed if isinstance(placed, list) else [placed] * len(results)
+        for tensor, trace in zip(results, found, strict=True):
+            self._note(call, tensor, trace._replace(depth=depth))
+        return self.traces[id(results[0])]
+
+    def _note(self, call: Call, tensor: Tensor, trace: Trace) -> None:
+        if is_view(call.function):
+            group = self.views.setdefault(id(call.args[0]), [call.args[0]])
+            group.append(tensor)
+            self.views[id(tensor)] = group
+        elif writes(call.function) and self.traces.get(id(tensor)) != trace:
+            for other in self.views.get(id(tensor), ()):
+                if other is not tensor:  # a part was written through a view: what the whole sees now is not followed
+                    self.traces[id(other)] = trace.unplace(
+                        f"written in parts at {self.frames[-1].path}", map_dims(other.shape)
+                    )
+        self.traces[id(tensor)] = trace
+
+    def _add(self, frame: Frame, output: Tensor) -> None:
+        """Make a row of a frame's calls."""
+        trace, calls = self.traces[id(output)], [call for call, _ in frame.calls]
+        work = [macs(call) for call in calls]
+        main = calls[work.index(max(work))]
+        name = kind(main)
+        in_place = all(writes(call.function) for call in calls)
+        if frame.leaf and len(calls) > 1 and not max(work):
+            single = [call for call in calls if rule_of_cached(call.function) is not rule_of_cached(aten.relu.default)]
+            class_name = type(frame.module).__name__
+            name = kind(single[0]) if len(single) == 1 else MODULES.get(class_name, class_name)
+        self.rows.append(
+            Row(
+                path=frame.path,
+                kind=name,
+                output=size_of(output, trace),
+                parameters=frame.parameters,
+                shared=frame.shared,
+                macs=sum(work),
+                values=0 if in_place else output.numel(),
+                kept=None if output.is_floating_point() else output.element_size(),
+                sights=trace.sights,
+                depth=trace.depth,
+                lost=trace.lost,
+                slides=slides(main.function, main.args),
+            )
+        )
+        frame.calls, frame.parameters, frame.shared = [], 0, 0
+
+
+def tensors_in(values: Any) -> list[Tensor]:
+    """The tensors among some values, and in the lists and tuples among them."""
+    if any(isinstance(value, (list, tuple, dict)) for value in values):
+        values = chain.from_iterable(
+            v.values() if isinstance(v, dict) else v if isinstance(v, (list, tuple)) else (v,) for v in values
+        )
+    return [value for value in values if isinstance(value, Tensor)]
+
+
+def map_dims(shape: torch.Size) -> tuple[Dim, ...] | None:
+    """The dimensions of a map. # (batch, channels, height, width)"""
+    if len(shape) != 4:
+        return None
+    return ((), plain(shape[1]), ((shape[2], HEIGHT),), ((shape[3], WIDTH),))
+
+
+def size_of(tensor: Tensor, trace: Trace) -> tuple[int, ...]:
+    """A size as people write it: height, width, channels; without the batch."""
+    if trace.dims is None or len(trace.dims) != tensor.dim() or tensor.dim() == 0:
+        return tuple(tensor.shape[1:])
+    dims = trace.dims[1:]
+    maps = sorted((axes(dim), i) for i, dim in enumerate(dims) if axes(dim))
+    rest = [i for i, dim in enumerate(dims) if not axes(dim)]
+    if tensor.dim() == 4 and not maps and length(dims[1]) == length(dims[2]) == 1:
+        return (1, 1, length(dims[0]))  # a map of one position
+    return tuple(tensor.shape[1:][i] for i in [*(i for _, i in maps), *rest])
