@@ -55,9 +55,7 @@ def net(
         built = net_with_weights(layers, weights, size, number, seed, options)
     else:
         built = assemble(layers, size, number, options)
-        device = torch.get_default_device()
-        if device.type != "meta":
-            fill(built, device, seed)
+        fill(built, torch.get_default_device(), seed)
     built.classes = names
     return built
 
@@ -306,6 +304,8 @@ def fill(network: nn.Module, device: torch.device, seed: int = 0, prefix: str = 
 
     He et al. (2015): weights are normal with variance 2 / inputs, which keeps the size of signals through ReLU; 1 / inputs in the last layer.
     """
+    if device.type == "meta":
+        return
     layers = [(path, module) for path, module in network.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
     last = layers[-1][0] if layers else None
     for path, module in network.named_modules():
@@ -315,8 +315,11 @@ def fill(network: nn.Module, device: torch.device, seed: int = 0, prefix: str = 
         if isinstance(module, nn.Linear | nn.Conv2d):
             inputs = math.prod(module.weight.shape[1:])
             address = hashlib.sha256(f"{seed}:{prefix}{path}".encode()).digest()
-            generator = torch.Generator(device).manual_seed(int.from_bytes(address[:8], "little") >> 1)
-            module.weight.normal_(0, math.sqrt((1 if path == last else 2) / inputs), generator=generator)
+            generator = torch.Generator().manual_seed(int.from_bytes(address[:8], "little") >> 1)
+            # drawn on the processor, so that every device begins with the same weights
+            values = torch.empty_like(module.weight, device="cpu")
+            values.normal_(0, math.sqrt((1 if path == last else 2) / inputs), generator=generator)
+            module.weight.copy_(values)
             if module.bias is not None:
                 module.bias.zero_()
         elif isinstance(module, nn.modules.batchnorm._BatchNorm | ChannelNorm):

@@ -103,7 +103,7 @@ TOKENS = re.compile(
        | (?P<size>-?\d+(?:x-?\d+)+(?![a-z0-9]))
        | (?P<number>{NUMBER}(?![a-z0-9]))
        | (?P<mark>[()\[\]|+*])
-       | (?P<space>[\s,;.\-–→]+)                    # separators, and the dashes and arrows of notes
+       | (?P<space>(?:[\s,;.–→]|-(?!\d))+)                  # separators, and the dashes and arrows of notes
        | (?P<other>.)""",
     re.VERBOSE,
 )
