@@ -1,11 +1,11 @@
 """Receptive fields as algebra: which part of the picture can a value depend on? No torch in here.
 
-Along one axis of the picture, position i of a feature map sees the input pixels start + i·stride … start + i·stride + size − 1.
-Sizes are not clipped at the picture's border, as papers count them. What sees the same pixels from every position (after a global
-pool, or through a squeeze-and-excite gate) has a span instead of, or beside, its field.
+Along one axis of the picture, position i of a feature map sees the input pixels from start + i·stride on, `size` of
+them. Sizes are not clipped at the picture's border, as papers count them. What sees the same pixels from every position
+(after a global pool, or through a squeeze-and-excite gate) has a span instead of, or beside, its field.
 
-A tensor's dimensions need not be (batch, channels, height, width): a `Trace` knows which of them walk along which axis of the
-picture, through permutations and reshapes. What cannot be placed says so (`Unplaced`); nothing is guessed.
+A tensor's dimensions need not be (batch, channels, height, width): a `Trace` knows which of them walk along which axis
+of the picture, through permutations and reshapes. What cannot be placed says so (`Unplaced`); nothing is guessed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -51,7 +51,7 @@ class Field(NamedTuple):
 
 
 class Sight(NamedTuple):
-    """What a tensor sees along one axis of the picture: from each position (field), from every one alike (span), or both."""
+    """What a tensor sees along one axis of the picture: from each position its field, from every one alike the span."""
 
     field: Field | None = None
     span: Span | None = None
@@ -144,7 +144,7 @@ class Trace(NamedTuple):
         return self.set_dim(dim, ((n, on[0]),))._replace(sights=sights)
 
     def gate(self, *dims: int) -> "Trace":
-        """After each value met all others along these dimensions (softmax, group norm): its own field, and all of theirs."""
+        """After each value met all others along these dimensions (softmax, group norm): its field and their span."""
         trace = self
         for dim in dims:
             for n, axis in self._dims()[dim]:

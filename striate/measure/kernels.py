@@ -1,8 +1,9 @@
 """Sizes of the common operations, computed here: PyTorch's own meta kernels for them are slow.
 
-A meta kernel gives a result's shape without its values. Those of convolution, batch norm, ReLU and many more are written in
-Python: the first use imports torch._dynamo (about a second) and each call takes up to 2 ms. The rules here take microseconds.
-A rule returns None where it does not apply or where sizes do not fit: then PyTorch's kernel runs, or raises its own error.
+A meta kernel gives a result's shape without its values. Those of convolution, batch norm, ReLU and many more are
+written in Python: the first use imports torch._dynamo (about a second) and each call takes up to 2 ms. The rules here
+take microseconds. A rule returns None where it does not apply or where sizes do not fit: then PyTorch's kernel runs, or
+raises its own error.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,7 +32,7 @@ def convolution(x, weight, bias, stride, padding, dilation, transposed, output_p
     ):
         reach = (f - 1) * d + 1
         n_out = (n - 1) * s - 2 * p + reach + more if transposed else (n + 2 * p - reach) // s + 1
-        if n_out < 1 or n + 2 * p < reach and not transposed:
+        if n_out < 1 or (n + 2 * p < reach and not transposed):
             return None
         size.append(n_out)
     return x.new_empty((x.shape[0], out, *size))
@@ -148,10 +149,21 @@ def cat(tensors, dim=0):
     return first.new_empty(size)
 
 
-UNARY = """
-    relu hardtanh hardswish hardsigmoid silu sigmoid tanh gelu elu leaky_relu mish clamp exp log sqrt rsqrt abs neg square
-""".split()
-IN_PLACE = "relu_ hardtanh_ hardswish_ hardsigmoid_ silu_ sigmoid_ tanh_ gelu_ elu_ leaky_relu_ mish_ clamp_".split()
+ACTIVATIONS = (
+    "relu",
+    "hardtanh",
+    "hardswish",
+    "hardsigmoid",
+    "silu",
+    "sigmoid",
+    "tanh",
+    "gelu",
+    "elu",
+    "leaky_relu",
+    "mish",
+)
+UNARY = (*ACTIVATIONS, "clamp", "exp", "log", "sqrt", "rsqrt", "abs", "neg", "square")
+IN_PLACE = (*(f"{name}_" for name in ACTIVATIONS), "clamp_")
 BINARY = ("add", "sub", "mul", "div")
 
 KERNELS: dict[Any, Callable[..., Any]] = {

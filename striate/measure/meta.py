@@ -72,10 +72,10 @@ class MetaMode(TorchDispatchMode):
         return result
 
     def see(self, function: Any, given: tuple, args: tuple, kwargs: dict[str, Any], result: Any) -> None:
-        """Called after each operation on tensors without values: `given` as the module gave them, `args` their doubles."""
+        """Called after each operation: `given` are its arguments as the module gave them, `args` their doubles."""
 
     def _stays_real(self, function: Any, tensors: list[Tensor]) -> bool:
-        """Whether to compute with values: among small tensors that the module makes itself, and nothing of its own is written."""
+        """Whether to compute with values: on tensors that the pass itself makes, writing none of the module's."""
         if function is aten._local_scalar_dense.default:
             return True
         own = [t for t in tensors if id(t) in self.own]

@@ -1,14 +1,14 @@
 """The observer: one pass of any module on the meta device, a row for each layer.
 
-A row is one call of a module without children, or one operation that a container does itself (`x + identity`, `torch.flatten`).
-Views make no row. Nothing is computed and the module is as before afterwards.
+A row is one call of a module without children, or one operation that a container does itself (`x + identity`). Views
+make no row. Nothing is computed and the module is as before afterwards.
 """
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from itertools import chain
 from typing import Any
 
@@ -72,31 +72,31 @@ class Frame:
     path: str
     module: nn.Module | None
     leaf: bool
-    calls: list[tuple[Call, Trace]] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
     parameters: int = 0
     shared: int = 0
 
 
-@lru_cache(maxsize=None)
+@cache
 def is_view(function: Any) -> bool:
     return function.is_view
 
 
-@lru_cache(maxsize=None)
+@cache
 def writes(function: Any) -> bool:
     """Whether an operation writes over its first argument."""
     arguments = function._schema.arguments
     return bool(arguments and arguments[0].alias_info and arguments[0].alias_info.is_write)
 
 
-@lru_cache(maxsize=None)
+@cache
 def makes(function: Any) -> bool:
     """Whether an operation takes only the shape of its argument: zeros_like, new_empty."""
     name = function._schema.name.removeprefix("aten::")
     return name.startswith("new_") or name.endswith("_like")
 
 
-rule_of_cached = lru_cache(maxsize=None)(rule_of)
+rule_of_cached = cache(rule_of)
 
 
 class Observer(MetaMode):
@@ -145,12 +145,15 @@ class Observer(MetaMode):
         while (frame := self.frames.pop()).module is not module:
             pass  # a module below raised, and this one caught it
         if frame.calls:
-            self._add(
-                frame, next((t for t in tensors_in((output,)) if id(t) in self.traces), frame.calls[-1][0].result)
-            )
+            self._add(frame, self._output(output, frame))
         else:
             self.frames[-1].parameters += frame.parameters
             self.frames[-1].shared += frame.shared
+
+    def _output(self, output: Any, frame: Frame) -> Tensor:
+        """The (first) tensor that comes from the picture among what a module returns, or else of its last operation."""
+        known = [t for t in tensors_in((output,)) if id(t) in self.traces]
+        return known[0] if known else tensors_in((frame.calls[-1].result,))[0]
 
     def see(self, function: Any, given: tuple, args: tuple, kwargs: dict[str, Any], result: Any) -> None:
         self.alive.append(result)
@@ -162,13 +165,13 @@ class Observer(MetaMode):
             return
         call = Call(function, args, kwargs, result, traces)
         work = macs(call)
-        trace = self._place(call, weighted=work > 0 and self.frames[-1].parameters + self.frames[-1].shared > 0)
+        self._place(call, weighted=work > 0 and self.frames[-1].parameters + self.frames[-1].shared > 0)
         quiet = is_view(function) or function in QUIET
         if not quiet:
             frame = self.frames[-1]
-            frame.calls.append((call, trace))
+            frame.calls.append(call)
             if not frame.leaf:
-                self._add(frame, call.result)
+                self._add(frame, tensors_in((call.result,))[0])
 
     def _count_weights(self, given: tuple) -> None:
         for tensor in tensors_in(given):
@@ -179,8 +182,8 @@ class Observer(MetaMode):
                     self.counted.add(id(tensor))
                     self.frames[-1].parameters += tensor.numel()
 
-    def _place(self, call: Call, weighted: bool) -> Trace:
-        """Find the traces of a call's results, and note them; returns the first."""
+    def _place(self, call: Call, weighted: bool) -> None:
+        """Find the traces of a call's results, and note them."""
         before = [trace for t in tensors_in(call.args) if (trace := self.traces.get(id(t)))]
         depth = max(trace.depth for trace in before) + weighted
         lost = next((trace.lost for trace in before if trace.lost), "")
@@ -192,14 +195,13 @@ class Observer(MetaMode):
             placed = rule(call)
         except Unplaced as why:
             at = self.frames[-1].path
-            because = lost or f"{why} at {at}" if at else str(why)
+            because = lost or (f"{why} at {at}" if at else str(why))
             placed = Trace(
                 map_dims(results[0].shape) if slides(call.function, call.args) else None, None, depth, because
             )
         found = placed if isinstance(placed, list) else [placed] * len(results)
         for tensor, trace in zip(results, found, strict=True):
             self._note(call, tensor, trace._replace(depth=depth))
-        return self.traces[id(results[0])]
 
     def _note(self, call: Call, tensor: Tensor, trace: Trace) -> None:
         if is_view(call.function):
@@ -216,7 +218,7 @@ class Observer(MetaMode):
 
     def _add(self, frame: Frame, output: Tensor) -> None:
         """Make a row of a frame's calls."""
-        trace, calls = self.traces[id(output)], [call for call, _ in frame.calls]
+        trace, calls = self.traces[id(output)], frame.calls
         work = [macs(call) for call in calls]
         main = calls[work.index(max(work))]
         name = kind(main)

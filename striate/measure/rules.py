@@ -1,7 +1,7 @@
 """What each operation does to the receptive field, its windows, and its multiply-adds.
 
-A rule takes a `Call` and returns the trace of the result, or one trace for each result. Where nothing is known it raises
-`Unplaced`; so does every operation without a rule.
+A rule takes a `Call` and returns the trace of the result, or one trace for each result. Where nothing is known it
+raises `Unplaced`; so does every operation without a rule.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from striate.measure.field import Trace, Unplaced, axes, concat, matmul, meet, plain
-from striate.measure.kernels import spread
+from striate.measure.kernels import KERNELS, same, same_in_place, spread
 
 aten = torch.ops.aten
 
@@ -88,7 +88,8 @@ def slides(function: Any, args: tuple) -> list[Slide]:
         return []
     n_axes = 2 if "2d" in str(function) else 3 if "3d" in str(function) else len(f)
     sizes = x.shape[-n_axes:]
-    return [Slide(*each, ceil) for each in zip(sizes, *(spread(v, n_axes) for v in (f, s, p, d)), strict=True)]
+    each = zip(sizes, *(spread(v, n_axes) for v in (f, s, p, d)), strict=True)
+    return [Slide(n, f, s, p, d, bool(ceil)) for n, f, s, p, d in each]
 
 
 def windows(call: Call) -> Trace:
@@ -338,7 +339,7 @@ def rule_of(function: Any) -> Callable[[Call], Trace | list[Trace]] | None:
     """The rule of an operation, from the table or from what PyTorch itself says of it; None if it has none."""
     if function in RULES:
         return RULES[function]
-    if torch.Tag.pointwise in function.tags:
+    if torch.Tag.pointwise in function.tags or KERNELS.get(function) in (same, same_in_place):
         return pointwise
     return reduction if torch.Tag.reduction in function.tags else None
 
