@@ -140,7 +140,7 @@ def _largest(x: np.ndarray, rows: Window, columns: Window) -> tuple[np.ndarray, 
 
 def _surrounded(x: np.ndarray, rows: Window, columns: Window, value: float) -> np.ndarray:
     """Pictures with their padding, and with what a last window sees beyond it."""
-    sides = [(axis.p[0], axis.p[1] + _beyond(axis)) for axis in (rows, columns)]
+    sides = [(axis.p[0], axis.p[1] + axis.beyond) for axis in (rows, columns)]
     return np.pad(x, ((0, 0), (0, 0), *sides), constant_values=value)
 
 
@@ -156,10 +156,5 @@ def _counted(rows: Window, columns: Window, count_padding: bool) -> np.ndarray:
         counts[:] = 1
     else:
         _inside(counts, rows, columns)[:] = 1
-    counts = np.pad(counts, [(0, _beyond(axis)) for axis in (rows, columns)])
+    counts = np.pad(counts, [(0, axis.beyond) for axis in (rows, columns)])
     return np.asarray(sum(seen for _, _, seen in taps(counts, rows, columns)))
-
-
-def _beyond(axis: Window) -> int:
-    """How far the last window runs over the padded end."""
-    return max(0, (axis.out - 1) * axis.s - axis.slack)

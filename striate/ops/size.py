@@ -67,6 +67,11 @@ class Window:
         return max(0, self.slack - (self.out - 1) * self.s - self.p[1])
 
     @property
+    def beyond(self) -> int:
+        """How far the last window runs over the padded end, where `ceil` lets it."""
+        return max(0, (self.out - 1) * self.s - self.slack)
+
+    @property
     def exact(self) -> bool:
         """Whether s divides n + 2p − f."""
         return self.slack % self.s == 0

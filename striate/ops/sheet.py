@@ -1,0 +1,154 @@
+"""Sheets: pictures side by side with titles and captions, and signed values in colours that have a middle."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+PAPER, INK, FAINT, FRAME = "#ffffff", "#1d2329", "#5c6670", "#c9d0d6"
+MARGIN, GAP = 28, 22
+BOX_WIDTH = {1: 640, 2: 480, 3: 380, 4: 320}
+# blue where negative, white at 0, red where positive: readers of any colour vision tell them apart
+STOPS = (-1.0, -0.5, 0.0, 0.5, 1.0)
+STOP_COLOURS = np.array([(8, 48, 107), (66, 146, 198), (250, 250, 250), (222, 96, 70), (110, 4, 24)], float)
+NUMBERS_FROM = 34  # a pixel enlarged to this many has room for its value
+# Pillow's own font lacks these
+SPELLED = str.maketrans({"×": "x", "−": "-", "→": "to", "—": "-", "–": "-"})
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture on a sheet.
+
+    Parameters
+    ----------
+    image: the picture
+    title: a few words above it
+    caption: lines below it
+    numbers: the value of each pixel (height, width), written into the pixels where they are large enough
+    """
+
+    image: Image.Image
+    title: str
+    caption: tuple[str, ...] = ()
+    numbers: np.ndarray | None = None
+
+
+def light_image(values: np.ndarray) -> Image.Image:
+    """Channels (1 or 3, height, width) from 0 to 255 as a picture; what lies outside is cut off."""
+    levels = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return Image.fromarray(levels[0] if len(levels) == 1 else np.moveaxis(levels, 0, 2)).convert("RGB")
+
+
+def signed_image(values: np.ndarray, largest: float) -> Image.Image:
+    """Values (height, width) as blue (−largest), white (0) and red (+largest)."""
+    share = np.clip(values / largest, -1, 1) if largest else np.zeros(values.shape)
+    colours = np.stack([np.interp(share, STOPS, channel) for channel in STOP_COLOURS.T], axis=-1)
+    return Image.fromarray(np.rint(colours).astype(np.uint8))
+
+
+def colour_reach(values: np.ndarray) -> float:
+    """The size that gets the darkest colour: exceeded by 0.5 % of the values, so that a few do not pale the rest."""
+    sizes = np.abs(values)
+    return float(np.quantile(sizes, 0.995, method="higher") or sizes.max())
+
+
+def sheet(title: str, lines: list[str], panels: list[Panel], columns: int, bar: tuple[str, str, str] | None = None):
+    """Put panels on one sheet.
+
+    Parameters
+    ----------
+    title: the head of the sheet
+    lines: what to know, below the head
+    panels: row by row
+    columns: how many panels a row has
+    bar: words under the left end, middle and right end of the colour bar; None where nothing is signed
+    """
+    columns = min(columns, len(panels))
+    width = BOX_WIDTH[columns]
+    tallest = max(panel.image.height / panel.image.width for panel in panels)
+    height = round(width * min(tallest, 1.25))
+    page = columns * width + (columns - 1) * GAP
+    captions = [[part for line in panel.caption for part in _wrapped(line, 14, width)] for panel in panels]
+    cell = 26 + height + 8 + 19 * max(map(len, captions)) + GAP
+    head = [part for line in lines for part in _wrapped(line, 15, page)]
+    top = MARGIN + 36 + 21 * len(head) + 14
+    rows = -(-len(panels) // columns)
+
+    paper = Image.new("RGB", (page + 2 * MARGIN, top + rows * cell + (56 if bar else 0) + MARGIN - GAP), PAPER)
+    draw = ImageDraw.Draw(paper)
+    _write(draw, (MARGIN, MARGIN - 6), _fitting(title, 25, page), 25)
+    for number, line in enumerate(head):
+        _write(draw, (MARGIN, MARGIN + 34 + 21 * number), line, 15, FAINT)
+    for number, (panel, caption) in enumerate(zip(panels, captions, strict=True)):
+        left, upper = MARGIN + number % columns * (width + GAP), top + number // columns * cell
+        _write(draw, (left, upper), _fitting(panel.title, 17, width), 17)
+        _paste(paper, draw, panel, (left, upper + 26), (width, height))
+        for below, line in enumerate(caption):
+            _write(draw, (left, upper + 26 + height + 8 + 19 * below), line, 14, FAINT)
+    if bar:
+        _colour_bar(paper, draw, (MARGIN, top + rows * cell), min(page, 560), bar)
+    return paper
+
+
+def _paste(paper: Image.Image, draw: ImageDraw.ImageDraw, panel: Panel, corner: tuple[int, int], box: tuple[int, int]):
+    """The picture in the middle of its box: enlarged by a whole number, so that pixels stay square, or shrunk."""
+    image = panel.image
+    scale = min(box[0] // image.width, box[1] // image.height)
+    if scale >= 1:
+        image = image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
+    else:
+        image.thumbnail(box, Image.Resampling.LANCZOS)
+    left, top = corner[0] + (box[0] - image.width) // 2, corner[1] + (box[1] - image.height) // 2
+    paper.paste(image, (left, top))
+    draw.rectangle((left - 1, top - 1, left + image.width, top + image.height), outline=FRAME)
+    if panel.numbers is None or scale < NUMBERS_FROM:
+        return
+    for (row, column), value in np.ndenumerate(panel.numbers):
+        middle = left + (column + 0.5) * scale, top + (row + 0.5) * scale
+        red, green, blue = image.getpixel((int(middle[0]) - left, int(middle[1]) - top))  # type: ignore
+        ink = INK if 0.3 * red + 0.59 * green + 0.11 * blue > 130 else PAPER
+        draw.text(middle, _spelled(f"{value:.4g}"), fill=ink, font=_font(min(20, scale // 3)), anchor="mm")
+
+
+def _colour_bar(paper: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int, int], width: int, words) -> None:
+    left, top = corner
+    paper.paste(signed_image(np.tile(np.linspace(-1, 1, width), (16, 1)), 1), (left, top))
+    draw.rectangle((left - 1, top - 1, left + width, top + 16), outline=FRAME)
+    for share, anchor, word in zip((0, 0.5, 1), ("la", "ma", "ra"), words, strict=True):
+        draw.text((left + share * width, top + 22), _spelled(word), fill=INK, font=_font(14), anchor=anchor)
+
+
+@cache
+def _font(size: int):
+    return ImageFont.load_default(size)
+
+
+def _spelled(text: str) -> str:
+    return text.translate(SPELLED)
+
+
+def _write(draw: ImageDraw.ImageDraw, corner: tuple[int, int], text: str, size: int, colour: str = INK) -> None:
+    draw.text(corner, _spelled(text), fill=colour, font=_font(size))
+
+
+def _wrapped(text: str, size: int, width: int) -> list[str]:
+    """The text in lines that are not wider than `width` pixels."""
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and _font(size).getlength(_spelled(longer)) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def _fitting(text: str, size: int, width: int) -> str:
+    """The text, cut where it is wider than `width` pixels."""
+    if _font(size).getlength(_spelled(text)) <= width:
+        return text
+    while text and _font(size).getlength(_spelled(text + "…")) > width:
+        text = text[:-1]
+    return text + "…"
