@@ -1,7 +1,8 @@
 """AlexNet (Krizhevsky et al., 2012): deep, ReLU, dropout, overlapping pools, two GPUs.
 
-The paper says 224×224; (224 − 11)/4 + 1 = 54.25 does not give its 55, and 227 does. One tower is what notes teach, with every filter seeing all
-channels; two towers are what ran, one on each GPU, joined only in CONV3; the third form is the one that weights are published for (Krizhevsky, 2014).
+The paper says 224×224; (224 − 11)/4 + 1 = 54.25 does not give its 55, and 227 does. One tower is what notes teach:
+every filter sees all channels. Two towers are what ran, one on each GPU, joined only in CONV3. The third form is the
+one that weights are published for (Krizhevsky, 2014).
 """
 
 from functools import partial

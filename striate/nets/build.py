@@ -1,21 +1,21 @@
 """From a name or a text to a network: `net("resnet18")`, `net("conv 5x5x6, relu, maxpool 2, fc 10", input="32x32x3")`.
 
-Every network, also those of the papers, is built from a text of the layer notation: sizes and channels follow from the size formula,
-and a mistake is told at the layer where it happens.
+Every network, also those of the papers, is built from a text of the layer notation: sizes and channels follow from the
+size formula, and a mistake is told at the layer where it happens.
 """
 
-import hashlib
-import math
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from striate.errors import GeometryError, NotationError, StriateError
+from striate.nets.builder import Builder
+from striate.nets.details import Shape, show
+from striate.nets.first_weights import fill
 from striate.nets.grammar import Group, Layer, Parsed, parse
-from striate.nets.layers import MAKERS, Made, Shape, flat, show
-from striate.nets.modules import Auxiliary, Branches, ChannelNorm, Gate, Residual, Scale
 from striate.nets.net import Net, last_layer
 from striate.nets.zoo import Entry, find, split_options
 from striate.ops.size import parse_size, show_size
@@ -34,7 +34,8 @@ def net(
 
     Parameters
     ----------
-    layers: a name of the zoo ('resnet18', 'resnet20(shortcut=B)'), a text ('conv 5x5x6, relu, fc 10'), or a list of texts and modules
+    layers: a name of the zoo ('resnet18', 'resnet20(shortcut=B)'), a text ('conv 5x5x6, relu, fc 10'),
+        or a list of texts and modules
     input: size of a picture, height×width×channels; a network of the zoo has its own by default
     classes: number of outputs, or their names in order
     weights: a .safetensors or .pth file, or a Hugging Face name such as 'timm/resnet18.a1_in1k'
@@ -45,8 +46,10 @@ def net(
     torch.Size([1, 10])
     """
     size = show_size(input) if isinstance(input, tuple) else input
-    names = None if classes is None or isinstance(classes, int) else tuple(classes)
-    number = classes if names is None else len(names)
+    if classes is None or isinstance(classes, int):
+        names, number = None, classes
+    else:
+        names, number = tuple(classes), len(classes)
     if number is not None and number < 1:
         raise StriateError(f"a network needs at least 1 class, but {number} are asked for")
     if weights is not None:
@@ -135,11 +138,12 @@ def named(stages: dict[str, list[Layer | Group]]) -> dict[str, list[Layer | Grou
     for name, items in stages.items():
         if not name:
             raise NotationError(
-                "where stages have names, every layer belongs to one; the first layers have none, write stem: before them"
+                "where stages have names, every layer belongs to one; "
+                "the first layers have none, write stem: before them"
             )
         if not items:
             raise NotationError(f"stage '{name}' has no layers")
-        if hasattr(nn.Sequential, name) or hasattr(Net(dict()), name):
+        if hasattr(nn.Sequential, name) or hasattr(Net({}), name):
             raise NotationError(
                 f"a stage cannot be called '{name}', which means something else in a network; choose another name"
             )
@@ -168,108 +172,6 @@ def automatic(items: list[Layer | Group]) -> dict[str, list[Layer | Group]]:
     return stages
 
 
-class Builder:
-    """Makes modules one after the other and keeps the size that arrives at the next."""
-
-    def __init__(self, shape: Shape, notes: list[str]):
-        self.shape = shape
-        self.notes = notes
-        self.count = 0
-        self.linear: str | None = None  # the last layer with weights, while nothing bends its output
-
-    def sequence(self, items: list[Layer | Group]) -> nn.Sequential:
-        modules: list[nn.Module] = []
-        for item in items:
-            modules += self.layer(item) if isinstance(item, Layer) else [self.group(item)]
-            if isinstance(item, Group):
-                self.linear = None  # what a block ends with is its own affair (linear bottlenecks)
-        return nn.Sequential(*modules)
-
-    def layer(self, layer: Layer) -> list[nn.Module]:
-        self.count += 1
-        modules: list[nn.Module] = []
-        try:
-            if layer.word == "fc" and len(self.shape) == 3:
-                modules.append(nn.Flatten())
-                self.shape = flat(self.shape)
-            module, after = MAKERS[layer.word](layer, self.shape, self.notes)
-        except (GeometryError, NotationError) as mistake:
-            raise type(mistake)(f"layer {self.count}, '{layer.text}', gets {show(self.shape)}: {mistake}") from None
-        self.remark(layer, module, after)
-        self.shape = after
-        return [*modules, module]
-
-    def remark(self, layer: Layer, module: nn.Module, after: Shape) -> None:
-        """Note what is allowed and probably not meant."""
-        if layer.claim and layer.claim != (shape := (*after[1:], after[0])) and flat(layer.claim) != flat(shape):
-            self.notes.append(f"{layer.text}: the text says {show_size(layer.claim)}, the formula gives {show(after)}")
-        if layer.word in ("conv", "fc"):
-            if self.linear:
-                self.notes.append(
-                    f"{layer.text}: no activation stands between it and '{self.linear}', and two linear layers in a row equal one; add relu"
-                )
-            self.linear = layer.text
-        elif layer.word not in ("flatten", "dropout", "avgpool", "globalpool", "bn", "identity"):
-            self.linear = None
-
-    def group(self, group: Group) -> nn.Module:
-        before, notes = self.shape, self.notes
-        self.linear = None
-        if group.kind == "block":
-            return self.sequence(group.parts[0])
-        self.notes = []  # rows that one path leaves over are seen by another
-        parts, shapes = [], []
-        for part in group.parts:
-            self.shape, self.linear = before, None
-            parts.append(self.sequence(part) if part else nn.Identity())
-            shapes.append(self.shape)
-        self.shape, self.notes, self.linear = before, notes, None
-        if group.kind == "aux":
-            return Auxiliary(parts[0])
-        if group.kind == "gate":
-            if len(shapes[0]) != 3 or shapes[0][0] not in (1, before[0]) or shapes[0][1:] not in ((1, 1), before[1:]):
-                raise GeometryError(
-                    f"layer {self.count}: a gate multiplies its input, {show(before)}, by {before[0]} channels of 1×1 or of the same size, but gets {show(shapes[0])}"
-                )
-            return Gate(parts[0])
-        if group.kind == "concat":
-            if len({shape[1:] for shape in shapes}) > 1 or len(before) != 3:
-                sizes = ", ".join(show(shape) for shape in shapes)
-                raise GeometryError(
-                    f"layer {self.count}: branches are stacked by channel, so height and width must agree, but they are {sizes}"
-                )
-            self.shape = (sum(shape[0] for shape in shapes), *shapes[0][1:])
-            return Branches(parts)
-        return self.residual(parts, shapes, before)
-
-    def residual(self, parts: list[nn.Module], shapes: list[Shape], before: Shape) -> Residual:
-        body, shortcut = shapes[0], (shapes[1:] or [before])[0]
-        if body != shortcut:
-            written = "its shortcut" if len(parts) == 2 else "its input"
-            raise GeometryError(
-                f"layer {self.count}: a residual block adds {written}, {show(shortcut)}, to its body's output, {show(body)}, "
-                f"so they must be equal{remedy(before, body) if len(parts) == 1 else ''}"
-            )
-        self.shape = body
-        return Residual(parts[0], parts[1] if len(parts) == 2 else nn.Identity())
-
-    def check_end(self) -> None:
-        if len(self.shape) == 3:
-            self.notes.append(
-                f"the network ends in a map of {show(self.shape)}; end it with fc, or with globalpool and flatten, to classify"
-            )
-
-
-def remedy(before: Shape, body: Shape) -> str:
-    """What would make a residual body fit its input."""
-    if len(before) != 3 or len(body) != 3:
-        return ""
-    stride = round(before[1] / body[1])
-    if any(-(-before[axis] // stride) != body[axis] for axis in (1, 2)):
-        return "; same padding in its convolutions keeps height and width"
-    return f"; ( … | conv 1x1x{body[0]}{f' s{stride}' if stride > 1 else ''} )+ would fit"
-
-
 def group_stages(modules: list[nn.Module]) -> dict[str, nn.Module]:
     """`automatic`, for modules that are made already."""
     pools, gathers = (nn.MaxPool2d, nn.AvgPool2d), (nn.Flatten, nn.Linear, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
@@ -277,7 +179,7 @@ def group_stages(modules: list[nn.Module]) -> dict[str, nn.Module]:
     ends = [place + 1 for place, module in enumerate(modules[:head]) if isinstance(module, pools)]
     cuts = [0, *ends, head] if head not in (0, *ends) else [0, *ends]
     stages: dict[str, nn.Module] = {
-        f"stage{n + 1}": nn.Sequential(*modules[a:b]) for n, (a, b) in enumerate(zip(cuts, cuts[1:], strict=False))
+        f"stage{n + 1}": nn.Sequential(*modules[a:b]) for n, (a, b) in enumerate(pairwise(cuts))
     }
     if modules[head:]:
         stages["head"] = nn.Sequential(*modules[head:])
@@ -296,35 +198,3 @@ def output_shape(module: nn.Module, shape: Shape) -> Shape:
         return tuple(torch.func.functional_call(module, on_meta, torch.empty(1, *shape, device="meta")).shape[1:])
     except (RuntimeError, ValueError) as mistake:
         raise GeometryError(f"{module} cannot take {show(shape)}: {mistake}") from mistake
-
-
-@torch.no_grad()
-def fill(network: nn.Module, device: torch.device, seed: int = 0, prefix: str = "") -> None:
-    """Give memory and first values to what is on the meta device (and nothing else): each layer draws from a generator of its own.
-
-    He et al. (2015): weights are normal with variance 2 / inputs, which keeps the size of signals through ReLU; 1 / inputs in the last layer.
-    """
-    if device.type == "meta":
-        return
-    layers = [(path, module) for path, module in network.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
-    last = layers[-1][0] if layers else None
-    for path, module in network.named_modules():
-        if not any(p.is_meta for p in (*module.parameters(recurse=False), *module.buffers(recurse=False))):
-            continue
-        module.to_empty(device=device, recurse=False)
-        if isinstance(module, nn.Linear | nn.Conv2d):
-            inputs = math.prod(module.weight.shape[1:])
-            address = hashlib.sha256(f"{seed}:{prefix}{path}".encode()).digest()
-            generator = torch.Generator().manual_seed(int.from_bytes(address[:8], "little") >> 1)
-            # drawn on the processor, so that every device begins with the same weights
-            values = torch.empty_like(module.weight, device="cpu")
-            values.normal_(0, math.sqrt((1 if path == last else 2) / inputs), generator=generator)
-            module.weight.copy_(values)
-            if module.bias is not None:
-                module.bias.zero_()
-        elif isinstance(module, nn.modules.batchnorm._BatchNorm | ChannelNorm):
-            module.reset_parameters()
-        elif isinstance(module, Scale):
-            module.weight.fill_(module.initial)
-        else:
-            raise StriateError(f"no rule gives first values to {type(module).__name__} at {path}")

@@ -1,6 +1,7 @@
 """EfficientNet (Tan and Le, 2019): one small network, B0, scaled in depth, width and resolution together.
 
-The paper's rule is depth 1.2^φ, width 1.1^φ, resolution 1.15^φ. The published networks round it: the multipliers below are theirs.
+The paper's rule is depth 1.2^φ, width 1.1^φ, resolution 1.15^φ. The published networks round it: the multipliers below
+are theirs.
 """
 
 import math
@@ -41,7 +42,8 @@ def efficientnet(phi: int, classes: int) -> str:
         middle, squeezed = expand * before, max(1, before // 4)
         grow = f"conv 1x1x{middle} nobias, {bn}, silu, " if expand > 1 else ""
         gate = f"(globalpool, conv 1x1x{squeezed}, silu, conv 1x1x{middle}, sigmoid)*"
-        body = f"{grow}depthwise {window}x{window} s{stride} same nobias, {bn}, silu, {gate}, conv 1x1x{filters} nobias, {bn}"
+        spread = f"depthwise {window}x{window} s{stride} same nobias, {bn}, silu"
+        body = f"{grow}{spread}, {gate}, conv 1x1x{filters} nobias, {bn}"
         # the deeper the block, the more often it is left out in training
         return f"({body}, droppath {0.2 * done / total:.4f})+" if stride == 1 and before == filters else f"({body})"
 

@@ -1,4 +1,7 @@
-"""GoogLeNet (Szegedy et al., 2014): inception modules look with several window sizes at once, 1×1 convolutions keep that cheap."""
+"""GoogLeNet (Szegedy et al., 2014): inception modules look with several window sizes at once.
+
+1×1 convolutions before the large windows keep that cheap.
+"""
 
 from functools import partial
 

@@ -3,100 +3,26 @@
     conv 5x5x6 s1 p2, relu, maxpool 2, fc 10     layers; commas and line breaks separate for the eye only
     stem: …; stage1: …; head: …                  stages with names
     ( … )                                        a block;  (…)x3  three of them, one after the other
-    ( … )+     ( … | shortcut )+                 a residual block: the sum of the body and of the input, or of a shortcut
+    ( … )+     ( … | shortcut )+                 a residual block: adds its input, or a shortcut, to its body
     ( … )*                                       a gate: the input multiplied by what the group makes of it
     [ … | … | … ]                                branches whose channels are stacked, as in inception
     aux ( … )                                    a side head that exists in training only
 
-Lists as lecture notes print them are read too: "CONV1: 11 x 11 x 96, Stride 4", "[55x55x96] CONV1: 96 11x11 filters at stride 4, pad 0".
+Lists as lecture notes print them are read too: "CONV1: 11 x 11 x 96, Stride 4" and
+"[55x55x96] CONV1: 96 11x11 filters at stride 4, pad 0".
 """
 
 import re
 from dataclasses import dataclass, field
 
 from striate.errors import NotationError, UnknownName
-
-# what a word may be called, the name that is printed back first
-LAYERS = {
-    "conv": ("convolution", "conv2d"),
-    "depthwise": ("dwconv",),
-    "pointwise": (),
-    "maxpool": ("maxpooling",),
-    "avgpool": ("averagepool", "meanpool"),
-    "globalpool": ("globalavgpool", "gap"),
-    "globalmaxpool": (),
-    "adaptpool": (),
-    "lrn": ("norm", "localresponsenorm"),
-    "bn": ("batchnorm",),
-    "layernorm": (),
-    "relu": (),
-    "relu6": (),
-    "leakyrelu": (),
-    "tanh": (),
-    "sigmoid": (),
-    "silu": ("swish",),
-    "gelu": (),
-    "hardswish": (),
-    "dropout": (),
-    "droppath": (),
-    "flatten": (),
-    "fc": ("dense", "linear", "fullyconnected"),
-    "softmax": (),
-    "widen": (),
-    "scale": (),
-    "identity": (),
-}
-OPTIONS = {
-    "s": ("stride", "strides"),
-    "p": ("pad", "padding"),
-    "g": ("group", "groups"),
-    "d": ("dilation",),
-    "f": ("filtersize",),
-    "n": (),
-    "eps": (),
-    "momentum": (),
-    "alpha": (),
-    "beta": (),
-    "k": (),
-}
-FLAGS = {
-    "same": (),
-    "valid": (),
-    "ceil": (),
-    "nobias": (),
-    "zero": ("zeros",),
-    "reflect": ("mirror",),
-    "replicate": ("extend",),
-    "circular": ("wrap",),
-}
-# words of running text in lecture notes that carry no number of their own
-NOISE = {
-    "filter",
-    "filters",
-    "kernel",
-    "kernels",
-    "neurons",
-    "units",
-    "at",
-    "of",
-    "with",
-    "and",
-    "layer",
-    "window",
-    "normalization",
-}
-
-
-def spellings(table: dict[str, tuple[str, ...]]) -> dict[str, str]:
-    return {spelling: name for name, others in table.items() for spelling in (name, *others)}
-
-
-LAYER, OPTION, FLAG = spellings(LAYERS), spellings(OPTIONS), spellings(FLAGS)
+from striate.nets.words import FLAG, LAYER, LAYERS, NOISE, OPTION, normalise
 
 NUMBER = r"-?\d+(?:\.\d+)?(?:e-?\d+)?"
+OPTIONS = "|".join(sorted(OPTION, key=len, reverse=True))
 TOKENS = re.compile(
     rf"""(?P<claim>\[\s*\d+(?:x\d+)*\s*\])          # [55x55x96]: the size that the notes print beside a layer
-       | (?P<option>(?:{"|".join(sorted(OPTION, key=len, reverse=True))})\s*[=:]?\s*(?:{NUMBER}(?:x{NUMBER})*)(?![a-z0-9]))
+       | (?P<option>(?:{OPTIONS})\s*[=:]?\s*(?:{NUMBER}(?:x{NUMBER})*)(?![a-z0-9]))
        | (?P<times>x\d+(?![a-z0-9]))
        | (?P<label>[a-z_][a-z0-9_]*)\s*:
        | (?P<word>[a-z_][a-z0-9_]*)
@@ -137,23 +63,6 @@ class Parsed:
     stages: dict[str, list[Layer | Group]]
     input: tuple[int, ...] | None = None
     notes: list[str] = field(default_factory=list)
-
-
-def normalise(text: str) -> str:
-    """One spelling for the many ways in which sizes and layer names are printed."""
-    text = re.sub(r"#.*", "", text).lower().replace("×", "x")
-    text = re.sub(r"(?<=\d)\s*x\s*(?=-?\d)", "x", text)
-    text = re.sub(
-        r"\b(max|avg|average|mean|global|globalavg|globalmax)[\s\-_]+(?=(avg|average|max)?[\s\-_]*pool)", r"\1", text
-    )
-    text = re.sub(r"\bglobal(average|mean)", "globalavg", text)
-    text = re.sub(
-        r"\b(batch|local\s*response|layer)[\s\-_]*norm(ali[sz]ation)?\b",
-        lambda m: re.sub(r"\s", "", m[1]) + "norm",
-        text,
-    )
-    text = re.sub(r"(?<=neurons)\s*\([^()]*\)", "", text)  # 1000 neurons (class scores)
-    return re.sub(r"\b(fully)[\s\-_]+(connected)\b", r"\1\2", text)
 
 
 class Reader:
@@ -280,6 +189,8 @@ class Reader:
             self.parsed.notes.append(f"'{written}' is read as max pooling; write avgpool for the mean")
         self.count += 1
         layer = Layer(word, claim=claim)
+        if word == "pointwise":
+            layer.word, layer.sizes = "conv", [(1, 1)]
         while (token := self.peek())[0] in ("size", "number", "option") or (
             token[0] == "word" and self.is_detail(token[1])
         ):

@@ -12,7 +12,7 @@ def lenet5(classes: int) -> str:
 
 
 def lenet5_1998(classes: int) -> str:
-    """Tanh and mean pooling on digits. The second convolution sees all six maps; the paper's table leaves some connections out."""
+    """Tanh and mean pooling on digits. CONV2 sees all six maps; in the paper some connections are missing."""
     return f"""
         stage1: conv 5x5x6, tanh, avgpool 2
         stage2: conv 5x5x16, tanh, avgpool 2

@@ -1,4 +1,4 @@
-"""MobileNet v1 (Howard et al., 2017) and v2 (Sandler et al., 2018): a depthwise and a pointwise convolution instead of a full one.
+"""MobileNet v1 (Howard et al., 2017) and v2 (Sandler et al., 2018): depthwise, then pointwise convolutions.
 
 The width multiplier scales every number of filters; the resolution multiplier is the input size.
 """

@@ -1,8 +1,8 @@
 """The few modules that PyTorch has not: ways to join branches, and layers of single papers.
 
-Order is a contract: published weights are placed by walking two networks' tensors in order (see `weights.py`), so a block declares
-its body before its shortcut, and a network's text lists expansion, depthwise convolution, squeeze-and-excite, projection in this order.
-No activation works in place: that would overwrite what a tap has kept.
+Order is a contract: published weights are placed by walking two networks' tensors in order (see `weights.py`), so a
+block declares its body before its shortcut, and a network's text lists expansion, depthwise convolution,
+squeeze-and-excite and projection in this order. No activation works in place: that would overwrite what a tap keeps.
 """
 
 import torch
@@ -34,14 +34,14 @@ class Gate(nn.Module):
 
 
 class Branches(nn.ModuleList):
-    """Every branch sees the same input; the channels of their outputs are stacked (inception: Szegedy et al., 2014)."""
+    """Every branch sees the same input; their channels are stacked (inception: Szegedy et al., 2014)."""
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([branch(x) for branch in self], dim=1)
 
 
 class Auxiliary(nn.Module):
-    """A side head for training: passes its input on unchanged, and leaves its own logits for `Net.forward` to collect."""
+    """A side head for training: passes its input on, and leaves its own logits for `Net.forward` to collect."""
 
     def __init__(self, body: nn.Module):
         super().__init__()
@@ -89,7 +89,7 @@ class Scale(nn.Module):
 
 
 class DropPath(nn.Module):
-    """Stochastic depth (Huang et al., 2016): in training, leaves the whole branch out for a random part of the pictures."""
+    """Stochastic depth (Huang et al., 2016): in training, leaves the branch out for a random part of the pictures."""
 
     def __init__(self, p: float):
         super().__init__()

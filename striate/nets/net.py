@@ -1,11 +1,10 @@
-"""Net: a Sequential of named stages, `stem`, `stage1` … `stageN`, `head`, that knows its input and can be frozen, cut and tapped."""
+"""Net: a Sequential of named stages, `stem`, `stage1` … `stageN`, `head`, that can be frozen, cut and tapped."""
 
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Self
 
-import torch
 from torch import Tensor, nn
 
 from striate.errors import StriateError, UnknownName
@@ -47,8 +46,9 @@ class Net(nn.Sequential):
         self.preprocess: Preprocess | None = None  # what the loaded weights expect
         self.frozen: str | None = None  # the last stage that is frozen
 
-    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """(batch, channels, height, width) -> logits (batch, classes); in training, the logits of side heads follow in a tuple."""
+    def forward(self, input: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """(batch, channels, height, width) -> logits (batch, classes); in training, a tuple with those of side heads."""
+        x = input
         for stage in self:
             x = stage(x)
         if not self.training or not self.side_heads:
@@ -106,7 +106,7 @@ class Net(nn.Sequential):
         ----------
         classes: the number of outputs
         """
-        from striate.nets.build import fill
+        from striate.nets.first_weights import fill
 
         if classes < 1:
             raise StriateError(f"a head needs at least 1 class, but {classes} are asked for")
@@ -140,10 +140,11 @@ class Net(nn.Sequential):
             if path not in known or not path:
                 raise UnknownName("module of this network", path, filter(None, known))
         seen: dict[str, Tensor] = {}
-        hooks = [
-            known[path].register_forward_hook(lambda _m, _i, out, path=path: seen.__setitem__(path, out))
-            for path in paths
-        ]
+
+        def keep(path: str):
+            return lambda _module, _input, output: seen.__setitem__(path, output)
+
+        hooks = [known[path].register_forward_hook(keep(path)) for path in paths]
         try:
             yield seen
         finally:

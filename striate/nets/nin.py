@@ -1,4 +1,7 @@
-"""Network in Network (Lin et al., 2013): 1×1 convolutions are a small network at every pixel; a mean over the picture replaces the big layers."""
+"""Network in Network (Lin et al., 2013): 1×1 convolutions are a small network at every pixel.
+
+A mean over the picture replaces the big fully connected layers.
+"""
 
 from striate.nets.zoo import Entry
 

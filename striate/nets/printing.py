@@ -1,6 +1,6 @@
 """A network back to its text: the inverse of `build.py`. What is at its default is not written."""
 
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from torch import nn
 
@@ -8,7 +8,6 @@ from striate.errors import NotationError
 from striate.nets.layers import ACTIVATIONS, BORDERS
 from striate.nets.modules import Auxiliary, Branches, ChannelNorm, DropPath, Gate, Residual, Scale, Widen
 from striate.nets.net import Net
-from striate.ops.size import show_size
 
 
 def notation(net: Net) -> str:
@@ -29,9 +28,7 @@ def parts(sequence: nn.Sequential) -> list[str]:
     children = list(sequence)
     texts = [f"({write(child)})" if isinstance(child, nn.Sequential) else layer(child) for child in children]
     # fc flattens by itself
-    implied = [
-        isinstance(a, nn.Flatten) and isinstance(b, nn.Linear) for a, b in zip(children, children[1:], strict=False)
-    ]
+    implied = [isinstance(a, nn.Flatten) and isinstance(b, nn.Linear) for a, b in pairwise(children)]
     return [text for text, drop in zip(texts, [*implied, False], strict=True) if not drop]
 
 
@@ -84,10 +81,10 @@ def layer(m: nn.Module) -> str:
             return convolution(m)
         case nn.MaxPool2d() | nn.AvgPool2d():
             return pool(m)
-        case nn.AdaptiveAvgPool2d(output_size=size) if size not in (1, (1, 1)):
-            return f"adaptpool {show_size(size if isinstance(size, tuple) else (size, size)).replace('×', 'x')}"
-        case nn.AdaptiveAvgPool2d():
+        case nn.AdaptiveAvgPool2d(output_size=1 | (1, 1)):
             return "globalpool"
+        case nn.AdaptiveAvgPool2d():
+            return f"adaptpool{both('', m.output_size, None)}"
         case nn.AdaptiveMaxPool2d(output_size=1 | (1, 1)):
             return "globalmaxpool"
         case nn.Linear():

