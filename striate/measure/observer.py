@@ -21,6 +21,8 @@ from striate.measure.kinds import MODULES, kind
 from striate.measure.meta import MetaMode, aten
 from striate.measure.rules import Call, Slide, macs, rule_of, slides
 
+Size = tuple[int, int, int]  # of a picture: height, width, channels
+
 # the same values under another name or at another place: no layer of its own
 QUIET = {
     aten.clone.default,
@@ -43,8 +45,8 @@ class Row:
     parameters: weights and biases that no earlier row has counted
     shared: weights and biases that an earlier row has counted
     macs: multiply-adds of convolutions, fully connected layers and matrix products
-    values: numbers in its output that are newly stored (0 where it writes over its input)
-    kept: bytes of one such number, where it is no floating-point one
+    recipe: how its parameters are counted ('(3·3·64 + 1)·128')
+    activation: bytes of its output (0 where it writes over its input)
     sights: what a position sees along height and width; None where that cannot be placed
     depth: layers with weights on the longest path so far
     lost: why the field cannot be placed
@@ -56,9 +58,9 @@ class Row:
     output: tuple[int, ...]
     parameters: int
     shared: int
+    recipe: str
     macs: int
-    values: int
-    kept: int | None
+    activation: int
     sights: tuple[Sight, ...] | None
     depth: int
     lost: str
@@ -100,10 +102,18 @@ rule_of_cached = cache(rule_of)
 
 
 class Observer(MetaMode):
-    """Watches one pass. Afterwards `rows` holds the layers, and `frames` the path to where an error stopped it."""
+    """Watches one pass. Afterwards `rows` holds the layers, and `frames` the path to where an error stopped it.
 
-    def __init__(self, network: nn.Module):
+    Parameters
+    ----------
+    network: the module that will run
+    batch: pictures in a batch, for the bytes of activations; the pass itself takes one
+    width: bytes of a floating-point number
+    """
+
+    def __init__(self, network: nn.Module, batch: int = 1, width: int = 4):
         super().__init__(network)
+        self.batch, self.width = batch, width
         self.rows: list[Row] = []
         self.paths = {id(child): path for path, child in network.named_modules()}
         self.frames = [Frame("", None, leaf=False)]
@@ -123,7 +133,7 @@ class Observer(MetaMode):
             before.remove()
             after.remove()
 
-    def run(self, network: nn.Module, size: tuple[int, int, int]) -> Any:
+    def run(self, network: nn.Module, size: Size) -> Any:
         """Pass one picture of a size (height, width, channels) through the network."""
         height, width, depth = size
         dtype = next((p.dtype for p in network.parameters() if p.is_floating_point()), torch.float32)
@@ -216,6 +226,10 @@ class Observer(MetaMode):
                     )
         self.traces[id(tensor)] = trace
 
+    def bytes(self, tensor: Tensor) -> int:
+        """Memory of a tensor for the whole batch, floating-point numbers as wide as asked for."""
+        return self.batch * tensor.numel() * (self.width if tensor.is_floating_point() else tensor.element_size())
+
     def _add(self, frame: Frame, output: Tensor) -> None:
         """Make a row of a frame's calls."""
         trace, calls = self.traces[id(output)], frame.calls
@@ -234,9 +248,9 @@ class Observer(MetaMode):
                 output=size_of(output, trace),
                 parameters=frame.parameters,
                 shared=frame.shared,
+                recipe=recipe(main, frame.parameters),
                 macs=sum(work),
-                values=0 if in_place else output.numel(),
-                kept=None if output.is_floating_point() else output.element_size(),
+                activation=0 if in_place else self.bytes(output),
                 sights=trace.sights,
                 depth=trace.depth,
                 lost=trace.lost,
@@ -253,6 +267,21 @@ def tensors_in(values: Any) -> list[Tensor]:
             v.values() if isinstance(v, dict) else v if isinstance(v, (list, tuple)) else (v,) for v in values
         )
     return [value for value in values if isinstance(value, Tensor)]
+
+
+def recipe(call: Call, parameters: int) -> str:
+    """How a layer's parameters are counted: '(3·3·64 + 1)·128'; '' where that is not all of them."""
+    if call.function is aten.convolution.default and not call.args[6]:
+        weight, bias = call.args[1], call.args[2] is not None
+        inside = "·".join(str(n) for n in (*weight.shape[2:], weight.shape[1]))
+        each, out = weight.shape[1:].numel(), weight.shape[0]
+    elif call.function in (aten.addmm.default, aten.mm.default):
+        bias = call.function is aten.addmm.default
+        each, out = call.args[-1].shape
+        inside = f"{each:,}"
+    else:
+        return ""
+    return (f"({inside} + 1)·{out:,}" if bias else f"{inside}·{out:,}") if (each + bias) * out == parameters else ""
 
 
 def map_dims(shape: torch.Size) -> tuple[Dim, ...] | None:

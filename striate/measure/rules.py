@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from striate.measure.field import Trace, Unplaced, axes, concat, matmul, meet, plain
+from striate.measure.field import Trace, Unplaced, axes, concat, length, matmul, meet, plain
 from striate.measure.kernels import KERNELS, same, same_in_place, spread
 
 aten = torch.ops.aten
@@ -295,12 +295,11 @@ def written(call: Call) -> Trace:
 
 
 def restride(call: Call) -> Trace:
-    """A view with other steps in memory: known where only dimensions of length 1 step otherwise."""
-    x, y = call.args[0], call.result
-    steps = [tuple(s for n, s in zip(t.shape, t.stride(), strict=True) if n > 1) for t in (x, y)]
-    if x.shape != y.shape or steps[0] != steps[1] or x.storage_offset() != y.storage_offset():
+    """The same memory stepped through otherwise: known where there is one line of channels alone."""
+    trace = call.first
+    if [length(dim) for dim in trace._dims()] != list(call.shape) or sum(n > 1 for n in call.shape) > 1:
         raise Unplaced("as strided")
-    return call.first
+    return trace
 
 
 RULES: dict[Any, Callable[[Call], Trace | list[Trace]]] = {
@@ -328,7 +327,7 @@ RULES: dict[Any, Callable[[Call], Trace | list[Trace]]] = {
         split: "split.Tensor split_with_sizes unsafe_split.Tensor unsafe_split_with_sizes",
         unbind: "unbind.int",
         written: "copy_",
-        restride: "as_strided",
+        restride: "as_strided as_strided_",
         unchanged: "clone detach alias _to_copy lift_fresh native_dropout",
     }.items()
     for name in names.split()

@@ -69,7 +69,10 @@ class Table:
         while True:
             table = self._rich(columns)
             droppable = [column for column in columns if column.narrow]
-            if not droppable or Measurement.get(console, options.update(max_width=10_000), table).maximum <= options.max_width:
+            if (
+                not droppable
+                or Measurement.get(console, options.update(max_width=10_000), table).maximum <= options.max_width
+            ):
                 break
             columns.remove(max(droppable, key=lambda column: column.narrow))
         yield table
@@ -98,3 +101,12 @@ class Table:
     def _cell(column: Column, row: dict[str, Any]) -> str:
         value = row.get(column.key)
         return "" if value is None else column.show(value)
+
+
+def plain_text(what: Any) -> str:
+    """What the terminal would show, as text."""
+    from rich.console import Console
+
+    text = io.StringIO()
+    Console(file=text, highlight=False, markup=False).print(what)
+    return text.getvalue().rstrip("\n")

@@ -1,0 +1,254 @@
+"""The ledger: what each layer of a network costs and sees, with totals, as a table, JSON or CSV."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from typing import Any, Literal
+
+from torch import nn
+
+from striate.measure.field import Sight, Span
+from striate.measure.memory import Memory, measure_memory
+from striate.measure.observer import Row
+from striate.ops.size import Window, left_over, show_size
+from striate.show.numbers import exact, memory, short
+from striate.show.table import Column, Table
+
+By = Literal["layer", "stage"]
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums over a network.
+
+    Parameters
+    ----------
+    parameters: all weights and biases of the network, each counted once
+    macs: multiply-adds of convolutions, fully connected layers and matrix products, for one picture
+    activations: bytes of all layers' outputs, for the batch
+    depth: layers with weights on the longest path
+    """
+
+    parameters: int
+    macs: int
+    activations: int
+    depth: int
+
+
+@dataclass
+class Ledger:
+    """Rows and totals of one network.
+
+    Parameters
+    ----------
+    name: what the network is called
+    input: height, width and channels of the picture that it was shown
+    rows: a row for each layer, in the order of the forward pass
+    network: the network itself
+    by: whether it prints a line for each layer or for each stage
+    explain: whether it prints the size formulas with their numbers
+    batch: pictures in a batch, for the memory
+    precision: type of the numbers, for the memory
+    """
+
+    name: str
+    input: tuple[int, int, int]
+    rows: list[Row]
+    network: nn.Module
+    by: By = "layer"
+    explain: bool = False
+    batch: int = 1
+    precision: str = "float32"
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @cached_property
+    def totals(self) -> Totals:
+        """Sums over all layers."""
+        return Totals(
+            parameters=sum(p.numel() for p in self.network.parameters()),
+            macs=sum(row.macs for row in self.rows),
+            activations=sum(row.activation for row in self.rows),
+            depth=max((row.depth for row in self.rows), default=0),
+        )
+
+    @cached_property
+    def memory(self) -> Memory:
+        """What a forward pass and a step of training hold in memory."""
+        return measure_memory(self.network, self.input, self.batch, self.precision)
+
+    @property
+    def map_sights(self) -> tuple[Sight, ...] | None:
+        """What a position of the last feature map sees, before it is pooled or flattened; None if nothing is placed."""
+        for row in reversed(self.rows):
+            if row.sights and all(sight.field for sight in row.sights):
+                return row.sights
+        return None
+
+    @property
+    def stages(self) -> dict[str, list[Row]]:
+        """The rows of each stage: the first component of their paths."""
+        found: dict[str, list[Row]] = {}
+        for row in self.rows:
+            found.setdefault(row.path.partition(".")[0], []).append(row)
+        return found
+
+    @property
+    def largest(self) -> str:
+        """Where most activations, parameters and MACs are: one layer if it holds half of them, or else a stage."""
+        parts = []
+        for measure, what in (("activation", "activations"), ("parameters", "parameters"), ("macs", "MACs")):
+            total = sum(getattr(row, measure) for row in self.rows)
+            if not total:
+                continue
+            layer = max(self.rows, key=lambda row: getattr(row, measure))
+            where, most = layer.path or layer.kind, getattr(layer, measure)
+            if most < total / 2:
+                sums = {stage: sum(getattr(row, measure) for row in rows) for stage, rows in self.stages.items()}
+                where = max(sums, key=lambda stage: sums[stage])
+                most = sums[where]
+            parts.append(f"most {what}: {where or 'the network itself'} ({100 * most / total:.0f} %)")
+        return ", ".join(parts)
+
+    @property
+    def notes(self) -> list[str]:
+        """What the numbers alone do not say."""
+        notes = [self.largest] if self.rows else []
+        used = sum(row.parameters for row in self.rows)
+        if idle := self.totals.parameters - used:
+            notes.append(f"{exact(idle)} parameters are not used in this pass (side heads for training, for example)")
+        shared = [row for row in self.rows if row.shared]
+        if shared:
+            notes.append(
+                f"counted once, used again: {exact(sum(row.shared for row in shared))} parameters in {paths(shared)}"
+            )
+        for lost, rows in groupby((row for row in self.rows if row.lost), key=lambda row: row.lost):
+            notes.append(f"field unplaced from {next(rows).path or 'the network itself'} on: {lost}")
+        if self.explain:
+            notes += [f"{row.path}: {note}" for row in self.rows if (note := unseen(row))]
+        return notes
+
+    @property
+    def table(self) -> Table:
+        """The ledger as a table."""
+        lines = self.rows if self.by == "layer" else [merge(stage, rows) for stage, rows in self.stages.items()]
+        total = {
+            "layer": "total",
+            "parameters": self.totals.parameters,
+            "macs": self.totals.macs,
+            "activation_bytes": self.totals.activations,
+        }
+        title = f"{self.name}, input {show_size(self.input)}"
+        columns = [column for column in COLUMNS if self.explain or column.key not in ("formula", "recipe")]
+        return Table(columns, [line_of(row, self.explain) for row in lines], title, total, self.notes)
+
+    def to_json(self) -> str:
+        """The rows, totals, memory and notes as JSON."""
+        table = self.table
+        table.total = {**(table.total or {}), "depth": self.totals.depth, "memory": self.memory.numbers}
+        return table.to_json()
+
+    def to_csv(self) -> str:
+        """The rows as comma-separated values, with a head."""
+        return self.table.to_csv()
+
+    def __rich_console__(self, console: Any, options: Any):
+        table = self.table
+        table.notes += self.memory.sentences
+        yield table
+
+    def __str__(self) -> str:
+        from striate.show.table import plain_text
+
+        return plain_text(self)
+
+
+def line_of(row: Row, explain: bool = False) -> dict[str, Any]:
+    """A row as plain values, for the table, JSON and CSV."""
+    height, width = row.sights or (Sight(), Sight())
+    line: dict[str, Any] = {"layer": row.path, "kind": row.kind, "output": list(row.output)}
+    if explain:
+        line["formula"] = formula(row)
+        line["recipe"] = row.recipe
+    line |= {"parameters": row.parameters, "macs": row.macs, "activation_bytes": row.activation}
+    for name in ("size", "stride", "start"):
+        line[f"field_{name}"] = [getattr(s.field, name) for s in (height, width) if s.field] or None
+    line["whole"] = [s.span.size for s in (height, width) if s.span] or None
+    return line | {"field": show_sights(row.sights)}
+
+
+def show_sights(sights: tuple[Sight, ...] | None) -> str:
+    """A receptive field as people read it: '427', '21×11', '619 whole', '851 + whole', 'unplaced'."""
+    if sights is None:
+        return "unplaced"
+    whole = any(sight.span for sight in sights)
+    if all(sight.field for sight in sights):
+        return pair([sight.field.size for sight in sights if sight.field]) + (" + whole" if whole else "")
+    return pair([(sight.span or sight.field or Span(0, 0)).size for sight in sights]) + " whole"
+
+
+def pair(values: list[int]) -> str:
+    """One number for height and width if they agree, or both."""
+    return "×".join(f"{value:,}" for value in (values[:1] if len(set(values)) == 1 else values))
+
+
+COLUMNS = [
+    Column("layer", "layer", align="left"),
+    Column("kind", "kind", align="left", narrow=1),
+    Column("output", "output", show=lambda size: show_size(tuple(size))),
+    Column("size formula", "formula", align="left"),
+    Column("weights", "recipe", align="left", narrow=2),
+    Column("parameters", "parameters", show=lambda n: exact(n) if n else ""),
+    Column("MACs", "macs", show=lambda n: short(n) if n else "", narrow=3),
+    Column("activations", "activation_bytes", show=memory, narrow=5),
+    Column("field", "field", narrow=2),
+    Column("stride", "field_stride", show=pair, narrow=6),
+    Column("start", "field_start", show=pair, narrow=7),
+]
+
+
+def merge(stage: str, rows: list[Row]) -> Row:
+    """One row for a stage: the sums of its rows, and the output and field of its last."""
+    last = rows[-1]
+    return Row(
+        path=stage,
+        kind=f"{len(rows)} layers" if len(rows) > 1 else last.kind,
+        output=last.output,
+        parameters=sum(row.parameters for row in rows),
+        shared=sum(row.shared for row in rows),
+        recipe="",
+        macs=sum(row.macs for row in rows),
+        activation=sum(row.activation for row in rows),
+        sights=last.sights,
+        depth=last.depth,
+        lost=last.lost,
+        slides=[],
+    )
+
+
+def windows_of(row: Row) -> list[Window]:
+    """The size formula's numbers along each axis."""
+    return [Window(w.n, w.f, w.s, (w.p, w.p), w.dilation, w.ceil) for w in row.slides]
+
+
+def formula(row: Row) -> str:
+    """The size formula with the numbers put in; height and width apart where they differ."""
+    each = list(dict.fromkeys(window.formula for window in windows_of(row)))
+    return each[0] if len(each) == 1 else " and ".join(each)
+
+
+def unseen(row: Row) -> str | None:
+    """A sentence about rows and columns of its input that a layer never looks at."""
+    windows = windows_of(row)
+    return left_over(windows[-2], windows[-1]) if len(windows) >= 2 else None
+
+
+def paths(rows: list[Row], most: int = 3) -> str:
+    """The first few layers by name."""
+    names = list(dict.fromkeys(row.path or row.kind for row in rows))
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
