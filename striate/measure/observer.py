@@ -69,11 +69,12 @@ class Row:
 
 @dataclass
 class Frame:
-    """A module that is running: the operations of a leaf, the weights used since its last row."""
+    """A module that is running: the shape it was given, the operations of a leaf, the weights since its last row."""
 
     path: str
     module: nn.Module | None
     leaf: bool
+    given: tuple[int, ...] | None = None
     calls: list[Call] = field(default_factory=list)
     parameters: int = 0
     shared: int = 0
@@ -120,6 +121,7 @@ class Observer(MetaMode):
         self.traces: dict[int, Trace] = {}
         self.views: dict[int, list[Tensor]] = {}  # a tensor's id -> all tensors that share its memory
         self.alive: list[Any] = []  # results, kept so that their ids stay their own
+        self.makers: dict[int, str] = {}  # a tensor's id -> the layer that it comes from
         self.counted: set[int] = set()
 
     @contextmanager
@@ -140,6 +142,7 @@ class Observer(MetaMode):
         picture = torch.empty(1, depth, height, width, dtype=dtype, device="meta")
         self.traces[id(picture)] = Trace.picture(height, width, depth)
         self.alive.append(picture)
+        self.makers[id(picture)] = "the picture"
         self.thread = threading.get_ident()
         with torch.no_grad(), self.hooked(), self:
             return network(picture)
@@ -147,7 +150,8 @@ class Observer(MetaMode):
     def _enter(self, module: nn.Module, inputs: Any) -> None:
         path = self.paths.get(id(module))
         if path is not None and threading.get_ident() == self.thread:
-            self.frames.append(Frame(path, module, leaf=not module._modules))
+            given = next((tuple(value.shape) for value in inputs if isinstance(value, Tensor)), None)
+            self.frames.append(Frame(path, module, not module._modules, given))
 
     def _leave(self, module: nn.Module, inputs: Any, output: Any) -> None:
         if id(module) not in self.paths or threading.get_ident() != self.thread:
@@ -214,6 +218,8 @@ class Observer(MetaMode):
             self._note(call, tensor, trace._replace(depth=depth))
 
     def _note(self, call: Call, tensor: Tensor, trace: Trace) -> None:
+        if is_view(call.function) or call.function in QUIET:
+            self.makers[id(tensor)] = self.makers.get(id(call.args[0]), "")
         if is_view(call.function):
             group = self.views.setdefault(id(call.args[0]), [call.args[0]])
             group.append(tensor)
@@ -232,6 +238,7 @@ class Observer(MetaMode):
 
     def _add(self, frame: Frame, output: Tensor) -> None:
         """Make a row of a frame's calls."""
+        self.makers[id(output)] = frame.path
         trace, calls = self.traces[id(output)], frame.calls
         work = [macs(call) for call in calls]
         main = calls[work.index(max(work))]

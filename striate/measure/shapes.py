@@ -10,7 +10,7 @@ from striate.measure.explain import explained
 from striate.measure.ledger import By, Ledger, pair
 from striate.measure.memory import PRECISIONS
 from striate.measure.meta import undisturbed
-from striate.measure.observer import Observer, Size
+from striate.measure.observer import Observer, Row, Size
 from striate.ops.size import parse_size, show_size
 from striate.show.numbers import exact, memory, short
 from striate.show.table import Column, Table
@@ -47,12 +47,23 @@ def shapes(
             raise UnknownName(kind, value, known)
     if batch < 1:
         raise StriateError(f"a batch holds at least 1 picture, but {batch} are asked for")
-    ledgers = []
-    for network in networks:
-        module, size, name = resolve(network, input, classes)
-        rows = observe(module, size, batch, PRECISIONS[precision], name)
-        ledgers.append(Ledger(name, size, rows, module, by, explain, batch, precision))
+    ledgers = [measure(network, input, by, explain, batch, precision, classes) for network in networks]
     return ledgers[0] if len(ledgers) == 1 else compare(ledgers)
+
+
+def measure(
+    network: Any,
+    input: str | Size | None = None,
+    by: By = "layer",
+    explain: bool = False,
+    batch: int = 1,
+    precision: str = "float32",
+    classes: int | None = None,
+) -> Ledger:
+    """The ledger of one network; see `shapes`."""
+    module, size, name = resolve(network, input, classes)
+    rows = observe(module, size, batch, PRECISIONS[precision], name)
+    return Ledger(name, size, rows, module, by, explain, batch, precision)
 
 
 def resolve(network: Any, input: str | Size | None, classes: int | None) -> tuple[nn.Module, Size, str]:
@@ -83,7 +94,7 @@ def published_size(network: nn.Module) -> Size | None:
     return (height, width, channels) if channels else None
 
 
-def observe(network: nn.Module, size: Size, batch: int = 1, width: int = 4, name: str = "") -> list:
+def observe(network: nn.Module, size: Size, batch: int = 1, width: int = 4, name: str = "") -> list[Row]:
     """Watch one picture go through a network; a mistake in its shapes is explained."""
     observer = Observer(network, batch, width)
     with undisturbed(network), explained(observer, network, size, name):
@@ -128,6 +139,7 @@ def compare(ledgers: list[Ledger]) -> Table:
     pictures = "1 picture" if first.batch == 1 else f"{first.batch} pictures"
     notes = [
         f"memory for {pictures} in {first.precision}, to train with SGD with momentum (an estimate)",
-        "field: what a position of the last feature map sees, in pixels; depth: layers with weights on the longest path",
+        "field: what a position of the last feature map sees, in pixels",
+        "depth: layers with weights on the longest path",
     ]
     return Table(columns, rows, "", None, notes)
