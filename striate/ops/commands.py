@@ -18,14 +18,16 @@ from striate.ops.filtering import (
 )
 from striate.ops.filters import KERNELS, find_kernel
 from striate.ops.options import Amounts, Dilation, Flag, KernelText, KernelTexts, Output, Place, Size, Stride
-from striate.ops.panels import bar_words, before, light, signed, write_sheet
+from striate.ops.panels import before, filtered, light, weighed, write_sheet
 from striate.ops.picture import check_output, read_picture
-from striate.ops.sheet import colour_reach, sheet
+from striate.ops.sheet import sheet
 from striate.ops.show_work import Equation, Grid
 from striate.ops.size import Window, left_over, show_size
 from striate.ops.windows import BORDERS, Border, per_side
 from striate.ops.words import read_question
 from striate.show.table import Column, Table
+
+BAR = ("negative", "0", "positive")
 
 
 def conv(
@@ -78,16 +80,18 @@ def conv(
     how = "convolved (filter turned by 180°)" if flip else "cross-correlated"
     title = f"{found.name} on {source}, {_channels_named(on)}, {how}"
     signs = [f"sign: {found.sign(flip)}"] + ([f"{found.name}: {found.remark}"] if found.remark else [])
-    notes = [*slid.formulas(), *signs, *slid.notes]
+    notes = [*source.notes, *slid.formulas(), *signs, *slid.notes]
     works = [filter_work(slid, weights, bias, show_work)] if show_work else []
     equations = []
     if is_small(slid.values):
         grids = small("picture", slid.values), Grid("filter", weights[0]), small("output", slid.out)
         equations.append(Equation(grids, ("∗", "=")))
     if output:
-        panels = [before(source, on), signed(found.name, slid.out[0], found.signed, ())]
-        bar = bar_words(colour_reach(slid.out)) if found.signed else None
-        notes.append(write_sheet(sheet(title, [*slid.formulas(), *signs], panels, 2, bar), output))
+        panels = [before(source, on), filtered(found, slid.out[0], flip)]
+        if is_small(slid.values):
+            panels.insert(1, weighed(weights[0]))
+        bar = BAR if found.signed else None
+        notes.append(write_sheet(sheet(title, [*slid.formulas(), *signs, *slid.notes], panels, 3, bar), output))
     rows = [{"kernel": found.name, **ranged(slid.out)}]
     return Answer(result_table(title, "kernel", rows, notes), equations, works)
 
@@ -128,14 +132,13 @@ def edges(
     for one in found:
         slid, _ = filter_picture(source, one, on, stride=stride, padding=padding, border=border)
         rows.append({"kernel": one.name, "lighter": one.lighter or None, **ranged(slid.out)})
-        notes = [*slid.formulas(), *slid.notes]
+        notes = [*source.notes, *slid.formulas(), *slid.notes]
         if output:  # each result is made small at once: eleven of a large photo would not fit into memory
-            weights = "; ".join(" ".join(f"{value:g}" for value in row) for row in one.rows)
-            panels.append(signed(one.name, slid.out[0], one.signed, (weights, one.sign())))
+            panels.append(filtered(one, slid.out[0]))
     title = f"Edges of {source}, {_channels_named(on)}"
     if output:
-        lines = ["Cross-correlated. Each panel has its own scale: the darkest colours stand for the number below it."]
-        drawn = sheet(title, [*lines, *notes], panels, 4, ("negative", "0: no edge", "positive"))
+        lines = ["Cross-correlated. Each panel has its own scale: its darkest colours stand for the number below it."]
+        drawn = sheet(title, [*lines, *notes], panels, 4, BAR)
         notes.append(write_sheet(drawn, output))
     extra = (Column("+ where it is lighter", "lighter", align="left"),)
     return Answer(result_table(title, "kernel", rows, notes, extra))
@@ -180,8 +183,8 @@ def pool(
     results: dict[Pooling, Slid] = {each: pool_picture(source, each, size, stride, padding, ceil) for each in kinds}
     slid = results[kinds[0]]
     window = f"{show_size((slid.rows.f, slid.columns.f))}, stride {show_size((slid.rows.s, slid.columns.s))}"
-    title = f"Pooling {source}, window {window}"
-    notes = [*slid.formulas(), *slid.notes]
+    title = f"Pooling {source}: window {window}"
+    notes = [*source.notes, *slid.formulas(), *slid.notes]
     rows = [{"pooling": each, **ranged(result.out)} for each, result in results.items()]
     works = [pool_work(result, each, show_work) for each, result in results.items()] if show_work else []
     equations = []
@@ -221,7 +224,7 @@ def pad(
     source = read_picture(picture)
     height, width, _ = source.size
     sides = per_side(max(1, min(height, width) // 5) if padding is None else padding)
-    notes, rows, panels, equations = [], [], [], []
+    notes, rows, panels, equations = [*source.notes], [], [], []
     for each in (border,) if border else BORDERS:
         values, told = centred(source.values, sides, each)
         padded = pad_checked(values, sides, each)
@@ -234,9 +237,11 @@ def pad(
             equations.append(Equation((Grid(each, padded[0], outside),)))
         if output:
             shown = padded + (source.values - values).mean(axis=(1, 2), keepdims=True)  # zero is shown as the mean
-            panels.append(light(each, shown, source.values.max()))
+            frame = (inside[0].start, inside[0].stop, inside[1].start, inside[1].stop)
+            panels.append(light(each, shown, source.values.max(), frame))
     (top, bottom), (left, right) = sides
-    title = f"Borders of {source}: {top} above, {bottom} below, {left} left, {right} right"
+    around = f"{top} on every side" if len({*sides[0], *sides[1]}) == 1 else ""
+    title = f"Borders of {source}: {around or f'{top} above, {bottom} below, {left} left, {right} right'}"
     if output:
         notes.append(write_sheet(sheet(title, notes, panels, 2), output))
     return Answer(result_table(title, "border", rows, notes), equations)
@@ -262,6 +267,7 @@ def size(*words: str) -> Table:
     unseen = left_over(rows, columns)
     notes += [unseen] if unseen else []
     total: dict = {"axis": "output"}
+    given = (rows.n, columns.n, *([question.channels] if question.channels else []))
     if question.channels and question.filters:
         f_h, f_w, c, n = rows.f, columns.f, question.channels, question.filters
         parameters, macs = (f_h * f_w * c + 1) * n, out[0] * out[1] * n * f_h * f_w * c
@@ -274,7 +280,8 @@ def size(*words: str) -> Table:
         notes.append(f"pooling keeps the {question.channels} channels; for filters give their number, as in n6")
     total["out"] = show_size(out)
     heads = [Column("axis", "axis", align="left"), Column("formula", "formula", align="left"), Column("size", "out")]
-    return Table(heads, table, "⌊(n + 2p − f)/s⌋ + 1" if not rows.ceil else "⌈(n + 2p − f)/s⌉ + 1", total, notes)
+    formula = "⌈(n + 2p − f)/s⌉ + 1" if rows.ceil else "⌊(n + 2p − f)/s⌋ + 1"
+    return Table(heads, table, f"{show_size(given)} → {total['out']}, by {formula}", total, notes)
 
 
 def _remarks(name: str, axis: Window) -> list[str]:

@@ -96,6 +96,8 @@ def filter_picture(
     """
     if on in COLOURS and len(picture.values) == 1:
         raise StriateError(f"a gray picture has no channels red, green and blue, but '{on}' is asked of {picture.name}")
+    if not np.isfinite(bias):
+        raise StriateError(f"a bias is a finite number, but is {bias}")
     values = picture.gray() if on == "gray" else picture.values
     weights = on_channels(kernel, len(values), COLOURS.index(on) if on in COLOURS else None)
     rows, columns = windows(values.shape[1:], weights.shape[2:], stride, padding, dilation)

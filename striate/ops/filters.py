@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import isfinite, nan
 
 import numpy as np
 
@@ -11,8 +12,8 @@ Rows = tuple[tuple[float, ...], ...]
 OPPOSITE = {
     "on the left": "on the right",
     "above": "below",
-    "towards the top left": "towards the bottom right",
-    "towards the top right": "towards the bottom left",
+    "at the top left": "at the bottom right",
+    "at the top right": "at the bottom left",
     "around the pixel": "around the pixel",  # turning this filter by 180° changes nothing
 }
 OPPOSITE |= {there: here for here, there in OPPOSITE.items()}
@@ -45,6 +46,15 @@ class Kernel:
         """Whether even areas give 0, so that an answer's sign tells the direction of an edge."""
         return abs(self.weights.sum()) < 1e-9
 
+    def colours(self, flip: bool = False) -> str:
+        """What red and blue mean where positive is red, in words; empty where the name does not say."""
+        if not self.lighter:
+            return ""
+        here = OPPOSITE[self.lighter] if flip else self.lighter
+        if here == OPPOSITE[here]:
+            return f"red: lighter {here}; blue: darker"
+        return f"red: lighter {here}; blue: {OPPOSITE[here]}"
+
     def sign(self, flip: bool = False) -> str:
         """Where the answer is positive, in words."""
         if self.lighter == "around the pixel":
@@ -63,18 +73,18 @@ def _derivative(name: str, side: tuple[float, float, float]) -> tuple[Kernel, Ke
     x = tuple(tuple(s * a for a in across) for s in side)
     y = tuple(tuple(s * a for s in side) for a in across)
     return (
-        Kernel(f"{name}-x", x, "on the right", "the usual sign of a slope; `vertical` (1 0 −1) has the opposite one"),
+        Kernel(f"{name}-x", x, "on the right", "the usual sign of a slope; vertical (1 0 −1) has the opposite one"),
         Kernel(
-            f"{name}-y", y, "below", "the usual sign of a slope; `horizontal` (1 above, −1 below) has the opposite one"
+            f"{name}-y", y, "below", "the usual sign of a slope; horizontal (1 above, −1 below) has the opposite one"
         ),
     )
 
 
 _ALL = (
-    Kernel("vertical", ((1, 0, -1),) * 3, "on the left", "`sobel-x` (−1 0 1) has the opposite sign"),
-    Kernel("horizontal", ((1, 1, 1), (0, 0, 0), (-1, -1, -1)), "above", "`sobel-y` has the opposite sign"),
-    Kernel("diagonal-up", ((1, 1, 0), (1, 0, -1), (0, -1, -1)), "towards the top left", "edges that rise, /, +45°"),
-    Kernel("diagonal-down", ((0, 1, 1), (-1, 0, 1), (-1, -1, 0)), "towards the top right", "edges that fall, \\, −45°"),
+    Kernel("vertical", ((1, 0, -1),) * 3, "on the left", "sobel-x (−1 0 1) has the opposite sign"),
+    Kernel("horizontal", ((1, 1, 1), (0, 0, 0), (-1, -1, -1)), "above", "sobel-y has the opposite sign"),
+    Kernel("diagonal-up", ((1, 1, 0), (1, 0, -1), (0, -1, -1)), "at the top left", "edges that rise, /, +45°"),
+    Kernel("diagonal-down", ((0, 1, 1), (-1, 0, 1), (-1, -1, 0)), "at the top right", "edges that fall, \\, −45°"),
     *_derivative("sobel", (1, 2, 1)),
     *_derivative("scharr", (3, 10, 3)),
     *_derivative("prewitt", (1, 1, 1)),
@@ -125,8 +135,9 @@ def on_channels(kernel: Kernel, channels: int, only: int | None = None) -> np.nd
 
 def _number(word: str, text: str) -> float:
     try:
-        return float(Fraction(word))
-    except (ValueError, ZeroDivisionError, OverflowError) as error:
-        raise StriateError(
-            f"a kernel is a name or rows of numbers, but '{word}' in '{text}' is not a number"
-        ) from error
+        value = float(Fraction(word)) if "/" in word else float(word)
+    except (ValueError, ZeroDivisionError, OverflowError):
+        value = nan
+    if not isfinite(value):
+        raise StriateError(f"a kernel is a name or rows of finite numbers, but '{word}' in '{text}' is not one")
+    return value

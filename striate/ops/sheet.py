@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from math import ceil
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -14,7 +15,7 @@ STOPS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 STOP_COLOURS = np.array([(8, 48, 107), (66, 146, 198), (250, 250, 250), (222, 96, 70), (110, 4, 24)], float)
 NUMBERS_FROM = 34  # a pixel enlarged to this many has room for its value
 # Pillow's own font lacks these
-SPELLED = str.maketrans({"×": "x", "−": "-", "→": "to", "—": "-", "–": "-"})
+SPELLED = str.maketrans({"×": "x", "−": "-", "→": "->", "—": "-", "–": "-", "\u00a0": " "})
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,14 @@ class Panel:
     title: a few words above it
     caption: lines below it
     numbers: the value of each pixel (height, width), written into the pixels where they are large enough
+    frame: a part to outline, as top, bottom, left, right in pixels
     """
 
     image: Image.Image
     title: str
     caption: tuple[str, ...] = ()
     numbers: np.ndarray | None = None
+    frame: tuple[int, int, int, int] | None = None
 
 
 def light_image(values: np.ndarray) -> Image.Image:
@@ -88,28 +91,44 @@ def sheet(title: str, lines: list[str], panels: list[Panel], columns: int, bar: 
         for below, line in enumerate(caption):
             _write(draw, (left, upper + 26 + height + 8 + 19 * below), line, 14, FAINT)
     if bar:
-        _colour_bar(paper, draw, (MARGIN, top + rows * cell), min(page, 560), bar)
+        _colour_bar(paper, draw, (MARGIN, top + rows * cell), min(page, 860), bar)
     return paper
 
 
 def _paste(paper: Image.Image, draw: ImageDraw.ImageDraw, panel: Panel, corner: tuple[int, int], box: tuple[int, int]):
-    """The picture in the middle of its box: enlarged by a whole number, so that pixels stay square, or shrunk."""
+    """The picture in its box, as large as it fits; enlarged pixels stay sharp squares."""
     image = panel.image
-    scale = min(box[0] // image.width, box[1] // image.height)
-    if scale >= 1:
-        image = image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
-    else:
-        image.thumbnail(box, Image.Resampling.LANCZOS)
+    scale = min(box[0] / image.width, box[1] / image.height)
+    fitted = round(image.width * scale), round(image.height * scale)
+    if scale > 1:
+        whole = ceil(scale)
+        image = image.resize((image.width * whole, image.height * whole), Image.Resampling.NEAREST)
+    image = image.resize(fitted, Image.Resampling.BOX if scale > 1 else Image.Resampling.LANCZOS)
     left, top = corner[0] + (box[0] - image.width) // 2, corner[1] + (box[1] - image.height) // 2
     paper.paste(image, (left, top))
     draw.rectangle((left - 1, top - 1, left + image.width, top + image.height), outline=FRAME)
-    if panel.numbers is None or scale < NUMBERS_FROM:
-        return
-    for (row, column), value in np.ndenumerate(panel.numbers):
-        middle = left + (column + 0.5) * scale, top + (row + 0.5) * scale
-        red, green, blue = image.getpixel((int(middle[0]) - left, int(middle[1]) - top))  # type: ignore
-        ink = INK if 0.3 * red + 0.59 * green + 0.11 * blue > 130 else PAPER
-        draw.text(middle, _spelled(f"{value:.4g}"), fill=ink, font=_font(min(20, scale // 3)), anchor="mm")
+    if panel.frame:
+        upper, lower, first, last = (round(edge * scale) for edge in panel.frame)
+        draw.rectangle((left + first, top + upper, left + last, top + lower), outline=PAPER, width=3)
+        draw.rectangle((left + first + 1, top + upper + 1, left + last - 1, top + lower - 1), outline=INK)
+    if panel.numbers is not None and scale >= NUMBERS_FROM:
+        _write_numbers(draw, panel.numbers, image, (left, top), scale)
+
+
+def _write_numbers(
+    draw: ImageDraw.ImageDraw, numbers: np.ndarray, image: Image.Image, corner: tuple[int, int], scale: float
+) -> None:
+    """The value of each pixel in its middle, dark on light or light on dark, and lines between the pixels."""
+    left, top = corner
+    for row in range(1, len(numbers)):
+        draw.line((left, top + row * scale, left + image.width - 1, top + row * scale), fill=FRAME)
+    for column in range(1, numbers.shape[1]):
+        draw.line((left + column * scale, top, left + column * scale, top + image.height - 1), fill=FRAME)
+    light = np.asarray(image.convert("L"))
+    for (row, column), value in np.ndenumerate(numbers):
+        x, y = (column + 0.5) * scale, (row + 0.5) * scale
+        ink = INK if light[int(y), int(x)] > 130 else PAPER
+        draw.text((left + x, top + y), f"{value or 0:.4g}", fill=ink, font=_font(min(20, int(scale / 3))), anchor="mm")
 
 
 def _colour_bar(paper: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int, int], width: int, words) -> None:

@@ -107,7 +107,7 @@ class Window:
         )
         return (
             f"a window must not be larger than the padded picture: {reach} on {what} leaves no output; "
-            f"f {have} or less, p {needed} or more, or a larger picture would fit"
+            f"f {(have - 1) // self.dilation + 1} or less, p {needed} or more, or a larger picture would fit"
         )
 
 
@@ -147,7 +147,7 @@ def parse_size(text: str) -> tuple[int, ...]:
     >>> parse_size("32x32x3")
     (32, 32, 3)
     """
-    if not re.fullmatch(r"\s*-?\d+(\s*[x×X*]\s*-?\d+)*\s*", text):
+    if not re.fullmatch(r"\s*-?\d{1,9}(\s*[x×X*]\s*-?\d{1,9})*\s*", text):
         raise GeometryError(f"a size is written height×width×channels, as in 227x227x3, but is '{text}'")
     size = tuple(int(part) for part in re.split(r"[x×X*]", text))
     if min(size) < 1:

@@ -64,7 +64,7 @@ def per_axis(name: str, value: PerAxis) -> tuple[int, int]:
     return down, right
 
 
-def per_side(padding: Padding, f: PerAxis = 1, dilation: PerAxis = 1) -> Sides:
+def per_side(padding: Padding, f: PerAxis | None = None, dilation: PerAxis = 1) -> Sides:
     """((top, bottom), (left, right)), by the rules of `numpy.pad`; "same" looks at the window and its dilation.
 
     >>> per_side((1, 2))
@@ -75,7 +75,9 @@ def per_side(padding: Padding, f: PerAxis = 1, dilation: PerAxis = 1) -> Sides:
     if isinstance(padding, str):
         if padding == "valid":
             return (0, 0), (0, 0)
-        if padding == "same":
+        if padding == "same" and f is None:
+            raise GeometryError("the padding 'same' depends on a window, but here is none; an amount would fit")
+        if padding == "same" and f is not None:
             f, d = per_axis("window", f), per_axis("dilation", dilation)
             return same_padding(f[0], d[0]), same_padding(f[1], d[1])
         raise UnknownName("padding", padding, ["valid", "same"])

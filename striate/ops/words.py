@@ -12,7 +12,7 @@ SIZE_EXAMPLE = "as in: striate op size 7x7 f3 s2 p1"
 
 def read_axes(name: str, text: str) -> tuple[int, int]:
     """One number for both axes, or vertical×horizontal: '2' or '2x1'."""
-    parts = re.fullmatch(r"(-?\d+)(?:[x×](-?\d+))?", text.strip())
+    parts = re.fullmatch(r"(-?\d{1,9})(?:[x×](-?\d{1,9}))?", text.strip())
     if not parts:
         raise GeometryError(f"a {name} is a whole number, or two as in 2x1 (vertical×horizontal), but is '{text}'")
     down = int(parts[1])
@@ -27,21 +27,21 @@ def read_padding(text: str) -> Padding:
     word = text.strip()
     if word == "valid" or word == "same":
         return word
-    sides = re.fullmatch(r"(\d+),(\d+),(\d+),(\d+)", re.sub(r"\s", "", word))
+    sides = re.fullmatch(r"(\d{1,9}),(\d{1,9}),(\d{1,9}),(\d{1,9})", re.sub(r"\s", "", word))
     if sides:
         top, bottom, left, right = map(int, sides.groups())
         return (top, bottom), (left, right)
     try:
         down, right = read_axes("padding", word)
     except GeometryError as error:
-        rule = "a padding is an amount (1), vertical×horizontal (1x2), top,bottom,left,right (1,1,2,2), valid or same"
+        rule = "a padding is 0 or more (1), vertical×horizontal (1x2), top,bottom,left,right (1,1,2,2), valid or same"
         raise GeometryError(f"{rule}, but is '{text}'") from error
     return (down, down), (right, right)
 
 
 def read_place(text: str) -> tuple[int, int]:
     """A pixel as row,column, counted from 0."""
-    parts = re.fullmatch(r"\s*(-?\d+)\s*,\s*(-?\d+)\s*", text)
+    parts = re.fullmatch(r"\s*(-?\d{1,9})\s*,\s*(-?\d{1,9})\s*", text)
     if not parts:
         raise GeometryError(f"a pixel is given as row,column counted from 0, as in 2,3, but is '{text}'")
     return int(parts[1]), int(parts[2])
@@ -123,6 +123,6 @@ def _settings(tokens: list[str]) -> tuple[dict[str, str], bool]:
 
 
 def _filters(text: str) -> int:
-    if not re.fullmatch(r"-?\d+", text) or int(text) < 1:
+    if not re.fullmatch(r"-?\d{1,9}", text) or int(text) < 1:
         raise GeometryError(f"the number of filters is a whole number of at least 1, but is '{text}'")
     return int(text)
