@@ -12,15 +12,23 @@ __version__ = "0.1.0"
 
 # name -> the module that holds it; loaded when first used, so that `import striate` costs nothing
 PUBLIC = {
+    "Net": "striate.nets.net",
     "Preprocess": "striate.preprocess",
-    "shapes": "striate.measure.shapes",
     "StriateError": "striate.errors",
+    "net": "striate.nets.build",
+    "nets": "striate.measure.listing",
+    "shapes": "striate.measure.shapes",
+    "text": "striate.nets.printing",
 }
-__all__ = ["Preprocess", "StriateError", "shapes"]
+__all__ = ["Net", "Preprocess", "StriateError", "net", "nets", "shapes", "text"]
 
 if TYPE_CHECKING:
     from striate.errors import StriateError
+    from striate.measure.listing import nets
     from striate.measure.shapes import shapes
+    from striate.nets.build import net
+    from striate.nets.net import Net
+    from striate.nets.printing import text
     from striate.preprocess import Preprocess
 
 

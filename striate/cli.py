@@ -12,12 +12,13 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
-from striate import __version__
+import striate
 from striate.errors import StriateError
 
 COMMANDS = {
     "shapes": "striate.measure.shapes:shapes",
-    "nets": "striate.nets.listing:nets",
+    "nets": "striate.measure.listing:nets",
+    "text": "striate.nets.printing:text",
     "op": {
         "conv": "striate.ops.commands:conv",
         "edges": "striate.ops.commands:edges",
@@ -51,35 +52,30 @@ def build(commands: dict, name: str, help: str) -> App:
     return app
 
 
-app = build(
-    COMMANDS, "striate", "From a folder of pictures to a convolutional network that you understand and can ship."
-)
-app.version = __version__
+app = build(COMMANDS, "striate", str(striate.__doc__).partition("\n")[0])
+app.version = striate.__version__
 
 
 @app.meta.default
 def run(
     *words: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-    json: Annotated[bool, Parameter(negative="")] = False,
-    csv: Annotated[bool, Parameter(negative="")] = False,
+    json: Annotated[bool, Parameter(negative="", help="Print the result as JSON.", show_default=False)] = False,
+    csv: Annotated[bool, Parameter(negative="", help="Print its rows as CSV.", show_default=False)] = False,
 ) -> None:
-    """Run a command and print what it returns.
-
-    Parameters
-    ----------
-    words: the command with its parameters
-    json: print the result as JSON instead of a table
-    csv: print the result as comma-separated values instead of a table
-    """
+    """Run a command and print what it returns."""
     result = app(words)
     if result is None:
         return
     if json and csv:
         raise StriateError("a result is printed in one form: give --json or --csv, not both")
+    if (json or csv) and not hasattr(result, "to_json"):
+        raise StriateError(f"striate {words[0]} prints text, which has no form as {'JSON' if json else 'CSV'}")
     if json:
         print(result.to_json())
     elif csv:
         print(result.to_csv(), end="")
+    elif isinstance(result, str):
+        print(result)
     else:
         from rich.console import Console
 

@@ -18,7 +18,8 @@ from striate.ops.size import Window
 
 Made = tuple[nn.Module, Shape]
 
-BORDERS: dict[str, Literal["zeros", "reflect", "replicate", "circular"]] = {
+Border = Literal["zeros", "reflect", "replicate", "circular"]
+BORDERS: dict[str, Border] = {
     "zero": "zeros",
     "reflect": "reflect",
     "replicate": "replicate",
@@ -59,7 +60,7 @@ def convolution(layer: Layer, shape: Shape, notes: list[str]) -> Made:
     borders = [BORDERS[flag] for flag in layer.flags if flag in BORDERS]
     if len(borders) > 1:
         raise NotationError(f"a convolution has one border, but '{layer.text}' names {len(borders)}")
-    border = borders[0] if borders else "zeros"
+    border: Border = borders[0] if borders else "zeros"
     check_border(border, rows, columns)
     module = nn.Conv2d(
         channels,

@@ -47,7 +47,7 @@ class Net(nn.Sequential):
         self.frozen: str | None = None  # the last stage that is frozen
 
     def forward(self, input: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """(batch, channels, height, width) -> logits (batch, classes); in training, a tuple with those of side heads."""
+        """(batch, channels, height, width) -> logits (batch, classes); in training, a tuple with side heads' too."""
         x = input
         for stage in self:
             x = stage(x)
@@ -93,18 +93,19 @@ class Net(nn.Sequential):
         return names[: names.index(self.frozen) + 1] if self.frozen is not None else []
 
     def train(self, mode: bool = True) -> Self:
-        """Switch to training (or evaluation); frozen stages stay in evaluation, so that no statistic of theirs moves."""
+        """Switch to training (or evaluation); frozen stages stay in evaluation, so no statistic of theirs moves."""
         super().train(mode)
         for name in self._frozen():
             getattr(self, name).eval()
         return self
 
-    def with_head(self, classes: int) -> "Net":
+    def with_head(self, classes: int, seed: int = 0) -> "Net":
         """A copy whose last layer, and that of every side head, has this many outputs and fresh weights.
 
         Parameters
         ----------
         classes: the number of outputs
+        seed: with the layer's path, the address of its first weights
         """
         from striate.nets.first_weights import fill
 
@@ -116,7 +117,7 @@ class Net(nn.Sequential):
             path, last = last_layer(module)
             parent = module.get_submodule(path.rpartition(".")[0])
             setattr(parent, path.rpartition(".")[2], renewed := resized(last, classes))
-            fill(renewed, renewed.weight.device, prefix=path)
+            fill(renewed, renewed.weight.device, seed, prefix=path)
             renewed.train(last.training)
         return other
 
@@ -178,8 +179,14 @@ def in_body(module: nn.Module, path: str) -> bool:
 
 
 def resized(layer: nn.Linear | nn.Conv2d, outputs: int) -> nn.Linear | nn.Conv2d:
-    """A layer like this one with another number of outputs."""
-    settings = {"bias": layer.bias is not None, "device": layer.weight.device, "dtype": layer.weight.dtype}
-    if isinstance(layer, nn.Linear):
-        return nn.Linear(layer.in_features, outputs, **settings)
-    return nn.Conv2d(layer.in_channels, outputs, layer.kernel_size, layer.stride, layer.padding, **settings)  # type: ignore[arg-type]
+    """A layer like this one with another number of outputs, still without values."""
+    other = copy.copy(layer)
+    other._parameters = dict(layer._parameters)  # a shallow copy shares the original's
+    if isinstance(other, nn.Linear):
+        other.out_features = outputs
+    else:
+        other.out_channels = outputs
+    other.weight = nn.Parameter(torch.empty(outputs, *layer.weight.shape[1:], device="meta", dtype=layer.weight.dtype))
+    if layer.bias is not None:
+        other.bias = nn.Parameter(torch.empty(outputs, device="meta", dtype=layer.weight.dtype))
+    return other

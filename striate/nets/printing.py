@@ -10,6 +10,29 @@ from striate.nets.modules import Auxiliary, Branches, ChannelNorm, DropPath, Gat
 from striate.nets.net import Net
 
 
+def text(network: str, *, input: str | None = None, classes: int | None = None) -> str:
+    """Write a network of the zoo as text in the layer notation, to read, copy and change.
+
+    Parameters
+    ----------
+    network: its name, or a text to be written in the usual form
+    input: size of a picture, height×width×channels
+    classes: number of outputs
+
+    >>> print(text("lenet5"))
+    input 32x32x3
+    stage1: conv 5x5x8, relu, maxpool 2
+    stage2: conv 5x5x16, relu, maxpool 2
+    head: fc 120, relu, fc 84, relu, fc 10
+    """
+    import torch
+
+    from striate.nets.build import net
+
+    with torch.device("meta"):
+        return net(network, input=input, classes=classes).notation
+
+
 def notation(net: Net) -> str:
     """The text of a network, a stage a line; `net(notation(n))` builds the same network."""
     lines = [f"input {'x'.join(map(str, net.input))}"] if net.input else []

@@ -33,7 +33,7 @@ class Entry:
 
 
 def zoo() -> dict[str, Entry]:
-    """Every network, the oldest first."""
+    """Every network, family after family."""
     from striate.nets import (
         alexnet,
         convnext,

@@ -54,6 +54,7 @@ def test_a_new_head_leaves_the_old_network_alone(small):
     assert all(torch.equal(value, before[name]) for name, value in small.state_dict().items())
     same = {name for name, value in other.state_dict().items() if name in before and value.shape == before[name].shape}
     assert set(before) - same == {"head.2.weight", "head.2.bias"}
+    assert all(torch.equal(a, b) for a, b in zip(other.parameters(), small.with_head(7).parameters(), strict=True))
     with pytest.raises(StriateError, match="at least 1 class, but 0"):
         small.with_head(0)
 
