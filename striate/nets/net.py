@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Self
 
+import torch
 from torch import Tensor, nn
 
 from striate.errors import StriateError, UnknownName
@@ -117,8 +118,7 @@ class Net(nn.Sequential):
             path, last = last_layer(module)
             parent = module.get_submodule(path.rpartition(".")[0])
             setattr(parent, path.rpartition(".")[2], renewed := resized(last, classes))
-            fill(renewed, renewed.weight.device, seed, prefix=path)
-            renewed.train(last.training)
+            fill(renewed, last.weight.device, seed, prefix=path)
         return other
 
     @contextmanager
