@@ -190,7 +190,7 @@ def pool(
     equations = []
     if is_small(slid.values):
         grids = [small("picture", slid.values)] + [small(each, result.out) for each, result in results.items()]
-        equations.append(Equation(tuple(grids), ("→",) * (len(grids) - 1)))
+        equations.append(Equation(tuple(grids), ("→", " ")[: len(grids) - 1]))
     if output:
         panels = [before(source, "all")]
         for each, result in results.items():
