@@ -77,9 +77,9 @@ def conv(
     slid, weights = filter_picture(
         source, found, on, stride=stride, padding=padding, border=border, dilation=dilation, flip=flip, bias=bias
     )
-    how = "convolved (filter turned by 180°)" if flip else "cross-correlated"
-    title = f"{found.name} on {source}, {_channels_named(on)}, {how}"
-    signs = [f"sign: {found.sign(flip)}"] + ([f"{found.name}: {found.remark}"] if found.remark else [])
+    how = "true convolution: filter turned by 180°" if flip else "cross-correlation: the filter is not flipped"
+    title = f"{found.name} on {source}, {_channels_named(on)}"
+    signs = [how, f"sign: {found.sign(flip)}"] + ([f"{found.name}: {found.remark}"] if found.remark else [])
     notes = [*source.notes, *slid.formulas(), *signs, *slid.notes]
     works = [filter_work(slid, weights, bias, show_work)] if show_work else []
     equations = []
@@ -234,11 +234,11 @@ def pad(
         if is_small(padded):
             outside = np.ones(padded.shape[1:], bool)
             outside[inside] = False
-            equations.append(Equation((Grid(each, padded[0], outside),)))
+            equations.append(Equation((Grid(each, padded[0].copy(), outside),)))
         if output:
-            shown = padded + (source.values - values).mean(axis=(1, 2), keepdims=True)  # zero is shown as the mean
+            padded += (source.values - values)[:, :1, :1]  # what was subtracted: zero is shown as the mean
             frame = (inside[0].start, inside[0].stop, inside[1].start, inside[1].stop)
-            panels.append(light(each, shown, source.values.max(), frame))
+            panels.append(light(each, padded, source.values.max(), frame))
     (top, bottom), (left, right) = sides
     around = f"{top} on every side" if len({*sides[0], *sides[1]}) == 1 else ""
     title = f"Borders of {source}: {around or f'{top} above, {bottom} below, {left} left, {right} right'}"

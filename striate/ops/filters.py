@@ -63,8 +63,8 @@ class Kernel:
             here = OPPOSITE[self.lighter] if flip else self.lighter
             return f"+ where it is lighter {here}, − where it is lighter {OPPOSITE[here]}"
         if self.signed:
-            return "the weights add up to 0: even areas give 0"
-        return f"the weights add up to {self.weights.sum():g}: even areas give that many times their value"
+            return "not told by a name; the weights add up to 0, so even areas give 0"
+        return f"none; the weights add up to {self.weights.sum():.3g}, so even areas give that times their value"
 
 
 def _derivative(name: str, side: tuple[float, float, float]) -> tuple[Kernel, Kernel]:

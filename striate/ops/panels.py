@@ -39,7 +39,7 @@ def filtered(kernel: Kernel, values: np.ndarray, flip: bool = False) -> Panel:
         image = light_image((values[None] - values.min()) * (255 / (np.ptp(values) or 1)))
         scale = f"black is {amount(values.min())}, white is {amount(values.max())}"
     image.thumbnail((1000, 1000))
-    weights = f"{SPACE}/ {SPACE}".join(SPACE.join(f"{value:g}" for value in row) for row in kernel.rows)
+    weights = f"{SPACE}/ {SPACE}".join(SPACE.join(f"{value:.3g}" for value in row) for row in kernel.rows)
     caption = tuple(line for line in (weights, kernel.colours(flip), scale) if line)
     return Panel(image, kernel.name, caption, values if is_small(values[None]) else None)
 

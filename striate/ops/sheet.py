@@ -40,7 +40,7 @@ class Panel:
 
 def light_image(values: np.ndarray) -> Image.Image:
     """Channels (1 or 3, height, width) from 0 to 255 as a picture; what lies outside is cut off."""
-    levels = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    levels = np.clip(values + 0.5, 0, 255).astype(np.uint8)  # rounded, half up
     return Image.fromarray(levels[0] if len(levels) == 1 else np.moveaxis(levels, 0, 2)).convert("RGB")
 
 

@@ -75,12 +75,12 @@ def per_side(padding: Padding, f: PerAxis | None = None, dilation: PerAxis = 1) 
     if isinstance(padding, str):
         if padding == "valid":
             return (0, 0), (0, 0)
-        if padding == "same" and f is None:
+        if padding != "same":
+            raise UnknownName("padding", padding, ["valid", "same"])
+        if f is None:
             raise GeometryError("the padding 'same' depends on a window, but here is none; an amount would fit")
-        if padding == "same" and f is not None:
-            f, d = per_axis("window", f), per_axis("dilation", dilation)
-            return same_padding(f[0], d[0]), same_padding(f[1], d[1])
-        raise UnknownName("padding", padding, ["valid", "same"])
+        f, d = per_axis("window", f), per_axis("dilation", dilation)
+        return same_padding(f[0], d[0]), same_padding(f[1], d[1])
     try:
         (top, bottom), (left, right) = np.broadcast_to(_whole(padding), (2, 2)).tolist()
     except ValueError as error:

@@ -1,6 +1,8 @@
 """`striate op …` as it is typed, rightly and wrongly; and the same functions from Python."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -282,3 +284,8 @@ def test_amounts_of_padding(text, sides):
     assert read_padding(text) == sides
     with pytest.raises(GeometryError):
         read_padding(text + "!")
+
+
+def test_the_operators_need_no_torch():
+    code = "import sys, striate.ops.commands, striate.ops.dense, striate.ops.norm; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
