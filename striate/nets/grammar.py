@@ -16,7 +16,7 @@ import re
 from dataclasses import dataclass, field
 
 from striate.errors import NotationError, UnknownName
-from striate.nets.words import FLAG, LAYER, LAYERS, NOISE, OPTION, normalise
+from striate.nets.words import FLAG, KEYWORDS, LAYER, LAYERS, NOISE, OPTION, normalise
 
 NUMBER = r"-?\d+(?:\.\d+)?(?:e-?\d+)?"
 OPTIONS = "|".join(sorted(OPTION, key=len, reverse=True))
@@ -124,7 +124,7 @@ class Reader:
                 claim = tuple(int(part) for part in self.take()[1].strip("[] ").split("x"))
             elif kind == "mark":
                 items += self.group()
-            elif kind in ("word", "label") and text.rstrip(": ") in ("aux", "input"):
+            elif kind in ("word", "label") and text.rstrip(": ") in KEYWORDS:
                 items += self.auxiliary() if self.take()[1].startswith("aux") else self.input(claim)
                 claim = None
             elif kind in ("word", "label"):
@@ -174,7 +174,7 @@ class Reader:
         plain = re.sub(r"_?\d+[a-z]?$", "", text)
         if plain == "pool":
             return "pool"
-        if text in ("aux", "input"):
+        if text in KEYWORDS:
             return text
         return LAYER.get(text) or LAYER.get(plain)
 

@@ -55,6 +55,7 @@ FLAGS = {
     "replicate": ("extend",),
     "circular": ("wrap",),
 }
+KEYWORDS = ("aux", "input")
 # words of running text in lecture notes that carry no number of their own
 NOISE = {
     "filter",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from striate.errors import NotationError, UnknownName
-from striate.nets.words import LAYER
+from striate.nets.words import KEYWORDS, LAYER
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def find(text: str) -> Entry | None:
     name, _ = split_options(text)
     if name in (known := zoo()):
         return known[name]
-    if re.sub(r"\d+$", "", name) in LAYER or name in LAYER:
+    if name in KEYWORDS or name in LAYER or re.sub(r"\d+$", "", name) in LAYER:
         return None
     raise UnknownName("network", name, known)
 
