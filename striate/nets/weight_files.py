@@ -1,0 +1,210 @@
+"""Files of weights: safetensors, PyTorch's own, and names on Hugging Face, each read without running anything that they hold."""
+
+import json
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from striate.errors import WeightsError
+
+SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+HUB_NAME = r"[\w-][\w.-]*/[\w-][\w.-]*"
+HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+NESTS = ("state_dict", "model")  # where training scripts keep the weights beside an epoch and an optimiser
+
+
+@dataclass
+class Stored:
+    """The tensors of a file.
+
+    Parameters
+    ----------
+    path: the file
+    source: what the user asked for: the file, or the Hugging Face name
+    tensors: by name, as they stand in the file
+    order: the names in the order of the forward pass, where the file tells it
+    notes: what was done to read it
+    """
+
+    path: Path
+    source: str
+    tensors: dict[str, Tensor]
+    order: list[str] | None
+    notes: list[str] = field(default_factory=list)
+
+
+def open_weights(weights: str | Path) -> Stored:
+    """Read a file, or fetch it from Hugging Face first.
+
+    Parameters
+    ----------
+    weights: a .safetensors, .pth, .pt or .bin file, or a Hugging Face name such as 'timm/resnet18.a1_in1k'
+    """
+    text = os.fspath(weights)
+    path = Path(text)
+    is_hub_name = isinstance(weights, str) and re.fullmatch(HUB_NAME, text) and path.suffix not in SUFFIXES
+    notes = []
+    if is_hub_name and not path.exists():
+        path = fetch(text)
+        notes = [f"{text} holds no {HUB_FILES[0]}, so {path.name} was read"] * (path.name != HUB_FILES[0])
+    if path.is_dir():
+        raise WeightsError(f"weights are a file, one of {', '.join(SUFFIXES)}, but {text} is a directory")
+    if not path.exists():
+        raise WeightsError(missing(text))
+    if path.suffix not in SUFFIXES:
+        raise WeightsError(
+            f"a file of weights ends in {', '.join(SUFFIXES)}, or is a Hugging Face name such as timm/resnet18.a1_in1k, but {text} is given"
+        )
+    try:
+        stored = read_safetensors(path, text) if path.suffix == ".safetensors" else read_pickle(path, text)
+    except OSError as mistake:
+        raise WeightsError(f"{text} cannot be read: {mistake.strerror or mistake}") from None
+    stored.notes = [*notes, *stored.notes]
+    return stored
+
+
+def missing(text: str) -> str:
+    from striate.nets.published import published
+
+    known = [record.source for record in published() if record.file == Path(text).name and Path(text).suffix == ".pth"]
+    offer = f"; it can be fetched from {known[0]}" if known else ""
+    return f"there is no file of weights at {text}{offer}"
+
+
+def read_safetensors(path: Path, source: str) -> Stored:
+    """Safetensors hold numbers only; sorted by name, so their order is known only where the metadata tell it."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            order = (file.metadata() or {}).get("order")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except SafetensorError:
+        raise WeightsError(f"{source} is not a sound safetensors file: {damage(path)}") from None
+    if not tensors:
+        raise WeightsError(f"{source} holds no tensors")
+    return Stored(path, source, tensors, None if order is None else ordered(order, tensors, source))
+
+
+def damage(path: Path) -> str:
+    """What is wrong with a safetensors file that its reader refused, in words: 8 bytes of length, a JSON header, data."""
+    content = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(8)
+        length = int.from_bytes(start, "little")
+        if start[:2] == b"PK":
+            return "it is a zip archive, as torch.save writes; rename it to .pth"
+        if content < 8:
+            return f"it must begin with 8 bytes that give its header's length, but has {content} in all"
+        if length > content - 8:
+            return f"its header claims {length:,} bytes, but {content - 8:,} follow; it was cut off, or is no safetensors file"
+        try:
+            header = json.loads(file.read(length))
+        except (ValueError, RecursionError):
+            header = None
+    if not isinstance(header, dict):
+        return "its header must be JSON that gives each tensor's dtype, shape and offsets, but is not"
+    header.pop("__metadata__", None)
+    ends = 0
+    try:
+        for name, row in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+            begin, end = row["data_offsets"]
+            if begin != ends:
+                return f"tensor '{name}' must begin where the one before ends, at byte {ends:,}, but begins at {begin:,}"
+            if end > content - 8 - length:
+                return f"tensor '{name}' ends at byte {end:,}, but {content - 8 - length:,} bytes of data follow the header; it was cut off or damaged"
+            ends = end
+    except (KeyError, TypeError, ValueError):
+        return "its header must give each tensor's dtype, shape and offsets, but does not"
+    if ends != content - 8 - length:
+        return f"its header tells of {ends:,} bytes of data, but {content - 8 - length:,} follow; it was cut off or damaged"
+    return "its header gives a tensor a dtype that does not exist, or a dtype and shape that do not make its number of bytes"
+
+
+def ordered(text: str, tensors: dict[str, Tensor], source: str) -> list[str]:
+    """The names in the metadata's `order`: every tensor once."""
+    names = [name.strip() for name in text.split(",")]
+    wrong = [n for n in names if n not in tensors] or [n for n in names if names.count(n) > 1]
+    if wrong:
+        reason = "which is not in the file" if wrong[0] not in tensors else "more than once"
+        raise WeightsError(
+            f"the metadata 'order' of {source} must name each tensor once, but names '{wrong[0]}', {reason}"
+        )
+    if left := [n for n in tensors if n not in names and not n.endswith("num_batches_tracked")]:
+        raise WeightsError(f"the metadata 'order' of {source} must name each tensor once, but '{left[0]}' is not in it")
+    return names
+
+
+def read_pickle(path: Path, source: str) -> Stored:
+    """PyTorch's own format is a pickle, which can carry code; only tensors and plain values are let in."""
+    if path.stat().st_size == 0:
+        raise WeightsError(f"{source} is empty")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as mistake:  # whatever a damaged or hostile file makes the reader stumble over
+        raise WeightsError(refusal(str(mistake), source)) from None
+    notes = []
+    for key in NESTS:
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+            notes.append(f"the weights were found under '{key}' in {source}")
+    if not isinstance(content, dict) or not content:
+        raise WeightsError(
+            f"a file of weights holds a dictionary of tensors by name, but {source} holds {'an empty one' if content == {} else f'a {type(content).__name__}'}"
+        )
+    for name, value in content.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise WeightsError(
+                f"a file of weights holds a dictionary of tensors by name, but in {source} '{name}' is a {type(value).__name__}"
+            )
+    if all(name.startswith("module.") for name in content):
+        content = {name.removeprefix("module."): value for name, value in content.items()}
+        notes.append(f"'module.' was taken from the names in {source}, as parallel training puts it there")
+    return Stored(path, source, dict(content), None, notes)
+
+
+def refusal(message: str, source: str) -> str:
+    """Why a pickle was not read."""
+    code = re.search(r"GLOBAL (\S+)", message) or re.search(r"unsupported (?:global|class|reduce) (\S+)", message, re.I)
+    if code:
+        name = code[1].strip("`'.,")
+        return f"{source} is a pickle that asks to run {name}; weights are tensors only, so it was refused and nothing was run"
+    if "TorchScript" in message:
+        return f"{source} is a TorchScript program, not a file of weights; save its state_dict() instead"
+    return f"{source} is not a file that torch.save wrote, or it was cut off or damaged"
+
+
+def fetch(name: str) -> Path:
+    """The file of a Hugging Face name, from the cache on this machine or from the hub."""
+    from huggingface_hub import constants, hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.utils import disable_progress_bars
+
+    if not os.isatty(2):
+        disable_progress_bars()
+    by_hand = f"fetch {constants.ENDPOINT}/{name}/resolve/main/{HUB_FILES[0]} by hand, save it as {name.partition('/')[2]}.safetensors and give that path"
+    for file in HUB_FILES:
+        try:
+            return Path(hf_hub_download(name, file))
+        except LocalEntryNotFoundError:
+            why = (
+                "HF_HUB_OFFLINE is set and the file is not in the cache"
+                if constants.HF_HUB_OFFLINE
+                else f"{constants.ENDPOINT} cannot be reached and the file is not in the cache"
+            )
+            raise WeightsError(f"{name} cannot be fetched: {why}; {by_hand}") from None
+        except EntryNotFoundError:
+            continue
+        except RepositoryNotFoundError:
+            raise WeightsError(
+                f"Hugging Face has no repository {name}, or it is private; a name is written owner/model, as in timm/resnet18.a1_in1k"
+            ) from None
+        except Exception as mistake:  # the client's own errors, the network's, a full disk
+            raise WeightsError(f"{name} cannot be fetched: {str(mistake).strip().splitlines()[0]}; {by_hand}") from None
+    raise WeightsError(f"{name} has neither {' nor '.join(HUB_FILES)}, so it holds no weights that can be read")

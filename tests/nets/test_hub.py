@@ -1,0 +1,133 @@
+"""Names on Hugging Face: fetched from a server, kept in the cache, found there offline, and told plainly when they cannot be had.
+
+The real client runs in a process of its own, because it reads its settings when it is imported.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import torch
+from pattern import weight
+from safetensors.torch import save
+
+from striate.nets.build import assemble
+from striate.nets.weights import to_state_dict
+
+TINY = "conv 3x3x4, relu, globalpool, flatten, fc 5"
+PROGRAM = """
+import json, sys
+from striate.errors import WeightsError
+from striate.nets.build import net
+answers = []
+for layers, weights in json.loads(sys.argv[1]):
+    try:
+        built = net(layers, weights=weights, **({} if " " not in layers else {"input": "12x12x3"}))
+        answers.append([True, sum(t.double().sum().item() for t in built.parameters()), built.notes,
+                        built.preprocess and built.preprocess.interpolation])
+    except WeightsError as mistake:
+        answers.append([False, str(mistake)])
+print(json.dumps(answers))
+"""
+
+
+class Hub(BaseHTTPRequestHandler):
+    """Answers HEAD and GET of /owner/model/resolve/main/file as the hub does."""
+
+    files: dict[str, bytes] = {}  # noqa: RUF012
+    asked: list[str] = []  # noqa: RUF012
+
+    def do_HEAD(self):
+        self.answer(body=False)
+
+    def do_GET(self):
+        self.answer(body=True)
+
+    def answer(self, body: bool):
+        path = self.path.lstrip("/").replace("/resolve/main/", "/").partition("?")[0]
+        self.asked.append(f"{self.command} {path}")
+        content = self.files.get(path)
+        known = any(name.startswith(path.rpartition("/")[0] + "/") for name in self.files)
+        self.send_response(404 if content is None else 200)
+        if content is None:
+            self.send_header("X-Error-Code", "EntryNotFound" if known else "RepoNotFound")
+        content = content or b""
+        self.send_header("X-Repo-Commit", "0" * 40)
+        self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if body:
+            self.wfile.write(content)
+
+    def log_message(self, format, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    """A server with three small repositories, and how a program asks it."""
+    own = {name: weight(name, tuple(t.shape)) for name, t in assemble(TINY, "12x12x3", None, {}).state_dict().items()}
+    shapes = to_state_dict(assemble("mobilenet_v2", None, None, {}), "timm")
+    mobile = {name: weight(name, tuple(t.shape)) for name, t in shapes.items() if "num_batches" not in name}
+    folder = tmp_path_factory.mktemp("hub")
+    torch.save(own, folder / "pickle.bin")
+    Hub.files = {
+        "me/tiny/model.safetensors": save(own),
+        "me/old/pytorch_model.bin": (folder / "pickle.bin").read_bytes(),
+        "me/nothing/readme.md": b"no weights here",
+        "timm/mobilenetv2_100.ra_in1k/model.safetensors": save(mobile),
+    }
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def ask(questions, **environment):
+        settings = {"HF_HOME": str(folder / "home"), "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", **environment}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
+        for proxy in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            kept.pop(proxy, None)
+        command = [sys.executable, "-W", "error::UserWarning", "-c", PROGRAM, json.dumps(questions)]
+        run = subprocess.run(command, env=kept | settings, capture_output=True, text=True, timeout=120, check=False)
+        assert run.returncode == 0, run.stderr
+        return json.loads(run.stdout)
+
+    yield ask, {"own": total(own), "mobile": total(mobile)}
+    server.shutdown()
+    server.server_close()
+
+
+def total(state) -> float:
+    return sum(t.double().sum().item() for name, t in state.items() if "running" not in name)
+
+
+def test_fetch_then_offline_then_without_a_server(hub):
+    ask, expected = hub
+    questions = [
+        (TINY, "me/tiny"),
+        (TINY, "me/old"),
+        ("mobilenet_v2", "timm/mobilenetv2_100.ra_in1k"),
+        (TINY, "me/nothing"),
+        (TINY, "me/nobody"),
+    ]
+    tiny, old, mobile, nothing, nobody = ask(questions)
+    assert tiny[:2] == old[:2] == [True, pytest.approx(expected["own"])]
+    assert mobile[:2] == [True, pytest.approx(expected["mobile"])]
+    assert mobile[3] == "bicubic"
+    assert any("pytorch_model.bin" in note for note in old[2])
+    assert not nothing[0] and "neither model.safetensors nor pytorch_model.bin" in nothing[1]
+    assert not nobody[0] and "no repository me/nobody" in nobody[1]
+
+    Hub.asked.clear()
+    tiny, mobile, other = ask([questions[0], questions[2], (TINY, "me/other")], HF_HUB_OFFLINE="1")
+    assert tiny[0] and mobile[0]
+    assert Hub.asked == []
+    assert not other[0] and "HF_HUB_OFFLINE is set" in other[1]
+    assert "/me/other/resolve/main/model.safetensors by hand" in other[1]
+
+    tiny, other = ask([questions[0], (TINY, "me/other")], HF_ENDPOINT="http://127.0.0.1:9")
+    assert tiny[0]
+    assert not other[0] and "cannot be reached" in other[1]
