@@ -172,6 +172,11 @@ class Observer(MetaMode):
     def see(self, function: Any, given: tuple, args: tuple, kwargs: dict[str, Any], result: Any) -> None:
         self.alive.append(result)
         self._count_weights(given)
+        if is_view(function):  # also of what does not come from the picture: the picture may be written into it
+            group = self.views.setdefault(id(args[0]), [args[0]])
+            for tensor in tensors_in((result,)):
+                group.append(tensor)
+                self.views[id(tensor)] = group
         traces = self.traces
         if not any(id(t) in traces for t in (args if all(type(a) is Tensor for a in args) else tensors_in(args))):
             return
@@ -220,11 +225,7 @@ class Observer(MetaMode):
     def _note(self, call: Call, tensor: Tensor, trace: Trace) -> None:
         if is_view(call.function) or call.function in QUIET:
             self.makers[id(tensor)] = self.makers.get(id(call.args[0]), "")
-        if is_view(call.function):
-            group = self.views.setdefault(id(call.args[0]), [call.args[0]])
-            group.append(tensor)
-            self.views[id(tensor)] = group
-        elif writes(call.function) and self.traces.get(id(tensor)) != trace:
+        if writes(call.function) and self.traces.get(id(tensor)) != trace:
             for other in self.views.get(id(tensor), ()):
                 if other is not tensor:  # a part was written through a view: what the whole sees now is not followed
                     self.traces[id(other)] = trace.unplace(

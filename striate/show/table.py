@@ -51,11 +51,12 @@ class Table:
         return json.dumps({"rows": self.rows, "total": self.total, "notes": self.notes}, indent=2, ensure_ascii=False)
 
     def to_csv(self) -> str:
-        """The rows as comma-separated values, with a head."""
+        """The rows as comma-separated values, with a head; a list such as a size is joined: 28x28x6."""
         text = io.StringIO()
         writer = csv.DictWriter(text, fieldnames=list(self.rows[0]) if self.rows else [], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(self.rows)
+        for row in self.rows:
+            writer.writerow({key: "x".join(map(str, v)) if isinstance(v, list) else v for key, v in row.items()})
         return text.getvalue()
 
     def __rich_console__(self, console, options):

@@ -40,7 +40,11 @@ def test_convolution(data, n_axes, transposed):
 
     groups, into, out = data.draw(small), data.draw(small), data.draw(small)
     n, f, s, p, d = pick(st.integers(1, 9)), pick(small), pick(small), pick(st.integers(0, 2)), pick(small)
-    more = [min(a, max(b, c) - 1) for a, b, c in zip(pick(st.integers(0, 1)), s, d, strict=True)] if transposed else [0] * n_axes
+    more = (
+        [min(a, max(b, c) - 1) for a, b, c in zip(pick(st.integers(0, 1)), s, d, strict=True)]
+        if transposed
+        else [0] * n_axes
+    )
     channels = data.draw(st.sampled_from([into * groups, into * groups + 1]))
     shape = (into * groups, out, *f) if transposed else (out * groups, into, *f)
     bias = data.draw(st.sampled_from([None, empty(out * groups)]))
@@ -94,7 +98,9 @@ def test_norms(training, turn):
     x = empty(2, 5, 6, 4).permute(0, 3, 1, 2) if turn else empty(2, 4, 5, 6)
     four, three = empty(4), empty(3)
     for weight in (four, None, three):
-        if training:  # in evaluation PyTorch's kernels for a CPU and for meta differ in the statistics, which nobody reads
+        if (
+            training
+        ):  # in evaluation PyTorch's kernels for a CPU and for meta differ in the statistics, which nobody reads
             agree(aten.native_batch_norm.default, x, weight, four, four, four, training, 0.1, 1e-5)
         agree(aten.native_group_norm.default, x, weight, four, 2, 4, 30, 2, 1e-5)
         agree(aten.native_layer_norm.default, x, [5, 6], None, None, 1e-5)
