@@ -1,4 +1,4 @@
-"""BVLC's GoogLeNet transcribed from the Caffe definition, layer by layer and with its own names: an independent oracle."""
+"""BVLC's GoogLeNet, transcribed layer by layer from the Caffe definition, with its names: an independent oracle."""
 
 import torch
 from torch import Tensor, nn

@@ -1,8 +1,9 @@
-"""How many photos BVLC's GoogLeNet names right, through striate's loading and record: top-1 and top-5, each with a 95 % interval.
+"""How many photos BVLC's GoogLeNet names right, as striate loads it: top-1 and top-5, each with a 95 % interval.
 
-    python bench/googlenet_photos.py FOLDER
+    python -m bench.googlenet_photos FOLDER
 
-FOLDER holds googlenet_bvlc.safetensors, imagenet_classes.txt (a WordNet id per output, in order) and imagenet-sample/<WordNet id>_<name>.JPEG.
+FOLDER holds googlenet_bvlc.safetensors, imagenet_classes.txt (a WordNet id per output, in order) and
+imagenet-sample/<WordNet id>_<name>.JPEG.
 """
 
 import argparse
@@ -10,11 +11,11 @@ import math
 from pathlib import Path
 
 import torch
-from googlenet_bvlc import GoogLeNet
 from PIL import Image, ImageOps
 from torch import Tensor
 
 import striate.nets.build
+from bench.googlenet_bvlc import GoogLeNet
 from striate.nets.published import published
 from striate.preprocess import Preprocess
 
@@ -47,10 +48,11 @@ def main(folder: Path) -> None:
     file = folder / "googlenet_bvlc.safetensors"
     network = striate.nets.build.net("googlenet", weights=file).eval()
     (record,) = published("googlenet")
+    assert network.preprocess == record.preprocess
     ids = [line.split()[0] for line in (folder / "imagenet_classes.txt").read_text(encoding="utf-8").splitlines()]
     photos = sorted((folder / "imagenet-sample").glob("*.JPEG"))
     truth = torch.tensor([ids.index(photo.name.partition("_")[0]) for photo in photos])
-    x = torch.stack([prepare(photo, network.preprocess or record.preprocess) for photo in photos])
+    x = torch.stack([prepare(photo, record.preprocess) for photo in photos])
     logits = torch.cat([network(part) for part in x.split(20)])
     right = logits.topk(5).indices == truth[:, None]
     print(f"{len(photos)} photos")
@@ -62,7 +64,7 @@ def main(folder: Path) -> None:
     oracle = GoogLeNet().eval()
     oracle.load_state_dict(load_file(file))
     difference = (torch.cat([oracle(part) for part in x.split(20)]) - logits).abs().max()
-    print(f"largest difference from the transcription's logits: {difference:.2g}, where logits reach {logits.abs().max():.3g}")
+    print(f"largest difference from a transcription's logits: {difference:.2g}; they reach {logits.abs().max():.3g}")
 
 
 if __name__ == "__main__":

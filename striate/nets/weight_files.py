@@ -1,4 +1,4 @@
-"""Files of weights: safetensors, PyTorch's own, and names on Hugging Face, each read without running anything that they hold."""
+"""Files of weights: safetensors, PyTorch's own, and names on Hugging Face. Nothing that a file holds is run."""
 
 import json
 import os
@@ -57,7 +57,8 @@ def open_weights(weights: str | Path) -> Stored:
         raise WeightsError(missing(text))
     if path.suffix not in SUFFIXES:
         raise WeightsError(
-            f"a file of weights ends in {', '.join(SUFFIXES)}, or is a Hugging Face name such as timm/resnet18.a1_in1k, but {text} is given"
+            f"weights are a file that ends in {', '.join(SUFFIXES)}, or a Hugging Face name such as "
+            f"timm/resnet18.a1_in1k, but {text} is given"
         )
     try:
         stored = read_safetensors(path, text) if path.suffix == ".safetensors" else read_pickle(path, text)
@@ -91,7 +92,7 @@ def read_safetensors(path: Path, source: str) -> Stored:
 
 
 def damage(path: Path) -> str:
-    """What is wrong with a safetensors file that its reader refused, in words: 8 bytes of length, a JSON header, data."""
+    """What is wrong with a safetensors file that its reader refused: 8 bytes of length, a JSON header, data."""
     content = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(8)
@@ -101,7 +102,10 @@ def damage(path: Path) -> str:
         if content < 8:
             return f"it must begin with 8 bytes that give its header's length, but has {content} in all"
         if length > content - 8:
-            return f"its header claims {length:,} bytes, but {content - 8:,} follow; it was cut off, or is no safetensors file"
+            return (
+                f"its header claims {length:,} bytes, but {content - 8:,} follow; "
+                "it was cut off, or is no safetensors file"
+            )
         try:
             header = json.loads(file.read(length))
         except (ValueError, RecursionError):
@@ -109,20 +113,25 @@ def damage(path: Path) -> str:
     if not isinstance(header, dict):
         return "its header must be JSON that gives each tensor's dtype, shape and offsets, but is not"
     header.pop("__metadata__", None)
-    ends = 0
+    ends, data = 0, content - 8 - length
     try:
         for name, row in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
             begin, end = row["data_offsets"]
             if begin != ends:
-                return f"tensor '{name}' must begin where the one before ends, at byte {ends:,}, but begins at {begin:,}"
-            if end > content - 8 - length:
-                return f"tensor '{name}' ends at byte {end:,}, but {content - 8 - length:,} bytes of data follow the header; it was cut off or damaged"
+                return (
+                    f"tensor '{name}' must begin where the one before ends, at byte {ends:,}, but begins at {begin:,}"
+                )
+            if end > data:
+                return (
+                    f"tensor '{name}' ends at byte {end:,}, but {data:,} bytes of data follow the header; "
+                    "it was cut off or damaged"
+                )
             ends = end
     except (KeyError, TypeError, ValueError):
         return "its header must give each tensor's dtype, shape and offsets, but does not"
-    if ends != content - 8 - length:
-        return f"its header tells of {ends:,} bytes of data, but {content - 8 - length:,} follow; it was cut off or damaged"
-    return "its header gives a tensor a dtype that does not exist, or a dtype and shape that do not make its number of bytes"
+    if ends != data:
+        return f"its header tells of {ends:,} bytes of data, but {data:,} follow; it was cut off or damaged"
+    return "a tensor has a dtype that does not exist, or a dtype and shape that do not make its number of bytes"
 
 
 def ordered(text: str, tensors: dict[str, Tensor], source: str) -> list[str]:
@@ -155,13 +164,13 @@ def read_pickle(path: Path, source: str) -> Stored:
             content = content[key]
             notes.append(f"the weights were found under '{key}' in {source}")
     if not isinstance(content, dict) or not content:
-        raise WeightsError(
-            f"a file of weights holds a dictionary of tensors by name, but {source} holds {'an empty one' if content == {} else f'a {type(content).__name__}'}"
-        )
+        what = "an empty one" if isinstance(content, dict) else f"a {type(content).__name__}"
+        raise WeightsError(f"a file of weights holds a dictionary of tensors by name, but {source} holds {what}")
     for name, value in content.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise WeightsError(
-                f"a file of weights holds a dictionary of tensors by name, but in {source} '{name}' is a {type(value).__name__}"
+                "a file of weights holds a dictionary of tensors by name, "
+                f"but in {source} '{name}' is a {type(value).__name__}"
             )
     if all(name.startswith("module.") for name in content):
         content = {name.removeprefix("module."): value for name, value in content.items()}
@@ -174,7 +183,7 @@ def refusal(message: str, source: str) -> str:
     code = re.search(r"GLOBAL (\S+)", message) or re.search(r"unsupported (?:global|class|reduce) (\S+)", message, re.I)
     if code:
         name = code[1].strip("`'.,")
-        return f"{source} is a pickle that asks to run {name}; weights are tensors only, so it was refused and nothing was run"
+        return f"weights are tensors only, but {source} is a pickle that asks for {name}; nothing was run"
     if "TorchScript" in message:
         return f"{source} is a TorchScript program, not a file of weights; save its state_dict() instead"
     return f"{source} is not a file that torch.save wrote, or it was cut off or damaged"
@@ -188,7 +197,10 @@ def fetch(name: str) -> Path:
 
     if not os.isatty(2):
         disable_progress_bars()
-    by_hand = f"fetch {constants.ENDPOINT}/{name}/resolve/main/{HUB_FILES[0]} by hand, save it as {name.partition('/')[2]}.safetensors and give that path"
+    by_hand = (
+        f"fetch {constants.ENDPOINT}/{name}/resolve/main/{HUB_FILES[0]} by hand, "
+        f"save it as {name.partition('/')[2]}.safetensors and give that path"
+    )
     for file in HUB_FILES:
         try:
             return Path(hf_hub_download(name, file))
@@ -203,7 +215,8 @@ def fetch(name: str) -> Path:
             continue
         except RepositoryNotFoundError:
             raise WeightsError(
-                f"Hugging Face has no repository {name}, or it is private; a name is written owner/model, as in timm/resnet18.a1_in1k"
+                f"Hugging Face has no repository {name}, or it is private; "
+                "a name is written owner/model, as in timm/resnet18.a1_in1k"
             ) from None
         except Exception as mistake:  # the client's own errors, the network's, a full disk
             raise WeightsError(f"{name} cannot be fetched: {str(mistake).strip().splitlines()[0]}; {by_hand}") from None

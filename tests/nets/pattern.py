@@ -1,4 +1,4 @@
-"""Weights, statistics and pictures that are functions of a name and a shape alone, so that two programs can make the same."""
+"""Weights, statistics and pictures that follow from a name and a shape alone, so that two programs make the same."""
 
 import hashlib
 import math
@@ -29,7 +29,7 @@ def numbers(name: str, shape: tuple[int, ...]) -> torch.Tensor:
 
 
 def weight(name: str, shape: tuple[int, ...]) -> torch.Tensor:
-    """A tensor of a network: variances are small (so that an epsilon shows), and factors keep the size of signals through depth."""
+    """A tensor of a network: variances small enough that an epsilon shows, factors that keep the size of signals."""
     values = numbers(name, shape)
     if name.endswith("running_var"):
         return (values.abs() ** 2) + 0.05

@@ -1,4 +1,4 @@
-"""Names on Hugging Face: fetched from a server, kept in the cache, found there offline, and told plainly when they cannot be had.
+"""Names on Hugging Face: fetched from a server, found in the cache offline, and told plainly when they cannot be had.
 
 The real client runs in a process of its own, because it reads its settings when it is imported.
 """
@@ -21,7 +21,8 @@ from striate.nets.weights import to_state_dict
 
 TINY = "conv 3x3x4, relu, globalpool, flatten, fc 5"
 PROGRAM = """
-import json, sys
+import json, sys, time
+time.sleep = lambda seconds: None  # the client waits between its tries; a test need not
 from striate.errors import WeightsError
 from striate.nets.build import net
 answers = []
@@ -86,7 +87,11 @@ def hub(tmp_path_factory):
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
     def ask(questions, **environment):
-        settings = {"HF_HOME": str(folder / "home"), "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", **environment}
+        settings = {
+            "HF_HOME": str(folder / "home"),
+            "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
+            **environment,
+        }
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
         for proxy in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
             kept.pop(proxy, None)

@@ -12,8 +12,9 @@ from safetensors.torch import save_file
 
 from striate.errors import UnknownName, WeightsError
 from striate.nets.build import assemble, net
+from striate.nets.placing import own_tensors
 from striate.nets.published import layouts, published
-from striate.nets.weights import own_tensors, to_state_dict
+from striate.nets.weights import to_state_dict
 
 SMALL = "conv 3x3x4 p1 nobias, bn, relu, maxpool 2, conv 3x3x8, relu, globalpool, flatten, fc 5"
 
@@ -24,7 +25,9 @@ def small(**more):
 
 def small_state() -> dict[str, torch.Tensor]:
     state = small().state_dict()
-    return {name: weight(name, tuple(t.shape)) if t.is_floating_point() else torch.tensor(7) for name, t in state.items()}
+    return {
+        name: weight(name, tuple(t.shape)) if t.is_floating_point() else torch.tensor(7) for name, t in state.items()
+    }
 
 
 def same(built, state) -> bool:
@@ -311,12 +314,21 @@ LIES = {
     "no JSON": (safetensors_bytes(b"{not json at all}"), "JSON"),
     "a list": (safetensors_bytes(b"[1, 2, 3]"), "JSON"),
     "no tensors": (safetensors_bytes({}), "no tensors"),
-    "overlapping": (safetensors_bytes({"a": entry(), "b": entry(offsets=(4, 12))}, bytes(12)), "at byte 8, but begins at 4"),
-    "behind the end": (safetensors_bytes({"a": entry(shape=(200,), offsets=(0, 800))}, bytes(8)), "ends at byte 800, but 8 bytes"),
+    "overlapping": (
+        safetensors_bytes({"a": entry(), "b": entry(offsets=(4, 12))}, bytes(12)),
+        "at byte 8, but begins at 4",
+    ),
+    "behind the end": (
+        safetensors_bytes({"a": entry(shape=(200,), offsets=(0, 800))}, bytes(8)),
+        "ends at byte 800, but 8 bytes",
+    ),
     "another dtype": (safetensors_bytes({"a": entry(dtype="F64")}, bytes(8)), "a dtype and shape that do not make"),
     "an unknown dtype": (safetensors_bytes({"a": entry(dtype="F33")}, bytes(8)), "a dtype that does not exist"),
     "a shape too large": (safetensors_bytes({"a": entry(shape=(2**40, 2**40))}, bytes(8)), "shape"),
-    "data behind the last tensor": (safetensors_bytes({"a": entry()}, bytes(9)), "tells of 8 bytes of data, but 9 follow"),
+    "data behind the last tensor": (
+        safetensors_bytes({"a": entry()}, bytes(9)),
+        "tells of 8 bytes of data, but 9 follow",
+    ),
     "offsets missing": (safetensors_bytes({"a": {"dtype": "F32", "shape": [2]}}, bytes(8)), "but does not"),
     "cut off": (safetensors_bytes({"a": entry()}, bytes(5)), "cut off"),
     "a zip": (b"PK\x03\x04" + bytes(200), "rename it to .pth"),
@@ -407,5 +419,3 @@ def test_published_lists_by_network():
 def test_every_record_has_a_layout():
     known = {(layout.publisher, layout.network) for layout in layouts()}
     assert {(record.publisher, record.network) for record in published()} == known
-
-

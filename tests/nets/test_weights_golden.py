@@ -1,7 +1,8 @@
-"""Every published network answers as its publisher's: logits that torchvision and timm gave, for weights that follow from their names.
+"""Every published network answers as its publisher's: the logits that torchvision and timm gave.
 
-`bench/published.py` made the vectors. The publisher's tensors are made here under the publisher's names and in its shapes, so a layout that swaps
-two tensors changes the logits; so does a stride, a padding, a rounding or an epsilon in another place.
+`bench/equal_logits.py` made the vectors, with weights that follow from their names. They are made here again, under the
+publisher's names and in its shapes, so a layout that swaps two tensors changes the logits; so does a stride, a padding,
+a rounding or an epsilon in another place.
 """
 
 import json
@@ -14,9 +15,10 @@ from torch import Tensor, nn
 
 from striate.nets.build import assemble
 from striate.nets.net import Net
+from striate.nets.placing import own_tensors, place, set_epsilon
 from striate.nets.published import Layout, layouts, published
 from striate.nets.weight_files import Stored
-from striate.nets.weights import own_tensors, place, set_epsilon, settle, to_state_dict
+from striate.nets.weights import settle, to_state_dict
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "published.json").read_text(encoding="utf-8"))
 HEAVY = ("vgg13", "vgg19", "vgg11_bn", "timm vgg", "vgg16_bn")  # half a gigabyte each
@@ -36,7 +38,7 @@ def publisher_tensors(layout: Layout, built: Net) -> dict[str, Tensor]:
 def loaded(layout: Layout) -> Net:
     built = assemble(layout.network, None, None, layout.options)
     stored = Stored(Path("file"), "file", publisher_tensors(layout, built), None)
-    place(built, stored, list(layout.tensors), layout, torch.device("cpu"))
+    place(built, stored, list(layout.tensors), "", torch.device("cpu"))
     settle(built, layout, stored, None)
     return built.eval()
 
@@ -47,7 +49,10 @@ def distance(built: Net, golden: dict) -> float:
     logits = built(picture(*golden["size"]))[0]
     sample = torch.tensor(golden["logits"])
     spread = sample.std().item()
-    overall = abs(logits.mean().item() - golden["mean"]), abs(logits.norm().item() - golden["norm"]) / len(logits) ** 0.5
+    overall = (
+        abs(logits.mean().item() - golden["mean"]),
+        abs(logits.norm().item() - golden["norm"]) / len(logits) ** 0.5,
+    )
     return max((logits[:16] - sample).abs().max().item(), *overall) / spread
 
 
@@ -126,8 +131,7 @@ def test_swapping_two_tensors_of_one_shape_changes_the_logits():
 def test_a_record_states_what_the_network_has(record):
     layout = next(la for la in layouts() if (la.publisher, la.network) == (record.publisher, record.network))
     built = assemble(record.network, None, None, {})
-    if "batch_norm_eps" in layout.settings:
-        set_epsilon(built, layout.settings["batch_norm_eps"])
+    set_epsilon(built, layout.settings.get("batch_norm_eps"))
     epsilons = {m.eps for m in built.modules() if isinstance(m, nn.BatchNorm2d)}
     assert epsilons == ({record.settings["batch_norm_eps"]} if "batch_norm_eps" in record.settings else set())
     epsilons = {m.eps for m in built.modules() if isinstance(m, nn.LayerNorm)}

@@ -1,7 +1,8 @@
 """What is known about published weights: where they come from, what they expect, and the order of their tensors.
 
-`records.json` has an entry per file of weights, and each publisher's own file has, per network, the publisher's names of its tensors in striate's
-order. Both are written by `bench/published.py`, which runs each publisher's network and ours side by side and keeps only what gives equal logits.
+`records.json` has an entry per file of weights, and each publisher's own file has, per network, the publisher's names
+of its tensors in striate's order. Both are written by `bench/published.py`, which runs each publisher's network and
+ours side by side.
 """
 
 import json
@@ -30,7 +31,7 @@ class Published:
     file: what the file is called there
     licence: as the publisher states it; None where nothing is stated
     preprocess: how a picture becomes the input that it was trained on
-    top1: per cent of ImageNet's validation pictures named right, as the publisher claims for this preprocess; None where nothing is claimed
+    top1: per cent of ImageNet's validation pictures named right with this preprocess, as the publisher claims, if so
     settings: what the tensors' shapes do not show and the answers depend on
     """
 
