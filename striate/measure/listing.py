@@ -7,6 +7,7 @@ from striate.measure.ledger import pair
 from striate.measure.shapes import shapes
 from striate.nets.zoo import zoo
 from striate.show.numbers import exact
+from striate.show.progress import track
 from striate.show.table import Column, Table
 
 
@@ -26,7 +27,7 @@ def nets(*, max_mmacs: float | None = None, max_params: float | None = None) -> 
             raise StriateError(f"{name} must be above 0, but is {limit:g}")
     rows = []
     with torch.device("meta"):
-        for entry in zoo().values():
+        for entry in track(zoo().values(), "measuring"):
             ledger = shapes(entry.name)
             totals = ledger.totals
             if (max_params is None or totals.parameters <= max_params) and (
