@@ -4,6 +4,7 @@ import json
 import os
 import re
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 
 import torch
@@ -45,6 +46,8 @@ def open_weights(weights: str | Path) -> Stored:
     weights: a .safetensors, .pth, .pt or .bin file, or a Hugging Face name such as 'timm/resnet18.a1_in1k'
     """
     text = os.fspath(weights)
+    if not text:
+        raise WeightsError("weights are a file or a Hugging Face name, but the text given is empty")
     path = Path(text)
     is_hub_name = isinstance(weights, str) and re.fullmatch(HUB_NAME, text) and path.suffix not in SUFFIXES
     notes = []
@@ -71,9 +74,12 @@ def open_weights(weights: str | Path) -> Stored:
 def missing(text: str) -> str:
     from striate.nets.published import published
 
-    known = [record.source for record in published() if record.file == Path(text).name and Path(text).suffix == ".pth"]
-    offer = f"; it can be fetched from {known[0]}" if known else ""
-    return f"there is no file of weights at {text}{offer}"
+    known = {record.file: record.source for record in published() if record.file.endswith(".pth")}
+    if source := known.get(Path(text).name):
+        return f"there is no file of weights at {text}; it can be fetched from {source}"
+    names = {record.name.partition("/")[2]: record.name for record in published() if record.publisher == "timm"}
+    near = get_close_matches(text, names, n=1, cutoff=0.8)
+    return f"there is no file of weights at {text}" + (f"; did you mean {names[near[0]]}?" if near else "")
 
 
 def read_safetensors(path: Path, source: str) -> Stored:
@@ -219,5 +225,6 @@ def fetch(name: str) -> Path:
                 "a name is written owner/model, as in timm/resnet18.a1_in1k"
             ) from None
         except Exception as mistake:  # the client's own errors, the network's, a full disk
-            raise WeightsError(f"{name} cannot be fetched: {str(mistake).strip().splitlines()[0]}; {by_hand}") from None
+            why = (str(mistake).strip() or type(mistake).__name__).splitlines()[0]
+            raise WeightsError(f"{name} cannot be fetched: {why}; {by_hand}") from None
     raise WeightsError(f"{name} has neither {' nor '.join(HUB_FILES)}, so it holds no weights that can be read")

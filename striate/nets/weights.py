@@ -17,7 +17,7 @@ from striate.nets.net import Net, last_layer
 from striate.nets.placing import COUNTER, classes_in, counters, listed, own_tensors, place, set_epsilon
 from striate.nets.published import PUBLISHERS, Layout, Published, layouts, published
 from striate.nets.weight_files import Stored, open_weights
-from striate.nets.zoo import find, split_options
+from striate.nets.zoo import find, split_options, zoo
 from striate.ops.size import show_size
 from striate.preprocess import Preprocess
 
@@ -85,9 +85,17 @@ def find_record(stored: Stored) -> Published | None:
             known = {record.name, record.name.rpartition("/")[2]} & {stored.source, stored.path.stem, *folders}
         else:
             known = stored.path.name == record.file
-        if known:
+        if known and holds_it(stored, record):
             return record
     return None
+
+
+def holds_it(stored: Stored, record: Published) -> bool:
+    """Whether the file has the publisher's names and number of classes: a file that merely is called so does not."""
+    names = set(own_tensors(stored.tensors))
+    kin = [layout for layout in layouts() if (layout.publisher, layout.network) == (record.publisher, record.network)]
+    ends = [list(layout.tensors)[-1] for layout in kin if layout.holds(names)]  # the last layer's bias
+    return any(stored.tensors[end].shape[:1] == (zoo()[record.network].classes,) for end in ends)
 
 
 def check_record(record: Published, network: str | None, options: dict, stored: Stored) -> None:

@@ -193,6 +193,16 @@ def test_a_file_fetched_by_hand_is_known_by_its_or_its_folders_name(tmp_path, pl
     assert built.preprocess and built.preprocess.interpolation == "bicubic"
 
 
+def test_other_weights_in_a_known_place_do_not_get_its_record(tmp_path):
+    file = tmp_path / "mobilenetv2_100.ra_in1k.safetensors"
+    state = to_state_dict(net("mobilenet_v2", classes=3), "timm")
+    save_file(state, file)
+    built = net("mobilenet_v2", weights=file)
+    assert built.preprocess is None
+    assert built.head[3].out_features == 3
+    assert any("3 classes" in note for note in built.notes)
+
+
 def test_preprocess_follows_the_size_that_is_asked_for(tmp_path):
     publish("mobilenet_v2", "timm", file := tmp_path / "mobilenetv2_100.ra_in1k.safetensors")
     built = net("mobilenet_v2", weights=file, input="112x112x3")
@@ -401,6 +411,8 @@ def test_what_is_no_dictionary_of_tensors_is_refused(tmp_path, content):
 def test_no_file_a_directory_and_another_suffix(tmp_path):
     assert "is a directory" in refused(weights=tmp_path)
     assert "there is no file" in refused(weights=tmp_path / "nowhere.pth")
+    assert "did you mean timm/resnet18.a1_in1k?" in refused("resnet18", weights="resnet18.a1_in1")
+    assert "empty" in refused("resnet18", weights="")
     assert "https://download.pytorch.org/models/resnet18-f37072fd.pth" in refused(
         "resnet18", weights=tmp_path / "resnet18-f37072fd.pth"
     )
