@@ -38,9 +38,59 @@ def convolution(x, weight, bias, stride, padding, dilation, transposed, output_p
     return x.new_empty((x.shape[0], out, *size))
 
 
+def like(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """Another tensor of the same size and order in memory; torch.empty_like is a slow one of those in Python."""
+    if x.is_contiguous():
+        return x.new_empty(x.shape, dtype=dtype)
+    step = 1
+    for stride, n in sorted(zip(x.stride(), x.shape, strict=True)):
+        if n > 1 and stride != step:  # with gaps or repeated values: the copy has neither
+            return torch.empty_like(x, dtype=dtype)
+        step *= n
+    return x.new_empty_strided(x.shape, x.stride(), dtype=dtype)
+
+
 def spread(values: Sequence[int], n_axes: int) -> Sequence[int]:
     """One value for each axis, as PyTorch takes them: [2] means [2, 2]."""
     return values if len(values) == n_axes else list(values) * n_axes
+
+
+def pooled(x, n_axes, window, stride, padding, dilation, ceil):
+    """The size formula along the last axes; None where it leaves nothing or the order in memory is another."""
+    if x.dim() != n_axes + 2 or not x.is_contiguous():
+        return None
+    size = list(x.shape[:2])
+    numbers = (spread(v, n_axes) for v in (window, stride or window, padding, dilation))
+    for n, f, s, p, d in zip(x.shape[2:], *numbers, strict=True):
+        slack = n + 2 * p - ((f - 1) * d + 1)
+        if slack < 0 or 2 * p > f or min(f, s, d) < 1:
+            return None
+        places = (-(-slack // s) if ceil else slack // s) + 1
+        size.append(places - 1 if (places - 1) * s >= n + p else places)  # the last one must begin in the picture
+    return size
+
+
+def max_pool(x, window, stride=(), padding=(0,), dilation=(1,), ceil=False):
+    """The largest value of each window, and its place. # (batch, channels, height, width)"""
+    size = pooled(x, 2, window, stride, padding, dilation, ceil)
+    return size and (x.new_empty(size), x.new_empty(size, dtype=torch.int64))
+
+
+def avg_pool(n_axes):
+    """The mean of each window along the last axes. # (batch, channels, …)"""
+
+    def rule(x, window, stride=(), padding=(0,), ceil=False, count_include_pad=True, divisor=None):
+        if divisor == 0 or (n_axes == 3 and any(n < f for n, f in zip(x.shape[2:], spread(window, 3), strict=False))):
+            return None  # the one in three dimensions has a rule of its own: no window beyond the map without padding
+        size = pooled(x, n_axes, window, stride, padding, (1,), ceil)
+        return size and x.new_empty(size)
+
+    return rule
+
+
+def adaptive_pool(x, size):
+    """The mean of as many windows as asked for. # (batch, channels, height, width)"""
+    return x.new_empty((*x.shape[:2], *size)) if x.dim() == 4 and x.is_contiguous() else None
 
 
 def batch_norm(x, weight, bias, mean, variance, training, momentum, eps):
@@ -48,7 +98,7 @@ def batch_norm(x, weight, bias, mean, variance, training, momentum, eps):
     if x.dim() < 2 or any(v is not None and v.shape != x.shape[1:2] for v in (weight, bias, mean, variance)):
         return None
     kept = x.shape[1:2] if training else (0,)
-    return torch.empty_like(x), x.new_empty(kept), x.new_empty(kept)
+    return like(x), x.new_empty(kept), x.new_empty(kept)
 
 
 def layer_norm(x, shape, weight, bias, eps):
@@ -59,19 +109,24 @@ def layer_norm(x, shape, weight, bias, eps):
     if tuple(shape) != x.shape[first:]:
         return None
     kept = (*x.shape[:first], *(1 for _ in shape))
-    return torch.empty_like(x, memory_format=torch.contiguous_format), x.new_empty(kept), x.new_empty(kept)
+    return x.new_empty(x.shape), x.new_empty(kept), x.new_empty(kept)
 
 
 def group_norm(x, weight, bias, n, c, hw, groups, eps):
     """The same size; and the statistics that a backward pass needs. # (batch, channels, …)"""
     if c % groups or any(v is not None and v.shape != (c,) for v in (weight, bias)):
         return None
-    return torch.empty_like(x), x.new_empty((n, groups)), x.new_empty((n, groups))
+    return like(x), x.new_empty((n, groups)), x.new_empty((n, groups))
+
+
+def empty_like(x, *, memory_format=None, dtype=None, **placement):
+    """Room for a tensor of the same size, as dropout asks for."""
+    return like(x, dtype) if memory_format in (None, torch.preserve_format) else None
 
 
 def same(x, *rest, **options):
     """A function of each value alone."""
-    return torch.empty_like(x) if x.is_floating_point() else None
+    return like(x) if x.is_floating_point() else None
 
 
 def same_in_place(x, *rest, **options):
@@ -84,14 +139,14 @@ def together(x, y, **options):
     if not isinstance(x, Tensor) or not x.is_floating_point():
         return None
     if not isinstance(y, Tensor):
-        return torch.empty_like(x) if isinstance(y, (int, float)) else None
+        return like(x) if isinstance(y, (int, float)) else None
     if x.dtype != y.dtype:
         return None
     if x.shape == y.shape:
-        return torch.empty_like(x)
+        return like(x)
     shape = broadcast(x.shape, y.shape)
     whole = x if x.shape == shape else y if y.shape == shape else None  # the order in memory follows the larger one
-    return None if whole is None else torch.empty_like(whole)
+    return None if whole is None else like(whole)
 
 
 def together_in_place(x, y, **options):
@@ -168,9 +223,14 @@ BINARY = ("add", "sub", "mul", "div")
 
 KERNELS: dict[Any, Callable[..., Any]] = {
     aten.convolution.default: convolution,
+    aten.max_pool2d_with_indices.default: max_pool,
+    aten.avg_pool2d.default: avg_pool(2),
+    aten.avg_pool3d.default: avg_pool(3),
+    aten._adaptive_avg_pool2d.default: adaptive_pool,
     aten.native_batch_norm.default: batch_norm,
     aten.native_layer_norm.default: layer_norm,
     aten.native_group_norm.default: group_norm,
+    aten.empty_like.default: empty_like,
     aten.mean.dim: reduce,
     aten.sum.dim_IntList: reduce,
     aten.amax.default: reduce,
@@ -178,7 +238,7 @@ KERNELS: dict[Any, Callable[..., Any]] = {
     aten.mm.default: mm,
     aten.cat.default: cat,
     aten.pow.Tensor_Scalar: same,
-    aten.native_dropout.default: lambda x, p, train: (torch.empty_like(x), torch.empty_like(x, dtype=torch.bool)),
+    aten.native_dropout.default: lambda x, p, train: (like(x), like(x, torch.bool)),
     **{getattr(aten, name).default: same for name in UNARY},
     **{getattr(aten, name).default: same_in_place for name in IN_PLACE},
     **{getattr(aten, name).Tensor: together for name in BINARY},

@@ -68,9 +68,7 @@ class Memory:
     def sentences(self) -> list[str]:
         """What a person wants to know of it."""
         batch = "1 picture" if self.batch == 1 else f"{self.batch} pictures"
-        forward = (
-            f"parameters {show(self.parameters + self.buffers)} + live activations at most {show(self.activations)}"
-        )
+        forward = f"weights {show(self.parameters + self.buffers)} + live activations at most {show(self.activations)}"
         sgd, adam = (f"{show(self.training(name))} with {name}" for name in OPTIMISERS)
         saved = f"{show(self.saved)} of it kept for the backward pass"
         mixed = "" if self.precision == "float32" else "; weights, gradients and optimiser stay in float32"

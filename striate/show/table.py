@@ -60,22 +60,18 @@ class Table:
         return text.getvalue()
 
     def __rich_console__(self, console, options):
-        from rich.measure import Measurement
         from rich.padding import Padding
         from rich.text import Text
 
         if self.title:
             yield Text(self.title, style="bold")
         columns = list(self.columns)
-        while True:
-            table = self._rich(columns)
-            droppable = [column for column in columns if column.narrow]
-            if (
-                not droppable
-                or Measurement.get(console, options.update(max_width=10_000), table).maximum <= options.max_width
-            ):
-                break
-            columns.remove(max(droppable, key=lambda column: column.narrow))
+        widths = {column.title: self._width(column) for column in columns}
+        while (
+            any(column.narrow for column in columns) and 1 + sum(widths[c.title] for c in columns) > options.max_width
+        ):
+            columns.remove(max(columns, key=lambda column: column.narrow))
+        table = self._rich(columns)
         yield table
         if len(columns) < len(self.columns):
             hidden = ", ".join(column.title for column in self.columns if column not in columns)
@@ -97,6 +93,13 @@ class Table:
             table.add_section()
             table.add_row(*(Text(self._cell(column, self.total), style="bold") for column in columns))
         return table
+
+    def _width(self, column: Column) -> int:
+        """Characters that a column takes, with the space between it and the next."""
+        from rich.cells import cell_len
+
+        rows = [*self.rows, self.total] if self.total else self.rows
+        return 3 + max([cell_len(column.title), *(cell_len(self._cell(column, row)) for row in rows)])
 
     @staticmethod
     def _cell(column: Column, row: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from striate.measure.kernels import BINARY, IN_PLACE, KERNELS, UNARY
+from striate.measure.kernels import BINARY, IN_PLACE, KERNELS, UNARY, spread
 
 aten = torch.ops.aten
 
@@ -49,6 +49,19 @@ def test_convolution(data, n_axes, transposed):
     shape = (into * groups, out, *f) if transposed else (out * groups, into, *f)
     bias = data.draw(st.sampled_from([None, empty(out * groups)]))
     agree(aten.convolution.default, empty(2, channels, *n), empty(*shape), bias, s, p, d, transposed, more, groups)
+
+
+@given(st.data(), st.booleans())
+def test_pools(data, ceil):
+    def pick(strategy):
+        return data.draw(st.lists(strategy, min_size=2, max_size=2) | st.lists(strategy, min_size=1, max_size=1))
+
+    size = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 9))
+    f, s, p, d = pick(small), data.draw(st.just([]) | st.just([2, 3])), pick(st.integers(0, 2)), pick(small)
+    agree(aten.max_pool2d_with_indices.default, empty(2, 3, *size), f, s, p, d, ceil)
+    agree(aten.avg_pool2d.default, empty(2, 3, *size), f, s, p, ceil)
+    agree(aten.avg_pool3d.default, empty(2, 3, 5, *size), [2, *spread(f, 2)], [], [1, *spread(p, 2)], ceil)
+    agree(aten._adaptive_avg_pool2d.default, empty(2, 3, *size), spread(f, 2))
 
 
 shapes = st.lists(st.sampled_from([1, 2, 3]), min_size=1, max_size=4)
