@@ -1,7 +1,7 @@
 """From a name to a finished ledger: striate beside building torchvision's network and calling torchinfo's summary.
 
-Both build the network, run through it and sum it up; striate's ledger holds the receptive fields as well. Striate builds
-on the meta device, because it needs no weights; the peer builds as its users do. Their parameters must agree.
+Both build the network, run through it and sum it up; striate's ledger holds the receptive fields as well. Striate
+builds on the meta device, because it needs no weights; the peer builds as its users do. Their parameters must agree.
 """
 
 import subprocess

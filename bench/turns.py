@@ -16,7 +16,7 @@ from typing import Any
 
 @dataclass
 class Contestant:
-    """A function that a process of its own calls when it is its turn; it returns what it has worked out, for comparison.
+    """A function that a process of its own calls in its turn; it returns what it worked out, for comparison.
 
     Parameters
     ----------

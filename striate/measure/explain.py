@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import GeometryError, ShapeError, StriateError
+from striate.measure.call import slides
 from striate.measure.kernels import KERNELS, broadcast, together, together_in_place
 from striate.measure.kinds import NAMES
 from striate.measure.meta import aten
-from striate.measure.observer import Observer, Size, size_of
-from striate.measure.rules import slides
+from striate.measure.observer import Observer, Size
+from striate.measure.rows import size_of
 from striate.ops.size import Window, show_size
 from striate.show.table import Column, Table, plain_text
 

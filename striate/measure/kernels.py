@@ -241,6 +241,6 @@ KERNELS: dict[Any, Callable[..., Any]] = {
     aten.native_dropout.default: lambda x, p, train: (like(x), like(x, torch.bool)),
     **{getattr(aten, name).default: same for name in UNARY},
     **{getattr(aten, name).default: same_in_place for name in IN_PLACE},
-    **{getattr(aten, name).Tensor: together for name in BINARY},
-    **{getattr(aten, f"{name}_").Tensor: together_in_place for name in BINARY},
+    **{getattr(getattr(aten, name), form): together for name in BINARY for form in ("Tensor", "Scalar")},
+    **{getattr(getattr(aten, f"{name}_"), form): together_in_place for name in BINARY for form in ("Tensor", "Scalar")},
 }

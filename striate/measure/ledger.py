@@ -10,7 +10,7 @@ from torch import nn
 
 from striate.measure.field import Sight, Span
 from striate.measure.memory import Memory, measure_memory
-from striate.measure.observer import Row
+from striate.measure.rows import Row
 from striate.ops.size import Window, left_over, show_size
 from striate.show.numbers import exact, memory, short
 from striate.show.table import Column, Table

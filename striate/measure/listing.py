@@ -4,7 +4,7 @@ import torch
 
 from striate.errors import StriateError
 from striate.measure.ledger import pair
-from striate.measure.shapes import shapes
+from striate.measure.shapes import measure
 from striate.nets.zoo import zoo
 from striate.show.numbers import exact
 from striate.show.progress import track
@@ -28,7 +28,7 @@ def nets(*, max_mmacs: float | None = None, max_params: float | None = None) -> 
     rows = []
     with torch.device("meta"):
         for entry in track(zoo().values(), "measuring"):
-            ledger = shapes(entry.name)
+            ledger = measure(entry.name)
             totals = ledger.totals
             if (max_params is None or totals.parameters <= max_params) and (
                 max_mmacs is None or totals.macs <= max_mmacs * 1e6

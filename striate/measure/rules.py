@@ -5,91 +5,14 @@ raises `Unplaced`; so does every operation without a rule.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from torch import Tensor
 
-from striate.measure.field import Trace, Unplaced, axes, concat, length, matmul, meet, plain
-from striate.measure.kernels import KERNELS, same, same_in_place, spread
-
-aten = torch.ops.aten
-
-
-class Call(NamedTuple):
-    """One operation: what was called, on what, with what result; and the traces of its tensors, by id."""
-
-    function: Any
-    args: tuple
-    kwargs: dict[str, Any]
-    result: Any
-    traces: dict[int, Trace]
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """An argument by its name in the operation's schema."""
-        for i, argument in enumerate(self.function._schema.arguments):
-            if argument.name == name:
-                value = self.args[i] if i < len(self.args) else self.kwargs.get(name, argument.default_value)
-                return default if value is None else value
-        return default
-
-    def trace(self, value: Any) -> Trace | None:
-        """The trace of a tensor that comes from the picture; None for weights and for what is no tensor."""
-        return self.traces.get(id(value)) if isinstance(value, Tensor) else None
-
-    @property
-    def first(self) -> Trace:
-        """The trace of the first argument."""
-        trace = self.trace(self.args[0])
-        if trace is None:
-            raise Unplaced("the picture enters as another argument than the first")
-        return trace
-
-    @property
-    def shape(self) -> Sequence[int]:
-        """The shape of the (first) result."""
-        return (self.result if isinstance(self.result, Tensor) else self.result[0]).shape
-
-
-class Slide(NamedTuple):
-    """The geometry of a window along one axis: the numbers of the size formula."""
-
-    n: int
-    f: int
-    s: int
-    p: int
-    dilation: int = 1
-    ceil: bool = False
-
-
-POOLS = {
-    getattr(aten, name).default: kind
-    for kind, names in {
-        "maxpool": ("max_pool2d_with_indices", "max_pool3d_with_indices"),
-        "avgpool": ("avg_pool1d", "avg_pool2d", "avg_pool3d"),
-    }.items()
-    for name in names
-}
-
-
-def slides(function: Any, args: tuple) -> list[Slide]:
-    """The windows of a convolution or a pool, one for each axis; none for other operations."""
-    if function is aten.convolution.default and not args[6]:
-        x, f, (s, p, d), ceil = args[0], args[1].shape[2:], args[3:6], False
-    elif function in POOLS:
-        x, f = args[0], args[1]
-        s = args[2] if len(args) > 2 and args[2] else f
-        p = args[3] if len(args) > 3 else (0,)
-        if POOLS[function] == "maxpool":
-            d, ceil = args[4] if len(args) > 4 else (1,), len(args) > 5 and args[5]
-        else:
-            d, ceil = (1,), len(args) > 4 and args[4]
-    else:
-        return []
-    n_axes = 2 if "2d" in str(function) else 3 if "3d" in str(function) else len(f)
-    sizes = x.shape[-n_axes:]
-    each = zip(sizes, *(spread(v, n_axes) for v in (f, s, p, d)), strict=True)
-    return [Slide(n, f, s, p, d, bool(ceil)) for n, f, s, p, d in each]
+from striate.measure import views
+from striate.measure.call import Call, aten, slides
+from striate.measure.field import Trace, Unplaced, axes, concat, matmul, meet, plain
+from striate.measure.kernels import KERNELS, same, same_in_place
 
 
 def windows(call: Call) -> Trace:
@@ -209,99 +132,6 @@ def stack(call: Call) -> Trace:
     )
 
 
-def reshape(call: Call) -> Trace:
-    """The same values in the same order under another shape."""
-    return call.first.regroup(call.shape)
-
-
-def permute(call: Call) -> Trace:
-    """Dimensions change places."""
-    n_dims = len(call.shape)
-    order = list(range(n_dims))
-    if call.function is aten.permute.default:
-        order = [i % n_dims for i in call.args[1]]
-    elif n_dims > 1:
-        i, j = call.args[1:3] if len(call.args) > 2 else (0, 1)  # t() swaps the two that a matrix has
-        order[i], order[j] = order[j], order[i]
-    return call.first.permute(order)
-
-
-def unsqueeze(call: Call) -> Trace:
-    """A dimension of length 1 more."""
-    dims = list(call.first._dims())
-    dims.insert(call.args[1] % (len(dims) + 1), ())
-    return call.first._replace(dims=tuple(dims))
-
-
-def squeeze(call: Call) -> Trace:
-    """Dimensions of length 1 fewer."""
-    x = call.args[0]
-    dims = call.args[1] if len(call.args) > 1 else range(x.dim())
-    single = [i for i in ([dims] if isinstance(dims, int) else dims) if x.shape[i] == 1]
-    return call.first.gather(*single, keep=False)
-
-
-def expand(call: Call) -> Trace:
-    """Dimensions of length 1 repeated."""
-    return meet([call.first], call.shape)
-
-
-def cut(trace: Trace, dim: int, start: int, n: int, before: int, step: int = 1) -> Trace:
-    """Positions start, start + step … of a dimension, n of them."""
-    return trace if (n, step) == (before, 1) else trace.window(dim, 1, step, -start, n)
-
-
-def slice_(call: Call) -> Trace:
-    """Some positions of a dimension."""
-    before = call.args[0].shape
-    dim = call.get("dim", 0) % len(before)
-    start = call.get("start", 0)
-    start = max(start + before[dim], 0) if start < 0 else min(start, before[dim])
-    return cut(call.first, dim, start, call.shape[dim], before[dim], call.get("step", 1))
-
-
-def select(call: Call) -> Trace:
-    """One position of a dimension, which is gone afterwards."""
-    n, dim = call.args[0].shape, call.args[1] % call.args[0].dim()
-    return cut(call.first, dim, call.args[2] % n[dim], 1, n[dim]).gather(dim, keep=False)
-
-
-def split(call: Call) -> list[Trace]:
-    """Parts of a dimension, one after the other."""
-    before = call.args[0].shape
-    dim = call.get("dim", 0) % len(before)
-    traces, start = [], 0
-    for part in call.result:
-        traces.append(cut(call.first, dim, start, part.shape[dim], before[dim]))
-        start += part.shape[dim]
-    return traces
-
-
-def unbind(call: Call) -> list[Trace]:
-    """Every position of a dimension as a tensor of its own."""
-    n, dim = call.args[0].shape, call.get("dim", 0) % call.args[0].dim()
-    return [cut(call.first, dim, i, 1, n[dim]).gather(dim, keep=False) for i in range(n[dim])]
-
-
-def unchanged(call: Call) -> Trace:
-    """The same values."""
-    return call.first
-
-
-def written(call: Call) -> Trace:
-    """A copy over another tensor's values."""
-    source = call.trace(call.args[1])
-    return meet([source], call.shape) if source else call.first
-
-
-def restride(call: Call) -> Trace:
-    """The same memory stepped through otherwise: known where there is one line of channels alone."""
-    trace = call.first
-    if [length(dim) for dim in trace._dims()] != list(call.shape) or sum(n > 1 for n in call.shape) > 1:
-        raise Unplaced("as strided")
-    return trace
-
-
 RULES: dict[Any, Callable[[Call], Trace | list[Trace]]] = {
     getattr(getattr(aten, name.partition(".")[0]), name.partition(".")[2] or "default"): rule
     for rule, names in {
@@ -317,18 +147,18 @@ RULES: dict[Any, Callable[[Call], Trace | list[Trace]]] = {
         product: "addmm mm bmm baddbmm",
         cat: "cat",
         stack: "stack",
-        reshape: "view _unsafe_view reshape _reshape_alias",
-        permute: "permute t transpose.int",
-        unsqueeze: "unsqueeze",
-        squeeze: "squeeze squeeze.dim squeeze.dims",
-        expand: "expand",
-        slice_: "slice.Tensor",
-        select: "select.int",
-        split: "split.Tensor split_with_sizes unsafe_split.Tensor unsafe_split_with_sizes",
-        unbind: "unbind.int",
-        written: "copy_",
-        restride: "as_strided as_strided_",
-        unchanged: "clone detach alias _to_copy lift_fresh native_dropout",
+        views.reshape: "view _unsafe_view reshape _reshape_alias",
+        views.permute: "permute t transpose.int",
+        views.unsqueeze: "unsqueeze",
+        views.squeeze: "squeeze squeeze.dim squeeze.dims",
+        views.expand: "expand",
+        views.slice_: "slice.Tensor",
+        views.select: "select.int",
+        views.split: "split.Tensor split_with_sizes unsafe_split.Tensor unsafe_split_with_sizes",
+        views.unbind: "unbind.int",
+        views.written: "copy_",
+        views.restride: "as_strided as_strided_",
+        views.unchanged: "clone detach alias _to_copy lift_fresh native_dropout",
     }.items()
     for name in names.split()
 }

@@ -10,7 +10,8 @@ from striate.measure.explain import explained
 from striate.measure.ledger import By, Ledger, pair
 from striate.measure.memory import PRECISIONS
 from striate.measure.meta import undisturbed
-from striate.measure.observer import Observer, Row, Size
+from striate.measure.observer import Observer, Size
+from striate.measure.rows import Row
 from striate.ops.size import parse_size, show_size
 from striate.show.numbers import exact, memory, short
 from striate.show.table import Column, Table

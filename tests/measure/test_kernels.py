@@ -72,6 +72,9 @@ def test_broadcast(a, b, order):
     for name in BINARY:
         agree(getattr(aten, name).Tensor, empty(*a), empty(*b))
         agree(getattr(aten, f"{name}_").Tensor, empty(*a), empty(*b))
+        agree(getattr(aten, name).Scalar, empty(*a), 2)
+        agree(getattr(aten, f"{name}_").Scalar, empty(*a), 0.5)
+        agree(getattr(aten, name).Scalar, empty(*a, dtype=torch.int64), 0.5)
     turned = empty(2, 3, 4, 5).permute(order)
     agree(aten.mul.Tensor, turned, empty(turned.shape[-1]))
     agree(aten.mul.Tensor, empty(turned.shape[1], 1, 1), turned)
