@@ -85,7 +85,7 @@ def explanation(observer: Observer, error: Exception) -> str | None:
     if function is aten.cat.default:
         return concat(observer, args[0], args[1] if len(args) > 1 else 0)
     if KERNELS.get(function) in (together, together_in_place):
-        return together_with(observer, NAMES.get(function, function._schema.name), args[:2])
+        return together_with(observer, NAMES.get(function, str(function)), args[:2])
     if function in (aten.view.default, aten._unsafe_view.default):
         return view(observer, args[0], args[1])
     if function is aten.bmm.default:

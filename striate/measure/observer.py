@@ -67,6 +67,13 @@ def makes(function: Any) -> bool:
     return name.startswith("new_") or name.endswith("_like")
 
 
+@cache
+def makes_map(function: Any) -> bool:
+    """Whether an operation's result is a map, whatever it was made from: (batch, channels, height, width)."""
+    name = function._schema.name
+    return name == "aten::convolution" or name.endswith("2d") or "pixel_" in name
+
+
 rule_of_cached = cache(rule_of)
 
 
@@ -183,9 +190,8 @@ class Observer(MetaMode):
         except Unplaced as why:
             at = self.frames[-1].path
             because = lost or (f"{why} at {at}" if at else str(why))
-            placed = Trace(
-                map_dims(results[0].shape) if slides(call.function, call.args) else None, None, depth, because
-            )
+            dims = map_dims(results[0].shape) if makes_map(call.function) else None
+            placed = Trace(dims, None, depth, because)
         found = placed if isinstance(placed, list) else [placed] * len(results)
         for tensor, trace in zip(results, found, strict=True):
             self._note(call, tensor, trace._replace(depth=depth))

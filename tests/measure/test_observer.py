@@ -57,7 +57,7 @@ def test_rows_are_leaves_and_what_containers_do_themselves():
         (nn.AdaptiveAvgPool2d((4, 8)), "avgpool to 4×8", ((3, 3, 0), (1, 1, 0))),
         (nn.LocalResponseNorm(5), "lrn", ((1, 1, 0), (1, 1, 0))),
         (nn.ReflectionPad2d(2), "reflection pad2d", ((1, 1, -2), (1, 1, -2))),
-        (nn.ChannelShuffle(2), "ChannelShuffle", None),
+        (nn.ChannelShuffle(2), "channel shuffle", ((1, 1, 0), (1, 1, 0))),
         (nn.PixelUnshuffle(2), "pixel unshuffle", None),
         (nn.ConvTranspose2d(4, 4, 2, 2), "transposed conv 2×2 s2", None),
         (nn.Upsample(scale_factor=2), "upsample to 24×16", None),
@@ -74,6 +74,7 @@ def test_layers(layer, kind, sizes):
         assert row.kind == kind
     else:
         assert row.lost and any("unplaced from" in note for note in ledger.notes)
+        assert row.output[-1] == (16 if "unshuffle" in kind else 4)  # height, width, channels all the same
 
 
 def test_global_pools_gates_and_fully_connected():
