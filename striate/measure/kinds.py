@@ -23,7 +23,6 @@ NAMES = {
     aten.sum.dim_IntList: "sum",
     aten._log_softmax.default: "log softmax",
     aten._safe_softmax.default: "softmax",
-    aten.native_channel_shuffle.default: "channel shuffle",
 }
 # modules of several operations that have a name of their own
 MODULES = {"LocalResponseNorm": "lrn", "MultiheadAttention": "attention", "InstanceNorm2d": "instance norm"}

@@ -158,7 +158,7 @@ RULES: dict[Any, Callable[[Call], Trace | list[Trace]]] = {
         views.unbind: "unbind.int",
         views.written: "copy_",
         views.restride: "as_strided as_strided_",
-        views.unchanged: "clone detach alias _to_copy lift_fresh native_dropout native_channel_shuffle",
+        views.unchanged: "clone detach alias _to_copy lift_fresh native_dropout channel_shuffle",
     }.items()
     for name in names.split()
 }

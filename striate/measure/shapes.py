@@ -46,6 +46,8 @@ def shapes(
     for kind, value, known in (("grouping", by, ("layer", "stage")), ("precision", precision, PRECISIONS)):
         if value not in known:
             raise UnknownName(kind, value, known)
+    if explain and by == "stage":
+        raise StriateError("size formulas belong to layers: explain goes with by layer, not with by stage")
     if batch < 1:
         raise StriateError(f"a batch holds at least 1 picture, but {batch} are asked for")
     ledgers = [measure(network, input, by, explain, batch, precision, classes) for network in networks]

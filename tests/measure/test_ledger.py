@@ -118,6 +118,7 @@ def test_meta_and_real_modules_give_the_same():
         (("vgg61",), {}, "did you mean"),
         (("vgg16",), {"by": "block"}, "grouping"),
         (("vgg16",), {"precision": "int8"}, "precision"),
+        (("vgg16",), {"by": "stage", "explain": True}, "belong to layers"),
         (("vgg16",), {"batch": 0}, "at least 1 picture"),
         (("vgg16",), {"input": "224x224"}, "height×width×channels"),
         (("vgg16",), {"input": "0x224x3"}, "at least 1"),
