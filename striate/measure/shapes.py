@@ -30,13 +30,20 @@ def shapes(
 
     Parameters
     ----------
-    networks: names ('vgg16'), texts in the layer notation ('conv 5x5x6, relu, fc 10'), or in Python any torch modules
-    input: size of a picture, height×width×channels, as in 224x224x3; a network of the zoo knows its own
-    by: a line for each layer or for each stage
-    explain: add the size formulas with their numbers, and what no window sees
-    batch: pictures in a batch, for the memory
-    precision: type of the numbers, for the memory
-    classes: number of outputs, for names and texts
+    networks
+        names ('vgg16'), texts in the layer notation ('conv 5x5x6, relu, fc 10'), or in Python any torch modules
+    input
+        size of a picture, height×width×channels, as in 224x224x3; a network of the zoo knows its own
+    by
+        a line for each layer or for each stage
+    explain
+        add the size formulas with their numbers, and what no window sees
+    batch
+        pictures in a batch, for the memory
+    precision
+        type of the numbers, for the memory
+    classes
+        number of outputs, for names and texts
 
     >>> shapes("conv 5x5x6, relu, maxpool 2, fc 10", input="32x32x3").totals.parameters
     12226
