@@ -14,13 +14,27 @@ __version__ = "0.1.0"
 PUBLIC = {
     "Net": "striate.nets.net",
     "Preprocess": "striate.preprocess",
+    "Published": "striate.nets.published",
     "StriateError": "striate.errors",
     "net": "striate.nets.build",
     "nets": "striate.measure.listing",
+    "published": "striate.nets.published",
     "shapes": "striate.measure.shapes",
     "text": "striate.nets.printing",
+    "to_state_dict": "striate.nets.weights",
 }
-__all__ = ["Net", "Preprocess", "StriateError", "net", "nets", "shapes", "text"]
+__all__ = [
+    "Net",
+    "Preprocess",
+    "Published",
+    "StriateError",
+    "net",
+    "nets",
+    "published",
+    "shapes",
+    "text",
+    "to_state_dict",
+]
 
 if TYPE_CHECKING:
     from striate.errors import StriateError
@@ -29,6 +43,8 @@ if TYPE_CHECKING:
     from striate.nets.build import net
     from striate.nets.net import Net
     from striate.nets.printing import text
+    from striate.nets.published import Published, published
+    from striate.nets.weights import to_state_dict
     from striate.preprocess import Preprocess
 
 

@@ -1,4 +1,4 @@
-"""A tour of what striate does, on a network and a picture that it carries. `make demo` runs it and leaves pictures in `demo/`."""
+"""A tour of what striate does, on a network and a picture of its own. `make demo` runs it and fills `demo/`."""
 
 import shlex
 from pathlib import Path

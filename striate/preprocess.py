@@ -1,7 +1,7 @@
 """Preprocess: how a picture becomes a network's input. One object, shared by every room."""
 
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -13,13 +13,20 @@ class Preprocess:
 
     Parameters
     ----------
-    size: height and width of the network's input
-    resize: what the short side is resized to before the crop; None where the whole picture is fitted
-    fit: crop the centre, pad to a square, or squash
-    interpolation: how the resize fills pixels; always antialiased
-    channels: order of the colour channels that the network was trained with
-    scale: what a pixel of 255 becomes before mean and std: 1 or 255
-    mean, std: per channel in that order, in that scale
+    size
+        height and width of the network's input
+    resize
+        what the short side is resized to before the crop; None where the whole picture is fitted
+    fit
+        crop the centre, pad to a square, or squash
+    interpolation
+        how the resize fills pixels; always antialiased
+    channels
+        order of the colour channels that the network was trained with
+    scale
+        what a pixel of 255 becomes before mean and std: 1 or 255
+    mean, std
+        per channel in that order, in that scale
 
     >>> Preprocess().size
     (224, 224)
@@ -34,11 +41,14 @@ class Preprocess:
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """The same as plain values, for JSON."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict) -> "Preprocess":
-        """Back from `to_dict`, also after a trip through JSON."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    def from_dict(cls, values: dict[str, Any]) -> "Preprocess":
+        """Back from `to_dict`, also after a trip through JSON, where tuples become lists."""
+        plain: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
+        return cls(**plain)

@@ -16,8 +16,10 @@ def nets(*, max_mmacs: float | None = None, max_params: float | None = None) -> 
 
     Parameters
     ----------
-    max_mmacs: only networks with at most this many million multiply-adds, at their native size
-    max_params: only networks with at most this many parameters
+    max_mmacs
+        only networks with at most this many million multiply-adds, at their native size
+    max_params
+        only networks with at most this many parameters
 
     >>> [row["network"] for row in nets(max_params=300_000).rows]
     ['lenet5_1998', 'lenet5', 'resnet20', 'plain20']

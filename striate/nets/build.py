@@ -34,13 +34,19 @@ def net(
 
     Parameters
     ----------
-    layers: a name of the zoo ('resnet18', 'resnet20(shortcut=B)'), a text ('conv 5x5x6, relu, fc 10'),
+    layers
+        a name of the zoo ('resnet18', 'resnet20(shortcut=B)'), a text ('conv 5x5x6, relu, fc 10'),
         or a list of texts and modules
-    input: size of a picture, height×width×channels; a network of the zoo has its own by default
-    classes: number of outputs, or their names in order
-    weights: a .safetensors or .pth file, or a Hugging Face name such as 'timm/resnet18.a1_in1k'
-    seed: with a layer's path, the address of its first weights
-    options: variants of a network of the zoo, such as `shortcut="B"`
+    input
+        size of a picture, height×width×channels; a network of the zoo has its own by default
+    classes
+        number of outputs, or their names in order
+    weights
+        a .safetensors or .pth file, or a Hugging Face name such as 'timm/resnet18.a1_in1k'
+    seed
+        with a layer's path, the address of its first weights
+    options
+        variants of a network of the zoo, such as `shortcut="B"`
 
     >>> net("conv 5x5x6, relu, maxpool 2, fc 10", input="32x32x3")(torch.zeros(1, 3, 32, 32)).shape
     torch.Size([1, 10])

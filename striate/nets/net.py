@@ -18,10 +18,14 @@ class Net(nn.Sequential):
 
     Parameters
     ----------
-    stages: a module per stage name, in order
-    input: height, width and channels of the pictures that it takes
-    name: the name or text that it was built from
-    notes: remarks about its geometry, such as rows that no window sees
+    stages
+        a module per stage name, in order
+    input
+        height, width and channels of the pictures that it takes
+    name
+        the name or text that it was built from
+    notes
+        remarks about its geometry, such as rows that no window sees
 
     >>> from striate.nets.build import net
     >>> net("lenet5")[:-1]  # doctest: +ELLIPSIS
@@ -79,7 +83,8 @@ class Net(nn.Sequential):
 
         Parameters
         ----------
-        upto: the last stage to freeze
+        upto
+            the last stage to freeze
         """
         if upto is not None and upto not in self._modules:
             raise UnknownName("stage", upto, self._modules)
@@ -105,8 +110,10 @@ class Net(nn.Sequential):
 
         Parameters
         ----------
-        classes: the number of outputs
-        seed: with the layer's path, the address of its first weights
+        classes
+            the number of outputs
+        seed
+            with the layer's path, the address of its first weights
         """
         from striate.nets.first_weights import fill
 
@@ -127,7 +134,8 @@ class Net(nn.Sequential):
 
         Parameters
         ----------
-        paths: a stage ('stage2') or any module inside one ('stage2.0.body')
+        paths
+            a stage ('stage2') or any module inside one ('stage2.0.body')
 
         >>> from striate.nets.build import net
         >>> lenet = net("lenet5")

@@ -32,11 +32,16 @@ def place(built: Net, stored: Stored, order: list[str], known: str, device: torc
 
     Parameters
     ----------
-    built: the network
-    stored: the file
-    order: the file's names in the network's order
-    known: what the file's names are recognised as, for messages
-    device: where the network gets its memory
+    built
+        the network
+    stored
+        the file
+    order
+        the file's names in the network's order
+    known
+        what the file's names are recognised as, for messages
+    device
+        where the network gets its memory
     """
     compare(built, stored, order, f" ({known})" if known else "")
     ours = own_tensors(built.state_dict())

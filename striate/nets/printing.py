@@ -15,9 +15,12 @@ def text(network: str, *, input: str | None = None, classes: int | None = None) 
 
     Parameters
     ----------
-    network: its name, or a text to be written in the usual form
-    input: size of a picture, height×width×channels
-    classes: number of outputs
+    network
+        its name, or a text to be written in the usual form
+    input
+        size of a picture, height×width×channels
+    classes
+        number of outputs
 
     >>> print(text("lenet5"))
     input 32x32x3

@@ -24,11 +24,16 @@ class Stored:
 
     Parameters
     ----------
-    path: the file
-    source: what the user asked for: the file, or the Hugging Face name
-    tensors: by name, as they stand in the file
-    order: the names in the order of the forward pass, where the file tells it
-    notes: what was done to read it
+    path
+        the file
+    source
+        what the user asked for: the file, or the Hugging Face name
+    tensors
+        by name, as they stand in the file
+    order
+        the names in the order of the forward pass, where the file tells it
+    notes
+        what was done to read it
     """
 
     path: Path
@@ -43,7 +48,8 @@ def open_weights(weights: str | Path) -> Stored:
 
     Parameters
     ----------
-    weights: a .safetensors, .pth, .pt or .bin file, or a Hugging Face name such as 'timm/resnet18.a1_in1k'
+    weights
+        a .safetensors, .pth, .pt or .bin file, or a Hugging Face name such as 'timm/resnet18.a1_in1k'
     """
     text = os.fspath(weights)
     if not text:

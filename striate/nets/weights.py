@@ -34,10 +34,14 @@ def net_with_weights(
 
     Parameters
     ----------
-    layers, size, options: as for `net`
-    weights: a .safetensors, .pth, .pt or .bin file, or a Hugging Face name
-    number_of_classes: where it is not the file's, the last layer begins anew
-    seed: for that new layer
+    layers, size, options
+        as for `net`
+    weights
+        a .safetensors, .pth, .pt or .bin file, or a Hugging Face name
+    number_of_classes
+        where it is not the file's, the last layer begins anew
+    seed
+        for that new layer
     """
     device = torch.get_default_device()
     if device.type == "meta":
@@ -179,9 +183,11 @@ def to_state_dict(net: Net, publisher: str) -> dict[str, Tensor]:
 
     Parameters
     ----------
-    net: a network of the zoo; googlenet_torchvision fits torchvision's googlenet(aux_logits=False), and with
+    net
+        a network of the zoo; googlenet_torchvision fits torchvision's googlenet(aux_logits=False), and with
         auxiliary heads its googlenet(aux_logits=True)
-    publisher: torchvision, timm or bvlc
+    publisher
+        torchvision, timm or bvlc
 
     >>> from striate.nets.build import net
     >>> list(to_state_dict(net("resnet18"), "timm"))[:3]

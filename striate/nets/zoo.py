@@ -14,13 +14,20 @@ class Entry:
 
     Parameters
     ----------
-    name: what it is asked for by
-    text: makes the notation; takes `classes` and the options
-    input: the native size of its pictures
-    year: of publication
-    idea: what was new, in a few words
-    classes: outputs, unless others are asked for
-    options: keywords that `text` takes beside `classes`
+    name
+        what it is asked for by
+    text
+        makes the notation; takes `classes` and the options
+    input
+        the native size of its pictures
+    year
+        of publication
+    idea
+        what was new, in a few words
+    classes
+        outputs, unless others are asked for
+    options
+        keywords that `text` takes beside `classes`
     """
 
     name: str

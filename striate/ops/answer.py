@@ -18,9 +18,12 @@ class Answer:
 
     Parameters
     ----------
-    table: a row per result
-    equations: small pictures, printed whole
-    works: one pixel, step by step
+    table
+        a row per result
+    equations
+        small pictures, printed whole
+    works
+        one pixel, step by step
     """
 
     table: Table

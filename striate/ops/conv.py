@@ -28,15 +28,24 @@ def convolve(
 
     Parameters
     ----------
-    x: pictures (batch, channels, height, width)
-    weights: filters (out, channels / groups, height, width)
-    bias: a number per filter, added to its map
-    stride: the step down and to the right
-    padding: what is added around the pictures
-    border: what the padding is made of
-    dilation: the distance between neighbouring positions inside a filter
-    groups: parts into which channels and filters are divided; a filter sees the channels of its part only
-    flip: turn the filters by 180° first: the convolution of mathematics
+    x
+        pictures (batch, channels, height, width)
+    weights
+        filters (out, channels / groups, height, width)
+    bias
+        a number per filter, added to its map
+    stride
+        the step down and to the right
+    padding
+        what is added around the pictures
+    border
+        what the padding is made of
+    dilation
+        the distance between neighbouring positions inside a filter
+    groups
+        parts into which channels and filters are divided; a filter sees the channels of its part only
+    flip
+        turn the filters by 180° first: the convolution of mathematics
 
     >>> halves = np.repeat([[[[10.0, 10, 10, 0, 0, 0]]]], 6, axis=2)
     >>> convolve(halves, [[[[1, 0, -1]] * 3]])[0, 0, 0]
@@ -70,8 +79,10 @@ def convolve_backward(
 
     Parameters
     ----------
-    gradient: of the loss with respect to the output, (batch, out, out height, out width)
-    x, weights, stride, padding, border, dilation, groups, flip: as they were given to `convolve`
+    gradient
+        of the loss with respect to the output, (batch, out, out height, out width)
+    x, weights, stride, padding, border, dilation, groups, flip
+        as they were given to `convolve`
     """
     x, weights = pictures(x), _filters(weights, flip)
     _check(x, weights, groups)

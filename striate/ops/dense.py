@@ -11,9 +11,12 @@ def fully_connected(x: ArrayLike, weights: ArrayLike, bias: ArrayLike) -> np.nda
 
     Parameters
     ----------
-    x: (batch, inputs)
-    weights: (outputs, inputs)
-    bias: a number per output
+    x
+        (batch, inputs)
+    weights
+        (outputs, inputs)
+    bias
+        a number per output
     """
     x, weights = np.asarray(x, float), np.asarray(weights, float)
     if x.ndim != 2 or weights.ndim != 2 or x.shape[1] != weights.shape[1]:
@@ -76,8 +79,10 @@ def cross_entropy(logits: ArrayLike, labels: ArrayLike) -> float:
 
     Parameters
     ----------
-    logits: (batch, classes), before softmax
-    labels: the number of the right class of each
+    logits
+        (batch, classes), before softmax
+    labels
+        the number of the right class of each
 
     >>> round(cross_entropy([[0.0, 0.0]], [1]), 4)  # two classes, undecided: log 2
     0.6931
@@ -101,9 +106,12 @@ def dropout(x: ArrayLike, rate: float, generator: np.random.Generator) -> tuple[
 
     Parameters
     ----------
-    x: values of any shape
-    rate: the probability that a value is dropped
-    generator: the source of chance, explicit so that it can be repeated
+    x
+        values of any shape
+    rate
+        the probability that a value is dropped
+    generator
+        the source of chance, explicit so that it can be repeated
 
     Returns the values and the mask that they were multiplied with: 0, or 1 / (1 − rate).
     """

@@ -24,12 +24,18 @@ class Slid:
 
     Parameters
     ----------
-    values: the picture as the window saw it, (channels, height, width)
-    padded: the same with its border
-    rows, columns: the window on either axis
-    out: the output, (channels, height, width)
-    names: of the picture's channels
-    notes: what was done, in sentences
+    values
+        the picture as the window saw it, (channels, height, width)
+    padded
+        the same with its border
+    rows, columns
+        the window on either axis
+    out
+        the output, (channels, height, width)
+    names
+        of the picture's channels
+    notes
+        what was done, in sentences
     """
 
     values: np.ndarray
@@ -89,10 +95,14 @@ def filter_picture(
 
     Parameters
     ----------
-    picture: what is filtered
-    kernel: the weights on one channel
-    on: the brightness, all channels (their answers added up), or one of them
-    stride, padding, border, dilation, flip, bias: as `convolve` takes them
+    picture
+        what is filtered
+    kernel
+        the weights on one channel
+    on
+        the brightness, all channels (their answers added up), or one of them
+    stride, padding, border, dilation, flip, bias
+        as `convolve` takes them
     """
     if on in COLOURS and len(picture.values) == 1:
         raise StriateError(f"a gray picture has no channels red, green and blue, but '{on}' is asked of {picture.name}")

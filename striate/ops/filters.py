@@ -25,10 +25,14 @@ class Kernel:
 
     Parameters
     ----------
-    name: as one types it
-    rows: the weights
-    lighter: where the picture must be lighter for a positive answer; empty for a kernel written out in numbers
-    remark: what else to know of its sign
+    name
+        as one types it
+    rows
+        the weights
+    lighter
+        where the picture must be lighter for a positive answer; empty for a kernel written out in numbers
+    remark
+        what else to know of its sign
     """
 
     name: str
@@ -98,7 +102,8 @@ def find_kernel(text: str) -> Kernel:
 
     Parameters
     ----------
-    text: a name such as sobel-x, or numbers such as "1 0 -1; 1 0 -1; 1 0 -1" (fractions such as 1/9 too)
+    text
+        a name such as sobel-x, or numbers such as "1 0 -1; 1 0 -1; 1 0 -1" (fractions such as 1/9 too)
 
     >>> find_kernel("1 0 -1; 2 0 -2").rows
     ((1.0, 0.0, -1.0), (2.0, 0.0, -2.0))
@@ -122,9 +127,12 @@ def on_channels(kernel: Kernel, channels: int, only: int | None = None) -> np.nd
 
     Parameters
     ----------
-    kernel: what each channel is filtered with; the answers are added up
-    channels: how many channels the picture has
-    only: the channel that counts; the weights of the others are 0
+    kernel
+        what each channel is filtered with; the answers are added up
+    channels
+        how many channels the picture has
+    only
+        the channel that counts; the weights of the others are 0
 
     >>> on_channels(KERNELS["vertical"], 3, only=0).sum(axis=(0, 2)).tolist()  # the vertical edges of red
     [[3.0, 0.0, -3.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]

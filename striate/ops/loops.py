@@ -14,9 +14,12 @@ def conv_single_step(window: np.ndarray, weights: np.ndarray, bias: float) -> fl
 
     Parameters
     ----------
-    window: what the filter sees, (channels, height, width)
-    weights: the filter, of the same shape
-    bias: a number added to the sum
+    window
+        what the filter sees, (channels, height, width)
+    weights
+        the filter, of the same shape
+    bias
+        a number added to the sum
     """
     products = window * weights
     return float(np.sum(products) + bias)
@@ -29,11 +32,16 @@ def conv_forward(
 
     Parameters
     ----------
-    pictures: (batch, channels, height, width)
-    weights: (filters, channels, f_h, f_w)
-    biases: a number per filter
-    stride: the step down and to the right
-    pad: rows and columns of zeros around each picture
+    pictures
+        (batch, channels, height, width)
+    weights
+        (filters, channels, f_h, f_w)
+    biases
+        a number per filter
+    stride
+        the step down and to the right
+    pad
+        rows and columns of zeros around each picture
 
     >>> conv_forward(np.ones((1, 3, 6, 6)), np.ones((2, 3, 3, 3)), np.zeros(2)).shape
     (1, 2, 4, 4)

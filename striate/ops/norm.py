@@ -20,9 +20,12 @@ def local_response_norm(
 
     Parameters
     ----------
-    x: feature maps (batch, channels, height, width)
-    size: how many channels are summed, the own one in the middle
-    alpha, beta, k: the constants of the equation
+    x
+        feature maps (batch, channels, height, width)
+    size
+        how many channels are summed, the own one in the middle
+    alpha, beta, k
+        the constants of the equation
     """
     x = pictures(x)
     return x * _base(x, size, alpha, k) ** -beta
@@ -35,8 +38,10 @@ def local_response_norm_backward(
 
     Parameters
     ----------
-    gradient: of the loss with respect to the output
-    x, size, alpha, beta, k: as they were given to `local_response_norm`
+    gradient
+        of the loss with respect to the output
+    x, size, alpha, beta, k
+        as they were given to `local_response_norm`
     """
     x, gradient = pictures(x), np.asarray(gradient, float)
     base = _base(x, size, alpha, k)
@@ -62,10 +67,14 @@ def batch_norm(
 
     Parameters
     ----------
-    x: feature maps (batch, channels, height, width)
-    scale, shift: a learned number per channel each
-    running: the mean and variance to use, for inference; in training (None) they are the batch's own
-    epsilon: added to the variance, so that a still channel does not divide by zero
+    x
+        feature maps (batch, channels, height, width)
+    scale, shift
+        a learned number per channel each
+    running
+        the mean and variance to use, for inference; in training (None) they are the batch's own
+    epsilon
+        added to the variance, so that a still channel does not divide by zero
     """
     x = pictures(x)
     mean, variance = batch_statistics(x) if running is None else running
@@ -82,8 +91,10 @@ def batch_norm_backward(
 
     Parameters
     ----------
-    gradient: of the loss with respect to the output
-    x, scale, running, epsilon: as they were given to `batch_norm`
+    gradient
+        of the loss with respect to the output
+    x, scale, running, epsilon
+        as they were given to `batch_norm`
     """
     x, gradient = pictures(x), np.asarray(gradient, float)
     mean, variance = batch_statistics(x) if running is None else running
@@ -110,9 +121,12 @@ def update_running(running: Statistics, x: ArrayLike, momentum: float = 0.1) -> 
 
     Parameters
     ----------
-    running: mean and variance so far
-    x: the batch (batch, channels, height, width)
-    momentum: the share of the batch in the result
+    running
+        mean and variance so far
+    x
+        the batch (batch, channels, height, width)
+    momentum
+        the share of the batch in the result
     """
     x = pictures(x)
     if x[:, 0].size < 2:

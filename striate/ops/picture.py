@@ -25,9 +25,12 @@ class Picture:
 
     Parameters
     ----------
-    name: the file's name, or that of a built-in picture
-    values: (channels, height, width), float64 from 0 to 255; one channel (gray) or three (red, green, blue)
-    notes: what was done to it while reading
+    name
+        the file's name, or that of a built-in picture
+    values
+        (channels, height, width), float64 from 0 to 255; one channel (gray) or three (red, green, blue)
+    notes
+        what was done to it while reading
     """
 
     name: str
@@ -53,7 +56,8 @@ def read_picture(source: str | Path | None) -> Picture:
 
     Parameters
     ----------
-    source: a file, or the name of a built-in picture (scene, halves); None is the scene
+    source
+        a file, or the name of a built-in picture (scene, halves); None is the scene
 
     >>> read_picture("halves").size
     (6, 6, 1)
@@ -88,8 +92,10 @@ def check_output(output: Path | None, source: str | Path | None = None) -> None:
 
     Parameters
     ----------
-    output: where a picture is to be written; None is nowhere
-    source: the picture read, which must not be overwritten
+    output
+        where a picture is to be written; None is nowhere
+    source
+        the picture read, which must not be overwritten
     """
     if output is None:
         return
@@ -110,8 +116,10 @@ def write_picture(image: Image.Image, output: Path) -> None:
 
     Parameters
     ----------
-    image: what is written
-    output: a path with a known ending
+    image
+        what is written
+    output
+        a path with a known ending
     """
     part = output.with_name(f".{output.name}.{os.getpid()}.part")
     try:

@@ -21,11 +21,16 @@ def max_pool(
 
     Parameters
     ----------
-    x: pictures (batch, channels, height, width)
-    f: height and width of the window
-    stride: the step down and to the right; as large as the window where it is None
-    padding: what is added around the pictures; less than the window
-    ceil: let a last window run over the end
+    x
+        pictures (batch, channels, height, width)
+    f
+        height and width of the window
+    stride
+        the step down and to the right; as large as the window where it is None
+    padding
+        what is added around the pictures; less than the window
+    ceil
+        let a last window run over the end
 
     >>> max_pool(np.arange(16).reshape(1, 1, 4, 4), 2)[0, 0]
     array([[ 5.,  7.],
@@ -47,8 +52,10 @@ def max_pool_backward(
 
     Parameters
     ----------
-    gradient: of the loss with respect to the output
-    x, f, stride, padding, ceil: as they were given to `max_pool`
+    gradient
+        of the loss with respect to the output
+    x, f, stride, padding, ceil
+        as they were given to `max_pool`
     """
     x = pictures(x)
     rows, columns = _windows(x, f, stride, padding, ceil)
@@ -72,12 +79,18 @@ def average_pool(
 
     Parameters
     ----------
-    x: pictures (batch, channels, height, width)
-    f: height and width of the window
-    stride: the step down and to the right; as large as the window where it is None
-    padding: what is added around the pictures; less than the window
-    ceil: let a last window run over the end
-    count_padding: count padding as zeros; otherwise the mean is over the picture alone
+    x
+        pictures (batch, channels, height, width)
+    f
+        height and width of the window
+    stride
+        the step down and to the right; as large as the window where it is None
+    padding
+        what is added around the pictures; less than the window
+    ceil
+        let a last window run over the end
+    count_padding
+        count padding as zeros; otherwise the mean is over the picture alone
 
     >>> corner = average_pool(np.ones((1, 1, 2, 2)), 2, padding=1)[0, 0, 0, 0]
     >>> alone = average_pool(np.ones((1, 1, 2, 2)), 2, padding=1, count_padding=False)[0, 0, 0, 0]
@@ -104,8 +117,10 @@ def average_pool_backward(
 
     Parameters
     ----------
-    gradient: of the loss with respect to the output
-    x, f, stride, padding, ceil, count_padding: as they were given to `average_pool`
+    gradient
+        of the loss with respect to the output
+    x, f, stride, padding, ceil, count_padding
+        as they were given to `average_pool`
     """
     x = pictures(x)
     rows, columns = _windows(x, f, stride, padding, ceil)

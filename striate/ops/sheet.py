@@ -24,11 +24,16 @@ class Panel:
 
     Parameters
     ----------
-    image: the picture
-    title: a few words above it
-    caption: lines below it
-    numbers: the value of each pixel (height, width), written into the pixels where they are large enough
-    frame: a part to outline, as top, bottom, left, right in pixels
+    image
+        the picture
+    title
+        a few words above it
+    caption
+        lines below it
+    numbers
+        the value of each pixel (height, width), written into the pixels where they are large enough
+    frame
+        a part to outline, as top, bottom, left, right in pixels
     """
 
     image: Image.Image
@@ -62,11 +67,16 @@ def sheet(title: str, lines: list[str], panels: list[Panel], columns: int, bar: 
 
     Parameters
     ----------
-    title: the head of the sheet
-    lines: what to know, below the head
-    panels: row by row
-    columns: how many panels a row has
-    bar: words under the left end, middle and right end of the colour bar; None where nothing is signed
+    title
+        the head of the sheet
+    lines
+        what to know, below the head
+    panels
+        row by row
+    columns
+        how many panels a row has
+    bar
+        words under the left end, middle and right end of the colour bar; None where nothing is signed
     """
     columns = min(columns, len(panels))
     width = BOX_WIDTH[columns]

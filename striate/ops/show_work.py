@@ -11,9 +11,12 @@ class Grid:
 
     Parameters
     ----------
-    title: a few words
-    values: (height, width)
-    outside: where a value comes from the border, not from the picture; shown in parentheses
+    title
+        a few words
+    values
+        (height, width)
+    outside
+        where a value comes from the border, not from the picture; shown in parentheses
     """
 
     title: str
@@ -42,8 +45,10 @@ class Equation:
 
     Parameters
     ----------
-    grids: from left to right
-    signs: what stands between them
+    grids
+        from left to right
+    signs
+        what stands between them
     """
 
     grids: tuple[Grid, ...]
@@ -78,10 +83,14 @@ class Work:
 
     Parameters
     ----------
-    title: which pixel
-    equations: the window, and what was done to it, per channel
-    steps: the sums in words
-    values: the same as plain numbers, for JSON
+    title
+        which pixel
+    equations
+        the window, and what was done to it, per channel
+    steps
+        the sums in words
+    values
+        the same as plain numbers, for JSON
     """
 
     title: str

@@ -15,12 +15,18 @@ class Window:
 
     Parameters
     ----------
-    n: positions on the axis
-    f: positions that the window covers
-    s: step from one window to the next (stride)
-    p: positions added before and after the axis (padding)
-    dilation: distance between neighbouring positions inside the window
-    ceil: let the last window run over the end (pooling in GoogLeNet)
+    n
+        positions on the axis
+    f
+        positions that the window covers
+    s
+        step from one window to the next (stride)
+    p
+        positions added before and after the axis (padding)
+    dilation
+        distance between neighbouring positions inside the window
+    ceil
+        let the last window run over the end (pooling in GoogLeNet)
 
     >>> Window(7, 3, s=2).out
     3

@@ -39,12 +39,18 @@ def windows(
 
     Parameters
     ----------
-    size: height and width of the picture
-    f: height and width of the window
-    stride: the step down and to the right
-    padding: what is added around the picture
-    dilation: the distance between neighbouring positions inside the window
-    ceil: let a last window run over the end
+    size
+        height and width of the picture
+    f
+        height and width of the window
+    stride
+        the step down and to the right
+    padding
+        what is added around the picture
+    dilation
+        the distance between neighbouring positions inside the window
+    ceil
+        let a last window run over the end
 
     >>> [axis.out for axis in windows((7, 9), 3, stride=(1, 2), padding=1)]
     [7, 5]
@@ -96,9 +102,12 @@ def pad(x: ArrayLike, padding: Padding, border: Border = "zero") -> np.ndarray:
 
     Parameters
     ----------
-    x: pictures (batch, channels, height, width)
-    padding: how much, per side
-    border: zero, reflect (mirror, the edge itself not repeated), replicate (the edge goes on) or circular
+    x
+        pictures (batch, channels, height, width)
+    padding
+        how much, per side
+    border
+        zero, reflect (mirror, the edge itself not repeated), replicate (the edge goes on) or circular
 
     >>> pad(np.arange(3).reshape(1, 1, 1, 3), ((0, 0), (2, 2)), "reflect").astype(int)[0, 0]
     array([[2, 1, 0, 1, 2, 1, 0]])

@@ -53,9 +53,12 @@ class Question:
 
     Parameters
     ----------
-    rows, columns: the window on either axis
-    channels: of the picture, where they were given
-    filters: how many, where it was given
+    rows, columns
+        the window on either axis
+    channels
+        of the picture, where they were given
+    filters
+        how many, where it was given
     """
 
     rows: Window
@@ -69,7 +72,8 @@ def read_question(words: tuple[str, ...]) -> Question:
 
     Parameters
     ----------
-    words: such as 32x32x3 f5 s1 p2 n10; a letter and its number may stand apart
+    words
+        such as 32x32x3 f5 s1 p2 n10; a letter and its number may stand apart
 
     >>> read_question(("7x7", "f", "3", "s3")).rows.out
     2

@@ -13,11 +13,16 @@ class Column:
 
     Parameters
     ----------
-    title: the head of the column
-    key: the row's value of this name
-    show: turns the value into text
-    align: left for words, right for numbers
-    narrow: how soon the column is dropped in a narrow terminal; 0 is never dropped, the largest goes first
+    title
+        the head of the column
+    key
+        the row's value of this name
+    show
+        turns the value into text
+    align
+        left for words, right for numbers
+    narrow
+        how soon the column is dropped in a narrow terminal; 0 is never dropped, the largest goes first
     """
 
     title: str
@@ -33,11 +38,16 @@ class Table:
 
     Parameters
     ----------
-    columns: what is shown of each row
-    rows: a mapping per row, whose values leave unchanged as JSON and CSV
-    title: a line above
-    total: a last row, set apart
-    notes: lines below
+    columns
+        what is shown of each row
+    rows
+        a mapping per row, whose values leave unchanged as JSON and CSV
+    title
+        a line above
+    total
+        a last row, set apart
+    notes
+        lines below
     """
 
     columns: list[Column]

@@ -24,15 +24,24 @@ class Published:
 
     Parameters
     ----------
-    network: the network of the zoo that it fits
-    publisher: torchvision, timm or bvlc
-    name: what the publisher calls it; a Hugging Face name can be given as `weights`
-    source: where the file is
-    file: what the file is called there
-    licence: as the publisher states it; None where nothing is stated
-    preprocess: how a picture becomes the input that it was trained on
-    top1: per cent of ImageNet's validation pictures named right with this preprocess, as the publisher claims, if so
-    settings: what the tensors' shapes do not show and the answers depend on
+    network
+        the network of the zoo that it fits
+    publisher
+        torchvision, timm or bvlc
+    name
+        what the publisher calls it; a Hugging Face name can be given as `weights`
+    source
+        where the file is
+    file
+        what the file is called there
+    licence
+        as the publisher states it; None where nothing is stated
+    preprocess
+        how a picture becomes the input that it was trained on
+    top1
+        per cent of ImageNet's validation pictures named right with this preprocess, as the publisher claims, if so
+    settings
+        what the tensors' shapes do not show and the answers depend on
     """
 
     network: str
@@ -52,12 +61,18 @@ class Layout:
 
     Parameters
     ----------
-    publisher, network: whose, and of which network of the zoo
-    model: what the publisher calls the network
-    options: variants of the network, such as auxiliary heads
-    settings: what to set on striate's network so that it answers as the publisher's does
-    skipped: beginnings of names that the publisher's files hold and this network has no use for
-    tensors: the publisher's names; each with the shape behind its first axis where that differs from ours
+    publisher, network
+        whose, and of which network of the zoo
+    model
+        what the publisher calls the network
+    options
+        variants of the network, such as auxiliary heads
+    settings
+        what to set on striate's network so that it answers as the publisher's does
+    skipped
+        beginnings of names that the publisher's files hold and this network has no use for
+    tensors
+        the publisher's names; each with the shape behind its first axis where that differs from ours
     """
 
     publisher: str
@@ -78,7 +93,8 @@ def published(network: str | None = None) -> list[Published]:
 
     Parameters
     ----------
-    network: a name of the zoo
+    network
+        a name of the zoo
 
     >>> [record.name for record in published("mobilenet_v2")]
     ['mobilenet_v2 IMAGENET1K_V1', 'mobilenet_v2 IMAGENET1K_V2', 'timm/mobilenetv2_100.ra_in1k']
