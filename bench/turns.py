@@ -20,11 +20,16 @@ class Contestant:
 
     Parameters
     ----------
-    name: what it is called in the results
-    function: where it is, as 'module:function'
-    argument: what it is given
-    seconds: how long each turn took
-    work: what it returned last
+    name
+        what it is called in the results
+    function
+        where it is, as 'module:function'
+    argument
+        what it is given
+    seconds
+        how long each turn took
+    work
+        what it returned last
     """
 
     name: str

@@ -28,10 +28,14 @@ def explained(observer: Observer, network: nn.Module, size: Size, name: str) -> 
 
     Parameters
     ----------
-    observer: what watches the pass inside the `with`
-    network: the network that is run there
-    size: height, width and channels of its input
-    name: what the network is called
+    observer
+        what watches the pass inside the `with`
+    network
+        the network that is run there
+    size
+        height, width and channels of its input
+    name
+        what the network is called
     """
     try:
         yield

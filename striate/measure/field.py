@@ -94,10 +94,14 @@ class Trace(NamedTuple):
 
     Parameters
     ----------
-    dims: the factors of each dimension; None where they are not known
-    sights: along height and width; None where the field cannot be placed
-    depth: layers with weights on the longest path from the picture
-    lost: what could not be placed, first on the way here
+    dims
+        the factors of each dimension; None where they are not known
+    sights
+        along height and width; None where the field cannot be placed
+    depth
+        layers with weights on the longest path from the picture
+    lost
+        what could not be placed, first on the way here
     """
 
     dims: tuple[Dim, ...] | None

@@ -11,6 +11,7 @@ from torch import nn
 from striate.measure.field import Sight, Span
 from striate.measure.memory import Memory, measure_memory
 from striate.measure.rows import Row
+from striate.nets.net import Net
 from striate.ops.size import Window, left_over, show_size
 from striate.show.numbers import exact, memory, short
 from striate.show.table import Column, Table
@@ -24,10 +25,14 @@ class Totals:
 
     Parameters
     ----------
-    parameters: all weights and biases of the network, each counted once
-    macs: multiply-adds of convolutions, fully connected layers and matrix products, for one picture
-    activations: bytes of all layers' outputs, for the batch
-    depth: layers with weights on the longest path
+    parameters
+        all weights and biases of the network, each counted once
+    macs
+        multiply-adds of convolutions, fully connected layers and matrix products, for one picture
+    activations
+        bytes of all layers' outputs, for the batch
+    depth
+        layers with weights on the longest path
     """
 
     parameters: int
@@ -42,14 +47,22 @@ class Ledger:
 
     Parameters
     ----------
-    name: what the network is called
-    input: height, width and channels of the picture that it was shown
-    rows: a row for each layer, in the order of the forward pass
-    network: the network itself
-    by: whether it prints a line for each layer or for each stage
-    explain: whether it prints the size formulas with their numbers
-    batch: pictures in a batch, for the memory
-    precision: type of the numbers, for the memory
+    name
+        what the network is called
+    input
+        height, width and channels of the picture that it was shown
+    rows
+        a row for each layer, in the order of the forward pass
+    network
+        the network itself
+    by
+        whether it prints a line for each layer or for each stage
+    explain
+        whether it prints the size formulas with their numbers
+    batch
+        pictures in a batch, for the memory
+    precision
+        type of the numbers, for the memory
     """
 
     name: str
@@ -129,9 +142,11 @@ class Ledger:
             )
         for lost, rows in groupby((row for row in self.rows if row.lost), key=lambda row: row.lost):
             notes.append(f"field unplaced from {next(rows).path or 'the network itself'} on: {lost}")
+        told = self.network.notes if isinstance(self.network, Net) else []  # what its text already remarks
         if self.explain:
-            notes += [f"{row.path}: {note}" for row in self.rows if (note := unseen(row))]
-        return notes
+            left = [(row.path, unseen(row)) for row in self.rows]
+            notes += [f"{path}: {note}" for path, note in left if note and not any(note in other for other in told)]
+        return notes + told
 
     @property
     def table(self) -> Table:
@@ -199,11 +214,11 @@ def pair(values: list[int]) -> str:
 
 COLUMNS = [
     Column("layer", "layer", align="left"),
-    Column("kind", "kind", align="left", narrow=1),
+    Column("kind", "kind", align="left"),
     Column("output", "output", show=lambda size: show_size(tuple(size))),
     Column("size formula", "formula", align="left"),
     Column("weights", "recipe", align="left", narrow=2),
-    Column("parameters", "parameters", show=lambda n: exact(n) if n else ""),
+    Column("parameters", "parameters", show=lambda n: exact(n) if n else "", narrow=1),
     Column("MACs", "macs", show=lambda n: short(n) if n else "", narrow=3),
     Column("activations", "activation_bytes", show=memory, narrow=5),
     Column("field", "field", narrow=2),

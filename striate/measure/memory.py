@@ -24,16 +24,26 @@ class Memory:
 
     Parameters
     ----------
-    batch: pictures in a batch
-    precision: type of the numbers
-    parameters: weights and biases, in that precision
-    buffers: the running statistics of batch norm, for example
-    activations: the most that the maps of a forward pass hold at one time
-    masters: weights and biases as training keeps them, in float32, with the copies in half precision if there are any
-    gradients: of the weights that are not frozen, in float32
-    saved: what a forward pass keeps for the backward pass, weights not counted
-    passing: the gradients of activations that are alive together, at the largest layer (an estimate)
-    trainable: weights that are not frozen
+    batch
+        pictures in a batch
+    precision
+        type of the numbers
+    parameters
+        weights and biases, in that precision
+    buffers
+        the running statistics of batch norm, for example
+    activations
+        the most that the maps of a forward pass hold at one time
+    masters
+        weights and biases as training keeps them, in float32, with the copies in half precision if there are any
+    gradients
+        of the weights that are not frozen, in float32
+    saved
+        what a forward pass keeps for the backward pass, weights not counted
+    passing
+        the gradients of activations that are alive together, at the largest layer (an estimate)
+    trainable
+        weights that are not frozen
     """
 
     batch: int
@@ -83,8 +93,10 @@ class Watch(MetaMode):
 
     Parameters
     ----------
-    module: the module that will run
-    width: bytes of a floating-point number
+    module
+        the module that will run
+    width
+        bytes of a floating-point number
     """
 
     def __init__(self, module: nn.Module, width: int):
@@ -125,10 +137,14 @@ def measure_memory(network: nn.Module, input: Size, batch: int = 1, precision: s
 
     Parameters
     ----------
-    network: any module
-    input: height, width and channels of a picture
-    batch: pictures in a batch
-    precision: float32, bfloat16 or float16; in training the half ones are mixed with float32
+    network
+        any module
+    input
+        height, width and channels of a picture
+    batch
+        pictures in a batch
+    precision
+        float32, bfloat16 or float16; in training the half ones are mixed with float32
 
     >>> measure_memory(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU()), (8, 8, 1)).parameters  # (3·3·1 + 1)·2 numbers
     80

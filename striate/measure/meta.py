@@ -26,7 +26,8 @@ class MetaMode(TorchDispatchMode):
 
     Parameters
     ----------
-    module: the module that will run; its parameters and buffers are never read or written, only their sizes are used
+    module
+        the module that will run; its parameters and buffers are never read or written, only their sizes are used
     """
 
     def __init__(self, module: nn.Module):

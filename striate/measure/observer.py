@@ -82,9 +82,12 @@ class Observer(MetaMode):
 
     Parameters
     ----------
-    network: the module that will run
-    batch: pictures in a batch, for the bytes of activations; the pass itself takes one
-    width: bytes of a floating-point number
+    network
+        the module that will run
+    batch
+        pictures in a batch, for the bytes of activations; the pass itself takes one
+    width
+        bytes of a floating-point number
     """
 
     def __init__(self, network: nn.Module, batch: int = 1, width: int = 4):

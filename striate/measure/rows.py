@@ -14,18 +14,30 @@ class Row:
 
     Parameters
     ----------
-    path: where the layer is in the module ('layer1.0.conv1'; '' for the module itself)
-    kind: what it is ('conv 3×3 s2')
-    output: the size of its output: height, width, channels where it is a map
-    parameters: weights and biases that no earlier row has counted
-    shared: weights and biases that an earlier row has counted
-    macs: multiply-adds of convolutions, fully connected layers and matrix products
-    recipe: how its parameters are counted ('(3·3·64 + 1)·128')
-    activation: bytes of its output (0 where it writes over its input)
-    sights: what a position sees along height and width; None where that cannot be placed
-    depth: layers with weights on the longest path so far
-    lost: why the field cannot be placed
-    slides: the geometry of its window along each axis
+    path
+        where the layer is in the module ('layer1.0.conv1'; '' for the module itself)
+    kind
+        what it is ('conv 3×3 s2')
+    output
+        the size of its output: height, width, channels where it is a map
+    parameters
+        weights and biases that no earlier row has counted
+    shared
+        weights and biases that an earlier row has counted
+    macs
+        multiply-adds of convolutions, fully connected layers and matrix products
+    recipe
+        how its parameters are counted ('(3·3·64 + 1)·128')
+    activation
+        bytes of its output (0 where it writes over its input)
+    sights
+        what a position sees along height and width; None where that cannot be placed
+    depth
+        layers with weights on the longest path so far
+    lost
+        why the field cannot be placed
+    slides
+        the geometry of its window along each axis
     """
 
     path: str

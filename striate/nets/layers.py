@@ -57,7 +57,7 @@ def convolution(layer: Layer, shape: Shape, notes: list[str]) -> Made:
             f"but {groups} groups get {channels} channels and {number} filters"
         )
     rows, columns = windows(layer, shape, f, notes)
-    borders = [BORDERS[flag] for flag in layer.flags if flag in BORDERS]
+    borders: list[Border] = [BORDERS[flag] for flag in layer.flags if flag in BORDERS]
     if len(borders) > 1:
         raise NotationError(f"a convolution has one border, but '{layer.text}' names {len(borders)}")
     border: Border = borders[0] if borders else "zeros"

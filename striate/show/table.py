@@ -70,7 +70,6 @@ class Table:
         return text.getvalue()
 
     def __rich_console__(self, console, options):
-        from rich.padding import Padding
         from rich.text import Text
 
         if self.title:
@@ -87,7 +86,7 @@ class Table:
             hidden = ", ".join(column.title for column in self.columns if column not in columns)
             yield Text(f"not shown, for want of width: {hidden}", style="dim")
         for note in self.notes:
-            yield Padding(Text(note), (0, 0, 0, 0))
+            yield Text(note)
 
     def _rich(self, columns: list[Column]):
         from rich import box
