@@ -24,10 +24,11 @@ class UnknownName(StriateError):
     def __init__(self, kind: str, name: str, known: Iterable[str]):
         from difflib import get_close_matches  # an error may take its time; a start may not
 
-        known = sorted(known)
-        near = get_close_matches(name, known, n=3, cutoff=0.5)
-        self.near = near
-        offer = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
+        known = list(known)
+        longer = [other for other in known if name and other.startswith(name)]
+        near = list(dict.fromkeys(longer + get_close_matches(name, known, n=3, cutoff=0.5)))[:3]
+        more = f", … ({len(known)} in all)" if len(known) > 12 else ""
+        offer = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known[:12])}{more}"
         super().__init__(f"no {kind} is called '{name}'; {offer}")
 
 

@@ -12,6 +12,7 @@ from striate.measure.memory import PRECISIONS
 from striate.measure.meta import undisturbed
 from striate.measure.observer import Observer, Size
 from striate.measure.rows import Row
+from striate.nets.build import net, written_size
 from striate.ops.size import parse_size, show_size
 from striate.show.numbers import exact, memory, short
 from striate.show.table import Column, Table
@@ -78,12 +79,10 @@ def measure(
 
 def resolve(network: Any, input: str | Size | None, classes: int | None) -> tuple[nn.Module, Size, str]:
     """The module, the size of its pictures and its name, of whatever stands for a network."""
-    size = parse_size(input) if isinstance(input, str) else input
+    size = parse_size(written) if (written := written_size(input)) else None
     if size is not None and len(size) != 3:
         raise StriateError(f"a picture's size is height×width×channels, as in 224x224x3, but is {show_size(size)}")
     if isinstance(network, str):
-        from striate.nets.build import net
-
         with torch.device("meta"):
             network = net(network, input=size, classes=classes)
     elif not isinstance(network, nn.Module):

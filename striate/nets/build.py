@@ -51,13 +51,10 @@ def net(
     >>> net("conv 5x5x6, relu, maxpool 2, fc 10", input="32x32x3")(torch.zeros(1, 3, 32, 32)).shape
     torch.Size([1, 10])
     """
-    size = show_size(input) if isinstance(input, tuple) else input
-    if classes is None or isinstance(classes, int):
-        names, number = None, classes
-    else:
-        names, number = tuple(classes), len(classes)
-    if number is not None and number < 1:
-        raise StriateError(f"a network needs at least 1 class, but {number} are asked for")
+    if not isinstance(layers, str) and not (isinstance(layers, Sequence) and layers):
+        raise StriateError(f"a network is a name, a text in the layer notation or a list of layers, but is {layers!r}")
+    size = written_size(input)
+    names, number = named_classes(classes)
     if weights is not None:
         from striate.nets.weights import net_with_weights
 
@@ -69,12 +66,41 @@ def net(
     return built
 
 
+def written_size(input: object) -> str | None:
+    """The size of a picture as text, from text or from (height, width, channels)."""
+    if input is None or isinstance(input, str):
+        return input
+    if not isinstance(input, Sequence) or not all(isinstance(part, int) for part in input):
+        raise StriateError(f"an input is written '224x224x3' or (224, 224, 3), but a {type(input).__name__} is given")
+    if len(input) == 3 and input[0] in (1, 3) and min(input[1:]) > 4:
+        raise StriateError(
+            f"an input is height×width×channels, but {tuple(input)} looks like channels first; "
+            f"{(*input[1:], input[0])} would fit"
+        )
+    return "x".join(map(str, input))
+
+
+def named_classes(classes: int | Sequence[str] | None) -> tuple[tuple[str, ...] | None, int | None]:
+    """The names of the classes, where they are given, and their number."""
+    if classes is None or isinstance(classes, int):
+        names, number = None, classes
+    elif isinstance(classes, str) or not all(isinstance(name, str) for name in classes):
+        raise StriateError(f"classes are a number or a list of names, as in ['cat', 'dog'], but are {classes!r}")
+    else:
+        names, number = tuple(classes), len(classes)
+        if twice := [name for place, name in enumerate(names) if name in names[:place]]:
+            raise StriateError(f"every class needs a name of its own, but '{twice[0]}' stands there twice")
+    if number is not None and number < 1:
+        raise StriateError(f"a network needs at least 1 class, but {number} are asked for")
+    return names, number
+
+
 def assemble(layers: str | Sequence[str | nn.Module], size: str | None, classes: int | None, options: dict) -> Net:
     """The network on the meta device: shapes without memory."""
     if not isinstance(layers, str):
         return from_list(layers, size, classes)
     if entry := find(layers):
-        name, more = split_options(layers)
+        name, more = entry.name, split_options(layers)[1]
         if unknown := {*options, *more} - set(entry.options):
             raise StriateError(
                 f"{name} has no option '{min(unknown)}'"
@@ -99,6 +125,8 @@ def reheaded(built: Net, classes: int) -> Net:
 
 def from_parsed(parsed: Parsed, size: str | None, name: str) -> Net:
     height, width, channels = input_size(size, parsed.input)
+    if parsed.input and parsed.input != (height, width, channels):
+        parsed.notes.append(f"the text says input {show_size(parsed.input)}; it is built for {size}")
     builder = Builder((channels, height, width), parsed.notes)
     stages = {}
     for stage, items in (automatic(parsed.stages[""]) if list(parsed.stages) == [""] else named(parsed.stages)).items():

@@ -9,6 +9,8 @@ from striate.nets.layers import MAKERS
 from striate.nets.modules import Auxiliary, Branches, Gate, Residual
 from striate.ops.size import show_size
 
+MOST = 10_000  # layers of a network
+
 
 class Builder:
     """Makes modules one after the other and keeps the size that arrives at the next."""
@@ -18,6 +20,7 @@ class Builder:
         self.notes = notes
         self.count = 0
         self.paths = 0  # how many groups of several paths are open
+        self.contradicted = False  # a size that the text prints is not what the formula gives
         self.linear: str | None = None  # the last layer with weights, while nothing bends its output
 
     def sequence(self, items: list[Layer | Group]) -> nn.Sequential:
@@ -30,6 +33,8 @@ class Builder:
 
     def layer(self, layer: Layer) -> list[nn.Module]:
         self.count += 1
+        if self.count > MOST:
+            raise NotationError(f"a network can have {MOST:,} layers, but with its repetitions this one has more")
         modules: list[nn.Module] = []
         left_over: list[str] = []
         try:
@@ -39,6 +44,10 @@ class Builder:
             module, after = MAKERS[layer.word](layer, self.shape, left_over)
         except (GeometryError, NotationError) as mistake:
             raise type(mistake)(f"layer {self.count}, '{layer.text}', gets {show(self.shape)}: {mistake}") from None
+        except RuntimeError as mistake:  # PyTorch cannot count the bytes of its weights
+            raise GeometryError(
+                f"layer {self.count}, '{layer.text}', has more weights than can be counted"
+            ) from mistake
         if not self.paths:  # rows that one of several paths leaves over are seen by another
             self.notes += left_over
         self.remark(layer, after)
@@ -47,8 +56,10 @@ class Builder:
 
     def remark(self, layer: Layer, after: Shape) -> None:
         """Note what is allowed and probably not meant."""
-        if layer.claim and layer.claim != (*after[1:], after[0]) and flat(layer.claim) != flat(after):
-            self.notes.append(f"{layer.text}: the text says {show_size(layer.claim)}, the formula gives {show(after)}")
+        claim = layer.claim
+        if claim and not self.contradicted and claim != (*after[1:], after[0]) and flat(claim) != flat(after):
+            self.contradicted = True  # what follows from the first difference differs, too
+            self.notes.append(f"{layer.text}: the text says {show_size(claim)}, the formula gives {show(after)}")
         if layer.word in ("conv", "fc"):
             if self.linear:
                 self.notes.append(

@@ -7,6 +7,7 @@ from striate.errors import GeometryError, NotationError
 from striate.nets.grammar import Layer
 from striate.ops.size import Window, left_over, show_size
 
+LARGEST = 10_000_000  # of a size or a number of filters
 Shape = tuple[int, ...]  # (channels, height, width) or (features,)
 
 
@@ -47,6 +48,8 @@ def take(layer: Layer, flags: str = "", options: str = "", numbers: int = 0) -> 
 def whole(value: float, what: str, least: int = 1) -> int:
     if value != int(value) or value < least:
         raise NotationError(f"{what} must be a whole number of at least {least}, but is {value:g}")
+    if value > LARGEST:
+        raise NotationError(f"{what} can be at most {LARGEST:,}, but is {value:,.15g}")
     return int(value)
 
 
@@ -58,7 +61,7 @@ def pair(values: Sequence[float], what: str, least: int = 1) -> tuple[int, int]:
     return whole(values[0], what, least), whole(values[-1], what, least)
 
 
-def option(layer: Layer, name: str, default: float) -> float:
+def option(layer: Layer, name: str, default: float = 0) -> float:
     values = layer.options.get(name, (default,))
     if len(values) != 1:
         raise NotationError(f"{name} is one number, but {'x'.join(f'{v:g}' for v in values)} is written")
@@ -68,7 +71,7 @@ def option(layer: Layer, name: str, default: float) -> float:
 def filters(layer: Layer) -> tuple[tuple[int, int], float | None]:
     """The window and the number of filters, from 5x5x6, from 5x5 with 6 beside it, or from f5 n6."""
     window: Sequence[float] | None = layer.options.get("f")
-    number: float | None = option(layer, "n", 0) or None
+    number = option(layer, "n") if "n" in layer.options else None
     for size in layer.sizes:
         if window is not None or len(size) > 3:
             raise NotationError(

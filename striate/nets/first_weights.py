@@ -8,6 +8,16 @@ from torch import nn
 
 from striate.errors import StriateError
 from striate.nets.modules import ChannelNorm, Scale
+from striate.show.numbers import memory
+
+
+def allocate(module: nn.Module, device: torch.device) -> None:
+    """Give a module's own tensors memory."""
+    try:
+        module.to_empty(device=device, recurse=False)
+    except RuntimeError as error:
+        size = memory(sum(p.numel() * p.element_size() for p in module.parameters(recurse=False)))
+        raise StriateError(f"{module} needs {size} for its weights, which {device} does not give") from error
 
 
 @torch.no_grad()
@@ -24,7 +34,7 @@ def fill(network: nn.Module, device: torch.device, seed: int = 0, prefix: str = 
     for path, module in network.named_modules():
         if not any(p.is_meta for p in (*module.parameters(recurse=False), *module.buffers(recurse=False))):
             continue
-        module.to_empty(device=device, recurse=False)
+        allocate(module, device)
         if isinstance(module, nn.Linear | nn.Conv2d):
             inputs = math.prod(module.weight.shape[1:])
             address = hashlib.sha256(f"{seed}:{prefix}{path}".encode()).digest()

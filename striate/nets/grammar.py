@@ -16,20 +16,22 @@ import re
 from dataclasses import dataclass, field
 
 from striate.errors import NotationError, UnknownName
-from striate.nets.words import FLAG, KEYWORDS, LAYER, LAYERS, NOISE, OPTION, normalise
+from striate.nets.words import FLAG, FLAGS, KEYWORDS, LAYER, LAYERS, NOISE, OPTION, OPTIONS, normalise
+from striate.ops.size import count, parse_size
 
 NUMBER = r"-?\d+(?:\.\d+)?(?:e-?\d+)?"
-OPTIONS = "|".join(sorted(OPTION, key=len, reverse=True))
+OPTION_WORDS = "|".join(sorted(OPTION, key=len, reverse=True))
+DEEPEST = 50  # groups in groups
 TOKENS = re.compile(
     rf"""(?P<claim>\[\s*\d+(?:x\d+)*\s*\])          # [55x55x96]: the size that the notes print beside a layer
-       | (?P<option>(?:{OPTIONS})\s*[=:]?\s*(?:{NUMBER}(?:x{NUMBER})*)(?![a-z0-9]))
+       | (?P<option>(?:{OPTION_WORDS})\s*[=:]?\s*(?:{NUMBER}(?:x{NUMBER})*)(?![a-z0-9]))
        | (?P<times>x\d+(?![a-z0-9]))
        | (?P<label>[a-z_][a-z0-9_]*)\s*:
        | (?P<word>[a-z_][a-z0-9_]*)
-       | (?P<size>-?\d+(?:x-?\d+)+(?![a-z0-9]))
+       | (?P<size>{NUMBER}(?:x{NUMBER})+(?![a-z0-9]))
        | (?P<number>{NUMBER}(?![a-z0-9]))
        | (?P<mark>[()\[\]|+*])
-       | (?P<space>(?:[\s,;.–→]|-(?!\d))+)                  # separators, and the dashes and arrows of notes
+       | (?P<space>(?:[\s,;–→]|-(?!\d)|\.(?!\d))+)                  # separators, and the dashes and arrows of notes
        | (?P<other>.)""",
     re.VERBOSE,
 )
@@ -40,7 +42,7 @@ class Layer:
     """One word with its numbers: `conv 5x5x6 s2`."""
 
     word: str
-    sizes: list[tuple[int, ...]] = field(default_factory=list)
+    sizes: list[tuple[float, ...]] = field(default_factory=list)
     numbers: list[float] = field(default_factory=list)
     options: dict[str, tuple[float, ...]] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
@@ -71,6 +73,7 @@ class Reader:
     def __init__(self, text: str):
         self.tokens = [(m.lastgroup, m[0].strip()) for m in TOKENS.finditer(normalise(text)) if m.lastgroup != "space"]
         self.place = 0
+        self.depth = 0  # groups that are open
         self.count = 0  # layers read so far, to say where a mistake is
         self.parsed = Parsed({})
 
@@ -84,7 +87,7 @@ class Reader:
 
     def fail(self, sentence: str) -> NotationError:
         before = " ".join(text for _, text in self.tokens[max(0, self.place - 4) : self.place])
-        return NotationError(f"after {self.count} layers, near '{before}': {sentence}" if before else sentence)
+        return NotationError(f"after {count(self.count, 'layer')}, near '{before}': {sentence}" if before else sentence)
 
     def read(self) -> Parsed:
         name, items = "", []
@@ -138,15 +141,21 @@ class Reader:
     def group(self) -> list[Layer | Group]:
         opening = self.take()[1]
         closing = ")" if opening == "(" else "]"
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise self.fail(f"groups can stand {DEEPEST} deep in one another, but here is one more")
         parts = [self.items((closing,))]
         while self.peek() == ("mark", "|"):
             self.take()
             parts.append(self.items((closing,)))
+        self.depth -= 1
         if self.take() != ("mark", closing):
             raise self.fail(f"a group was opened with '{opening}' and must be closed with '{closing}'")
         kind = "concat" if opening == "[" else "block"
         if self.peek() in (("mark", "+"), ("mark", "*")) and opening == "(":
             kind = "sum" if self.take()[1] == "+" else "gate"
+        if not parts[0] and kind != "concat":
+            raise self.fail("a group needs at least one layer, but this one is empty")
         if len(parts) > {"concat": 99, "sum": 2}.get(kind, 1):
             raise self.fail("'|' divides branches in [ … | … ], or a body from its shortcut in ( … | … )+")
         times = int(self.take()[1][1:]) if self.peek()[0] == "times" else 1
@@ -163,7 +172,7 @@ class Reader:
 
     def input(self, claim: tuple[int, ...] | None) -> list[Layer | Group]:
         if self.peek()[0] == "size":
-            claim = tuple(int(part) for part in self.take()[1].split("x"))
+            claim = parse_size(self.take()[1])
         if claim is None or self.count or self.parsed.input:
             raise self.fail("the input stands once, before all layers, as in input 227x227x3")
         self.parsed.input = claim
@@ -182,8 +191,11 @@ class Reader:
         first = self.place
         written = self.take()[1].rstrip(": ")
         word = self.layer_word(written)
+        if word is None and written in OPTION:
+            raise self.fail(f"'{written}' is a detail of a layer and needs its number, as in {written} 2")
         if word is None:
-            raise NotationError(f"layer {self.count + 1}: {UnknownName('layer', written, LAYERS)}")
+            known = [*LAYERS, *FLAGS, *OPTIONS]
+            raise NotationError(f"layer {self.count + 1}: {UnknownName('layer or detail of one', written, known)}")
         if word == "pool":
             word = "maxpool"
             self.parsed.notes.append(f"'{written}' is read as max pooling; write avgpool for the mean")
@@ -203,7 +215,7 @@ class Reader:
 
     def detail(self, layer: Layer, kind: str | None, text: str) -> None:
         if kind == "size":
-            layer.sizes.append(tuple(int(part) for part in text.split("x")))
+            layer.sizes.append(tuple(float(part) for part in text.split("x")))
         elif kind == "number":
             layer.numbers.append(float(text))
         elif kind == "option":

@@ -158,10 +158,9 @@ def flatten(layer: Layer, shape: Shape, notes: list[str]) -> Made:
 
 def fully_connected(layer: Layer, shape: Shape, notes: list[str]) -> Made:
     take(layer, "nobias", "n", 1)
-    number = option(layer, "n", layer.numbers[0] if layer.numbers else 0)
-    if not number:
+    if not layer.numbers and "n" not in layer.options:
         raise NotationError(f"fc needs its number of outputs, as in fc 10; '{layer.text}' has none")
-    number = whole(number, "the outputs of fc")
+    number = whole(layer.numbers[0] if layer.numbers else option(layer, "n"), "the outputs of fc")
     return nn.Linear(shape[0], number, bias="nobias" not in layer.flags, device="meta"), (number,)
 
 

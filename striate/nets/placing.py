@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import WeightsError
+from striate.nets.first_weights import allocate
 from striate.nets.net import Net, last_layer
 from striate.nets.weight_files import Stored
 
@@ -45,7 +46,8 @@ def place(built: Net, stored: Stored, order: list[str], known: str, device: torc
     """
     compare(built, stored, order, f" ({known})" if known else "")
     ours = own_tensors(built.state_dict())
-    built.to_empty(device=device)
+    for module in built.modules():
+        allocate(module, device)
     state = built.state_dict()
     with torch.no_grad():
         for mine, theirs in zip(ours, order, strict=True):

@@ -63,11 +63,19 @@ def find(text: str) -> Entry | None:
     if not re.fullmatch(r"\s*[\w.-]+\s*(\([^)|]*\))?\s*", text):
         return None
     name, _ = split_options(text)
-    if name in (known := zoo()):
-        return known[name]
-    if name in KEYWORDS or name in LAYER or re.sub(r"\d+$", "", name) in LAYER:
+    known = zoo()
+    for entry in known.values():
+        if plain(entry.name) == plain(name):
+            return entry
+    word = name.lower()
+    if word in KEYWORDS or word in LAYER or re.sub(r"\d+$", "", word) in LAYER:
         return None
     raise UnknownName("network", name, known)
+
+
+def plain(name: str) -> str:
+    """A name without what people write differently: ResNet-18 is resnet18."""
+    return re.sub(r"[\s_.-]", "", name).lower()
 
 
 def split_options(text: str) -> tuple[str, dict[str, object]]:

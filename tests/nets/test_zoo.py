@@ -220,8 +220,20 @@ def test_the_paper_put_the_stride_of_a_bottleneck_first():
         ("resnet18", {"input": "224x224"}, "height×width×channels, as in 224x224x3, but 224×224 has 2 parts"),
         ("resnet18", {"input": "0x224x3"}, "at least 1, but the size is 0x224x3"),
         ("resnet18", {"input": "big"}, "but is 'big'"),
+        ("resnet18", {"input": 224}, "an input is written '224x224x3' or"),
+        ("resnet18", {"input": (3, 224, 224)}, r"looks like channels first; \(224, 224, 3\) would fit"),
+        ("resnet18", {"classes": "cat"}, "a number or a list of names"),
+        ("resnet18", {"classes": ["cat", "dog", "cat"]}, "'cat' stands there twice"),
+        ([], {"input": "32x32x3"}, "a network is a name, a text in the layer notation or a list of layers, but is"),
+        (None, {}, "a network is a name, .* but is None"),
+        ("resnet", {}, "did you mean resnet18"),
     ],
 )
 def test_mistakes_are_told(name, options, sentence):
     with pytest.raises(StriateError, match=sentence):
         on_meta(name, **options)
+
+
+@pytest.mark.parametrize("name", ["ResNet-18", "RESNET18", "Res-Net_18"])
+def test_names_may_be_written_as_people_write_them(name):
+    assert on_meta(name).name == "resnet18"
