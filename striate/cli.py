@@ -5,6 +5,7 @@ a table in the terminal, or as `--json` or `--csv`. A user's mistake is one sent
 """
 
 import ast
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -70,16 +71,31 @@ def run(
         raise StriateError("a result is printed in one form: give --json or --csv, not both")
     if (json or csv) and not hasattr(result, "to_json"):
         raise StriateError(f"striate {words[0]} prints text, which has no form as {'JSON' if json else 'CSV'}")
-    if json:
-        print(result.to_json())
-    elif csv:
-        print(result.to_csv(), end="")
-    elif isinstance(result, str):
+    try:
+        show(result.to_json() if json else result.to_csv().rstrip("\n") if csv else result)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as failure:
+        raise StriateError(f"the output cannot be written: {failure.strerror or failure}") from failure
+
+
+def show(result: object) -> None:
+    """Print text as it is, and anything else as fits the terminal."""
+    if isinstance(result, str):
         print(result)
-    else:
+    elif sys.stdout.isatty():
         from rich.console import Console
 
         Console().print(result, highlight=False, markup=False)
+    else:
+        from striate.show.table import plain_text
+
+        # a file or a pipe has no width, so nothing is left out, unless a width is asked for
+        print(plain_text(result, int(os.environ.get("COLUMNS") or UNBOUNDED)))
+
+
+UNBOUNDED = 1000
 
 
 def main(words: list[str] | None = None) -> None:

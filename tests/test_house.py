@@ -82,11 +82,14 @@ def test_every_command_shows_its_help(capsys):
         (["shapes"], "give a network's name"),
         (["shapes", "vgg16", "--by", "colour"], "Choose from"),
         (["shapes", "vgg16", "--input", "0x3x3"], "every part of a size must be at least 1"),
-        (["shapes", "vgg16", "--batch", "0"], "at least 1 picture"),
+        (["shapes", "vgg16", "--batch", "0"], "holds 1 to 1,000,000 pictures, but 0"),
         (["shapes", "alexnet", "--input", "20x20x3"], "leaves no output"),
         (["shapes", "vgg16", "--json", "--csv"], "give --json or --csv, not both"),
         (["text", "lenet5", "--csv"], "has no form as CSV"),
         (["nets", "--max-params", "-1"], "max-params must be above 0"),
+        (["shapes", "vgg16", "lenet5", "--by", "stage"], "several are compared as wholes"),
+        (["shapes", "vgg16", "--batch", "99999999999999999999"], "holds 1 to 1,000,000 pictures"),
+        (["nets", "--max-params", "nan"], "max-params must be above 0"),
         (["shape", "vgg16"], "shapes"),
         (["shapes", "vgg16", "--bye", "stage"], "--by"),
     ],
@@ -114,6 +117,13 @@ def test_results_leave_as_json_and_csv(capsys):
     assert sum(row["parameters"] for row in told["rows"]) == told["total"]["parameters"] == 62_958
     main(["shapes", "lenet5", "--csv"])
     assert capsys.readouterr().out.startswith("layer,kind,output,")
+
+
+def test_a_full_disk_is_told():
+    with Path("/dev/full").open("w") as full:
+        words = [sys.executable, "-m", "striate", "shapes", "lenet5"]
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (2, "striate: the output cannot be written: No space left on device\n")
 
 
 def test_a_reader_that_stops_early_is_no_mistake():

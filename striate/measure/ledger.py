@@ -1,5 +1,6 @@
 """The ledger: what each layer of a network costs and sees, with totals, as a table, JSON or CSV."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -41,7 +42,7 @@ class Totals:
     depth: int
 
 
-@dataclass
+@dataclass(repr=False)
 class Ledger:
     """Rows and totals of one network.
 
@@ -142,6 +143,8 @@ class Ledger:
             )
         for lost, rows in groupby((row for row in self.rows if row.lost), key=lambda row: row.lost):
             notes.append(f"field unplaced from {next(rows).path or 'the network itself'} on: {lost}")
+        if any(row.sights and any(sight.span for sight in row.sights) for row in self.rows):
+            notes.append("field: pixels on a side that a position sees, borders included; whole: all of the picture")
         told = self.network.notes if isinstance(self.network, Net) else []  # what its text already remarks
         if self.explain:
             left = [(row.path, unseen(row)) for row in self.rows]
@@ -158,9 +161,9 @@ class Ledger:
             "macs": self.totals.macs,
             "activation_bytes": self.totals.activations,
         }
-        title = f"{self.name}, input {show_size(self.input)}"
-        columns = [column for column in COLUMNS if self.explain or column.key not in ("formula", "recipe")]
-        return Table(columns, [line_of(row, self.explain) for row in lines], title, total, self.notes)
+        name = self.name if len(self.name) <= 90 and "\n" not in self.name else "a network of its own text"
+        title = f"{name}, input {show_size(self.input)}"
+        return Table(COLUMNS, [line_of(row, self.explain) for row in lines], title, total, self.notes)
 
     def to_json(self) -> str:
         """The rows, totals, memory and notes as JSON."""
@@ -176,6 +179,16 @@ class Ledger:
         table = self.table
         table.notes += self.memory.sentences
         yield table
+        if self.explain:
+            from rich.text import Text
+
+            for row in self.rows:
+                if steps := worked_out(row):
+                    yield Text(f"\n{row.path}  {row.kind}", style="bold")
+                    yield from (Text(f"  {what:10}  {step}") for what, step in steps.items())
+
+    def __repr__(self) -> str:
+        return f"Ledger({self.name}, input {show_size(self.input)}: {exact(self.totals.parameters)} parameters)"
 
     def __str__(self) -> str:
         from striate.show.table import plain_text
@@ -188,8 +201,8 @@ def line_of(row: Row, explain: bool = False) -> dict[str, Any]:
     height, width = row.sights or (Sight(), Sight())
     line: dict[str, Any] = {"layer": row.path, "kind": row.kind, "output": list(row.output)}
     if explain:
-        line["formula"] = formula(row)
-        line["recipe"] = row.recipe
+        steps = worked_out(row)
+        line |= {f"{what.lower()}_formula": steps.get(what) for what in ("size", "parameters", "MACs")}
     line |= {"parameters": row.parameters, "macs": row.macs, "activation_bytes": row.activation}
     for name in ("size", "stride", "start"):
         line[f"field_{name}"] = [getattr(s.field, name) for s in (height, width) if s.field] or None
@@ -216,9 +229,7 @@ COLUMNS = [
     Column("layer", "layer", align="left"),
     Column("kind", "kind", align="left"),
     Column("output", "output", show=lambda size: show_size(tuple(size))),
-    Column("size formula", "formula", align="left"),
-    Column("weights", "recipe", align="left", narrow=2),
-    Column("parameters", "parameters", show=lambda n: exact(n) if n else "", narrow=1),
+    Column("parameters", "parameters", show=lambda n: exact(n) if n else ""),
     Column("MACs", "macs", show=lambda n: short(n) if n else "", narrow=3),
     Column("activations", "activation_bytes", show=memory, narrow=5),
     Column("field", "field", narrow=2),
@@ -251,10 +262,20 @@ def windows_of(row: Row) -> list[Window]:
     return [Window(w.n, w.f, w.s, (w.p, w.p), w.dilation, w.ceil) for w in row.slides]
 
 
-def formula(row: Row) -> str:
-    """The size formula with the numbers put in; height and width apart where they differ."""
-    each = list(dict.fromkeys(window.formula for window in windows_of(row)))
-    return each[0] if len(each) == 1 else " and ".join(each)
+def worked_out(row: Row) -> dict[str, str]:
+    """Size, parameters and MACs of a layer, each as its formula with the numbers put in."""
+    steps = {}
+    if sizes := list(dict.fromkeys(window.formula for window in windows_of(row))):
+        steps["size"] = " and ".join(sizes)  # height and width apart where they differ
+    if row.recipe:
+        steps["parameters"] = f"{row.recipe} = {exact(row.parameters)}"
+        places = "·".join(str(side) for side in row.output[:-1])
+        products = row.recipe.replace("(", "").replace(" + 1)", "")  # a bias is added, not multiplied
+        if math.prod(row.output[:-1]) * math.prod(int(n.replace(",", "")) for n in products.split("·")) == row.macs:
+            steps["MACs"] = (
+                f"{places} · {products} = {exact(row.macs)}" if places else f"{products} = {exact(row.macs)}"
+            )
+    return steps
 
 
 def unseen(row: Row) -> str | None:

@@ -25,7 +25,7 @@ def nets(*, max_mmacs: float | None = None, max_params: float | None = None) -> 
     ['lenet5_1998', 'lenet5', 'resnet20', 'plain20']
     """
     for name, limit in (("max-mmacs", max_mmacs), ("max-params", max_params)):
-        if limit is not None and limit <= 0:
+        if limit is not None and not limit > 0:  # nor is nan
             raise StriateError(f"{name} must be above 0, but is {limit:g}")
     rows = []
     with torch.device("meta"):

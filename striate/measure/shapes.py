@@ -17,6 +17,8 @@ from striate.ops.size import parse_size, show_size
 from striate.show.numbers import exact, memory, short
 from striate.show.table import Column, Table
 
+MOST = 1_000_000  # pictures in a batch
+
 
 def shapes(
     *networks: Any,
@@ -56,8 +58,10 @@ def shapes(
             raise UnknownName(kind, value, known)
     if explain and by == "stage":
         raise StriateError("size formulas belong to layers: explain goes with by layer, not with by stage")
-    if batch < 1:
-        raise StriateError(f"a batch holds at least 1 picture, but {batch} are asked for")
+    if not 1 <= batch <= MOST:
+        raise StriateError(f"a batch holds 1 to {MOST:,} pictures, but {batch:,} are asked for")
+    if len(networks) > 1 and (explain or by != "layer"):
+        raise StriateError("explain and by belong to one network; several are compared as wholes")
     ledgers = [measure(network, input, by, explain, batch, precision, classes) for network in networks]
     return ledgers[0] if len(ledgers) == 1 else compare(ledgers)
 

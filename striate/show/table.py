@@ -69,6 +69,9 @@ class Table:
             writer.writerow({key: "x".join(map(str, v)) if isinstance(v, list) else v for key, v in row.items()})
         return text.getvalue()
 
+    def __str__(self) -> str:
+        return plain_text(self)
+
     def __rich_console__(self, console, options):
         from rich.text import Text
 
@@ -116,10 +119,10 @@ class Table:
         return "" if value is None else column.show(value)
 
 
-def plain_text(what: Any) -> str:
-    """What the terminal would show, as text."""
+def plain_text(what: Any, width: int | None = None) -> str:
+    """What a terminal of a width (its own, unless one is given) would show, as text."""
     from rich.console import Console
 
     text = io.StringIO()
-    Console(file=text, highlight=False, markup=False).print(what)
-    return text.getvalue().rstrip("\n")
+    Console(file=text, highlight=False, markup=False, width=width).print(what)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()).rstrip("\n")

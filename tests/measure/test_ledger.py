@@ -55,13 +55,14 @@ TEXT = "conv 5x5x6, relu, maxpool 3 s2, flatten, fc 10"
 def test_explanations():
     ledger = measure(TEXT, "32x32x3", explain=True)
     lines = {line["kind"]: line for line in ledger.table.rows}
-    assert lines["conv 5×5"]["formula"] == "(32 + 2·0 − 5)/1 + 1 = 28"
-    assert lines["conv 5×5"]["recipe"] == "(5·5·3 + 1)·6"
-    assert lines["conv 5×5"]["parameters"] == 456
-    assert lines["maxpool 3×3 s2"]["formula"] == "(28 + 2·0 − 3)/2 + 1 = 13.50 → 13"
+    assert lines["conv 5×5"]["size_formula"] == "(32 + 2·0 − 5)/1 + 1 = 28"
+    assert lines["conv 5×5"]["parameters_formula"] == "(5·5·3 + 1)·6 = 456"
+    assert lines["conv 5×5"]["macs_formula"] == "28·28 · 5·5·3·6 = 352,800"
+    assert "\n  MACs        1,014·10 = 10,140" in str(ledger)
+    assert lines["maxpool 3×3 s2"]["size_formula"] == "(28 + 2·0 − 3)/2 + 1 = 13.50 → 13"
     assert any("1 row and 1 column are never seen" in note for note in ledger.notes)
     odd = measure(nn.Sequential(nn.Conv2d(3, 6, (5, 1), padding=(1, 0))), (32, 16, 3), explain=True).table.rows[0]
-    assert odd["formula"] == "(32 + 2·1 − 5)/1 + 1 = 30 and (16 + 2·0 − 1)/1 + 1 = 16"
+    assert odd["size_formula"] == "(32 + 2·1 − 5)/1 + 1 = 30 and (16 + 2·0 − 1)/1 + 1 = 16"
     assert (odd["output"], odd["field"], odd["field_start"]) == ([30, 16, 6], "5×1", [-1, 0])
 
 
@@ -119,7 +120,7 @@ def test_meta_and_real_modules_give_the_same():
         (("vgg16",), {"by": "block"}, "grouping"),
         (("vgg16",), {"precision": "int8"}, "precision"),
         (("vgg16",), {"by": "stage", "explain": True}, "belong to layers"),
-        (("vgg16",), {"batch": 0}, "at least 1 picture"),
+        (("vgg16",), {"batch": 0}, "holds 1 to 1,000,000 pictures, but 0"),
         (("vgg16",), {"input": "224x224"}, "height×width×channels"),
         (("vgg16",), {"input": "0x224x3"}, "at least 1"),
         ((3,), {}, "this is a int"),
