@@ -3,7 +3,7 @@
 import torch
 
 from striate.errors import StriateError
-from striate.measure.ledger import pair
+from striate.measure.rows import pair
 from striate.measure.shapes import measure
 from striate.nets.zoo import zoo
 from striate.show.numbers import exact

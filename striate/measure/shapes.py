@@ -7,11 +7,11 @@ from torch import nn
 
 from striate.errors import StriateError, UnknownName
 from striate.measure.explain import explained
-from striate.measure.ledger import By, Ledger, pair
+from striate.measure.ledger import By, Ledger
 from striate.measure.memory import PRECISIONS
 from striate.measure.meta import undisturbed
 from striate.measure.observer import Observer, Size
-from striate.measure.rows import Row
+from striate.measure.rows import Row, pair
 from striate.nets.build import net, written_size
 from striate.ops.size import parse_size, show_size
 from striate.show.numbers import exact, memory, short
