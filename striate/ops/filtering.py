@@ -1,19 +1,21 @@
 """One picture through one kernel or one pooling window, and how any pixel of the output came about."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from striate.errors import GeometryError, StriateError
+from striate.ops.answer import Equation, Grid, Work, show_number
 from striate.ops.conv import convolve
 from striate.ops.filters import Kernel, on_channels
 from striate.ops.picture import COLOURS, PIXEL_LIMIT, Picture
 from striate.ops.pool import average_pool, max_pool
-from striate.ops.show_work import Equation, Grid, Work, show_number
 from striate.ops.size import Window, count, left_over, show_size
-from striate.ops.windows import Border, Padding, PerAxis, Sides, pad, per_side, windows
+from striate.ops.windows import Border, Padding, PerAxis, Sides, pad, windows
 
+BAND = 16  # output rows computed at once: few enough to stay in the processor's cache
 On = Literal["gray", "all", "red", "green", "blue"]
 Pooling = Literal["max", "average"]
 
@@ -24,27 +26,32 @@ class Slid:
 
     Parameters
     ----------
-    values
-        the picture as the window saw it, (channels, height, width)
     padded
-        the same with its border
+        the picture with its border, as the window saw it, (channels, height, width)
     rows, columns
         the window on either axis
     out
         the output, (channels, height, width)
-    names
-        of the picture's channels
     notes
         what was done, in sentences
     """
 
-    values: np.ndarray
     padded: np.ndarray
     rows: Window
     columns: Window
     out: np.ndarray
-    names: tuple[str, ...]
     notes: tuple[str, ...]
+
+    @property
+    def values(self) -> np.ndarray:
+        """The picture without its border."""
+        top, left = self.rows.p[0], self.columns.p[0]
+        return self.padded[:, top : top + self.rows.n, left : left + self.columns.n]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the picture's channels."""
+        return ("gray",) if len(self.padded) == 1 else COLOURS
 
     def formulas(self) -> list[str]:
         """The size formula with its numbers, and what no window sees."""
@@ -104,19 +111,26 @@ def filter_picture(
     stride, padding, border, dilation, flip, bias
         as `convolve` takes them
     """
-    if on in COLOURS and len(picture.values) == 1:
+    if on in COLOURS and len(picture.pixels) == 1:
         raise StriateError(f"a gray picture has no channels red, green and blue, but '{on}' is asked of {picture.name}")
     if not np.isfinite(bias):
         raise StriateError(f"a bias is a finite number, but is {bias}")
-    values = picture.gray() if on == "gray" else picture.values
+    values = picture.gray() if on == "gray" else picture.pixels
     weights = on_channels(kernel, len(values), COLOURS.index(on) if on in COLOURS else None)
     rows, columns = windows(values.shape[1:], weights.shape[2:], stride, padding, dilation)
-    values, notes = centred(values, (rows.p, columns.p), border)
-    padded = pad_checked(values, (rows.p, columns.p), border)
-    out = convolve(padded[None], weights, [bias], stride=(rows.s, columns.s), dilation=dilation, flip=flip)[0]
-    names = ("gray",) if len(values) == 1 else COLOURS
+    sides = rows.p, columns.p
+    check_padded(values.shape[1:], sides)
+    notes = []
+    if np.any(sides):
+        mean, notes = subtracted(values, sides, border)
+        values = pad((values - mean)[None], sides, border)[0]
+    bands = []
+    for first in range(0, rows.out, BAND):
+        last = min(first + BAND, rows.out) - 1
+        seen = values[None, :, first * rows.s : last * rows.s + rows.reach]
+        bands.append(convolve(seen, weights, [bias], stride=(rows.s, columns.s), dilation=dilation, flip=flip)[0])
     used = weights[0, :, ::-1, ::-1] if flip else weights[0]
-    return Slid(values, padded, rows, columns, out, names, tuple(notes)), used
+    return Slid(values, rows, columns, np.concatenate(bands, axis=1), tuple(notes)), used
 
 
 def filter_work(slid: Slid, weights: np.ndarray, bias: float, place: tuple[int, int]) -> Work:
@@ -149,20 +163,26 @@ def filter_work(slid: Slid, weights: np.ndarray, bias: float, place: tuple[int, 
     return Work(slid.title(place), equations, tuple(steps), numbers)
 
 
+def channels_named(on: On) -> str:
+    """What is filtered, in words: brightness, all channels, red only."""
+    return {"gray": "brightness", "all": "all channels"}.get(on, f"{on} only")
+
+
 def pool_picture(
     picture: Picture, kind: Pooling, f: PerAxis, stride: PerAxis | None, padding: Padding, ceil: bool
 ) -> Slid:
     """Pool each channel of a picture; padding never counts, neither for the largest nor for the mean."""
-    rows, columns = windows(picture.values.shape[1:], f, f if stride is None else stride, padding, ceil=ceil)
+    rows, columns = windows(picture.size[:2], f, f if stride is None else stride, padding, ceil=ceil)
     sides = rows.p, columns.p
     settings = {"stride": (rows.s, columns.s), "padding": sides, "ceil": ceil}
-    batch = picture.values[None]
-    out = max_pool(batch, f, **settings) if kind == "max" else average_pool(batch, f, count_padding=False, **settings)
+    out = [
+        max_pool(channel, f, **settings) if kind == "max" else average_pool(channel, f, count_padding=False, **settings)
+        for channel in picture.pixels[:, None, None]
+    ]
     reached = [(axis.p[0], axis.p[1] + axis.beyond) for axis in (rows, columns)]
-    padded = np.pad(picture.values, ((0, 0), *reached))
-    names = ("gray",) if len(picture.values) == 1 else COLOURS
+    padded = np.pad(picture.pixels, ((0, 0), *reached))
     notes = ("padding never counts: a window's answer comes from the picture alone",) if np.any(sides) else ()
-    return Slid(picture.values, padded, rows, columns, out[0], names, notes)
+    return Slid(padded, rows, columns, np.concatenate(out)[:, 0], notes)
 
 
 def pool_work(slid: Slid, kind: Pooling, place: tuple[int, int]) -> Work:
@@ -180,21 +200,29 @@ def pool_work(slid: Slid, kind: Pooling, place: tuple[int, int]) -> Work:
     return Work(f"{kind}: {slid.title(place)}", equations, tuple(steps), values)
 
 
-def centred(values: np.ndarray, padding: Sides, border: Border) -> tuple[np.ndarray, list[str]]:
-    """Subtract each channel's mean before a border of zeros, so that 0 means "average", and say so."""
+def subtracted(values: np.ndarray, padding: Sides, border: Border) -> tuple[np.ndarray, list[str]]:
+    """What is subtracted from each channel, (channels, 1, 1), and a note that says so.
+
+    It is the mean before a border of zeros, so that 0 means "average", and 0 before any other.
+    """
     if border != "zero" or not np.any(padding):
-        return values, []
+        return np.zeros((len(values), 1, 1), values.dtype), []
     mean = values.mean(axis=(1, 2), keepdims=True)
     amounts = ", ".join(f"{value:.4g}" for value in mean.ravel())
-    return values - mean, [f"before zero padding the mean ({amounts}) was subtracted, so that 0 means average"]
+    return mean, [f"before zero padding the mean ({amounts}) was subtracted, so that 0 means average"]
 
 
-def pad_checked(values: np.ndarray, padding: Padding, border: Border) -> np.ndarray:
-    """Pad one picture (channels, height, width), unless the result is larger than any picture may be."""
-    height, width = (n + sum(side) for n, side in zip(values.shape[1:], per_side(padding), strict=True))
+def padded_channels(values: np.ndarray, subtract: np.ndarray, padding: Sides, border: Border) -> Iterator[np.ndarray]:
+    """Each channel with its border, one after the other: all at once would take half a gigabyte of a large photo."""
+    for channel, mean in zip(values, subtract, strict=True):
+        yield pad((channel - mean)[None, None], padding, border)[0, 0]
+
+
+def check_padded(size: tuple[int, ...], padding: Sides) -> None:
+    """Refuse a border that makes a picture (height, width) larger than any picture may be."""
+    height, width = (n + sum(side) for n, side in zip(size, padding, strict=True))
     if height * width > PIXEL_LIMIT:
         raise GeometryError(
             f"a padded picture may have {PIXEL_LIMIT:,} pixels, but {show_size((height, width))} has "
             f"{height * width:,}; a smaller padding would fit"
         )
-    return pad(values[None], padding, border)[0]

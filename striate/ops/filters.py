@@ -70,6 +70,11 @@ class Kernel:
             return "not told by a name; the weights add up to 0, so even areas give 0"
         return f"none; the weights add up to {self.weights.sum():.3g}, so even areas give that times their value"
 
+    def remarks(self, flip: bool = False) -> list[str]:
+        """How the filter lies on the picture, its sign, and what else to know of it."""
+        how = "true convolution: filter turned by 180°" if flip else "cross-correlation: the filter is not flipped"
+        return [how, f"sign: {self.sign(flip)}"] + ([f"{self.name}: {self.remark}"] if self.remark else [])
+
 
 def _derivative(name: str, side: tuple[float, float, float]) -> tuple[Kernel, Kernel]:
     """The two usual filters for the slope along x and y: (−1 0 1) across, `side` along the edge."""

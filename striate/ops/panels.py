@@ -1,44 +1,78 @@
-"""Results as panels of a sheet: light as light, signed values in blue and red."""
+"""Results as panels of a sheet: light as light, signed values in colours that have a middle."""
 
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
 from striate.ops.answer import amount, is_small
-from striate.ops.filtering import On
 from striate.ops.filters import Kernel
-from striate.ops.picture import COLOURS, Picture, write_picture
-from striate.ops.sheet import Panel, colour_reach, light_image, signed_image
-from striate.ops.size import show_size
+from striate.ops.picture import COLOURS, Picture
 
+Frame = tuple[float, float, float, float]
+# blue where negative, white at 0, red where positive: readers of any colour vision tell them apart
+STOPS = (-1.0, -0.5, 0.0, 0.5, 1.0)
+STOP_COLOURS = np.array([(8, 48, 107), (66, 146, 198), (250, 250, 250), (222, 96, 70), (110, 4, 24)], float)
+ROOM = 800  # no panel is higher or wider
 SPACE = "\u00a0" * 3  # wide, and a line does not break at it
 
 
-def before(source: Picture, on: On) -> Panel:
-    """The picture as the operator sees it."""
-    channel = COLOURS.index(on) if on in COLOURS else None
-    values = source.gray() if on == "gray" else source.values if channel is None else source.values[channel][None]
-    return light("picture" if channel is None else f"picture, {on}", values, values.max())
+@dataclass(frozen=True)
+class Panel:
+    """One picture on a sheet.
+
+    Parameters
+    ----------
+    image
+        the picture
+    title
+        a few words above it
+    caption
+        lines below it
+    numbers
+        the value of each pixel (height, width), written into the pixels where they are large enough
+    frame
+        a part to outline: top, bottom, left and right as shares of the height and width
+    """
+
+    image: Image.Image
+    title: str
+    caption: tuple[str, ...] = ()
+    numbers: np.ndarray | None = None
+    frame: Frame | None = None
 
 
-def light(title: str, values: np.ndarray, lightest: float, frame: tuple[int, int, int, int] | None = None) -> Panel:
-    """Values as a picture; a small one from 0 to its lightest value, with its numbers."""
+def light(title: str, channels: Iterable[np.ndarray], lightest: float, frame: Frame | None = None) -> Panel:
+    """Channels (1 or 3, each height × width) as a picture; a small one from 0 to its lightest value, with numbers."""
+    values = np.stack([shrunk(channel) for channel in channels])
     if not is_small(values):
-        return Panel(light_image(values), title, frame=frame)
-    return Panel(light_image(values * (255 / (lightest or 1))), title, (), values[0])
+        return Panel(_light_image(values), title, frame=frame)
+    return Panel(_light_image(values * (255 / (lightest or 1))), title, (), values[0])
+
+
+def picture_panel(source: Picture, on: str) -> Panel:
+    """The picture as the operator sees it: its brightness, all channels, or one of them."""
+    if on == "gray":
+        return light("picture", source.gray(), source.pixels.max())
+    if on == "all":
+        return light("picture", source.pixels, source.pixels.max())
+    channel = source.pixels[COLOURS.index(on)]
+    return light(f"picture, {on}", [channel], channel.max())
 
 
 def filtered(kernel: Kernel, values: np.ndarray, flip: bool = False) -> Panel:
     """What a kernel answered, (height, width): in blue and red; where it has no sign, from black to white."""
-    reach, largest = colour_reach(values), np.abs(values).max()
+    small = shrunk(values)
     if kernel.signed:
-        image, scale = signed_image(values, reach), f"darkest at ±{amount(reach)}"
-        scale += f", largest {amount(largest)}" if largest > reach else ""
+        reach, largest = _colour_reach(small), max(values.max(), -values.min())
+        image = signed_image(small, reach)
+        scale = f"darkest at ±{amount(reach)}" + (f", largest {amount(largest)}" if largest > reach else "")
     else:
-        image = light_image((values[None] - values.min()) * (255 / (np.ptp(values) or 1)))
-        scale = f"black is {amount(values.min())}, white is {amount(values.max())}"
-    image.thumbnail((1000, 1000))
+        image = _light_image((small[None] - small.min()) * (255 / (np.ptp(small) or 1)))
+        scale = f"black is {amount(small.min())}, white is {amount(small.max())}"
+    if _blocks(values) > 1:
+        scale += f"; means of {_blocks(values)}×{_blocks(values)} pixels"
     weights = f"{SPACE}/ {SPACE}".join(SPACE.join(f"{value:.3g}" for value in row) for row in kernel.rows)
     caption = tuple(line for line in (weights, kernel.colours(flip), scale) if line)
     return Panel(image, kernel.name, caption, values if is_small(values[None]) else None)
@@ -49,7 +83,39 @@ def weighed(weights: np.ndarray) -> Panel:
     return Panel(signed_image(weights, 2 * float(np.abs(weights).max())), "filter", (), weights)
 
 
-def write_sheet(drawn: Image.Image, output: Path) -> str:
-    """Write a sheet; returns a line that says so."""
-    write_picture(drawn, output)
-    return f"written: {output} ({show_size((drawn.height, drawn.width))})"
+def framed(outside: np.ndarray) -> Frame:
+    """The edges of a picture inside its border (True where it is border), as shares of the height and width."""
+    rows, columns = np.flatnonzero(~outside.all(axis=1)), np.flatnonzero(~outside.all(axis=0))
+    height, width = outside.shape
+    return rows[0] / height, (rows[-1] + 1) / height, columns[0] / width, (columns[-1] + 1) / width
+
+
+def shrunk(values: np.ndarray) -> np.ndarray:
+    """Values (height, width) as means of square blocks, no larger than a sheet shows them: colouring more is waste."""
+    if _blocks(values) == 1:
+        return np.asarray(values, float)
+    return np.asarray(Image.fromarray(values.astype(np.float32)).reduce(_blocks(values)), float)
+
+
+def _blocks(values: np.ndarray) -> int:
+    """The side of the blocks of which a panel shows the means."""
+    return max(1, max(values.shape) // ROOM)
+
+
+def _light_image(values: np.ndarray) -> Image.Image:
+    """Channels (1 or 3, height, width) from 0 to 255 as a picture; what lies outside is cut off."""
+    levels = np.clip(values + 0.5, 0, 255).astype(np.uint8)  # rounded, half up
+    return Image.fromarray(levels[0] if len(levels) == 1 else np.moveaxis(levels, 0, 2)).convert("RGB")
+
+
+def signed_image(values: np.ndarray, largest: float) -> Image.Image:
+    """Values (height, width) as blue (−largest), white (0) and red (+largest)."""
+    share = np.clip(values / largest, -1, 1) if largest else np.zeros(values.shape)
+    colours = np.stack([np.interp(share, STOPS, channel) for channel in STOP_COLOURS.T], axis=-1)
+    return Image.fromarray(np.rint(colours).astype(np.uint8))
+
+
+def _colour_reach(values: np.ndarray) -> float:
+    """The size that gets the darkest colour: exceeded by 0.5 % of the values, so that a few do not pale the rest."""
+    sizes = np.abs(values)
+    return float(np.quantile(sizes, 0.995, method="higher") or sizes.max())

@@ -27,25 +27,31 @@ class Picture:
     ----------
     name
         the file's name, or that of a built-in picture
-    values
-        (channels, height, width), float64 from 0 to 255; one channel (gray) or three (red, green, blue)
+    pixels
+        (channels, height, width), from 0 to 255; one channel (gray) or three (red, green, blue). A byte each where
+        the file has 8 bits: a large photo as float64 would take eight times as much
     notes
         what was done to it while reading
     """
 
     name: str
-    values: np.ndarray
+    pixels: np.ndarray
     notes: tuple[str, ...] = ()
+
+    @property
+    def values(self) -> np.ndarray:
+        """The pixels as float64."""
+        return np.asarray(self.pixels, float)
 
     @property
     def size(self) -> tuple[int, int, int]:
         """Height, width and channels."""
-        channels, height, width = self.values.shape
+        channels, height, width = self.pixels.shape
         return height, width, channels
 
     def gray(self) -> np.ndarray:
         """The brightness alone, (1, height, width)."""
-        return self.values if len(self.values) == 1 else np.tensordot(LUMA, self.values, 1)[None]
+        return self.values if len(self.pixels) == 1 else np.einsum("c, cyx -> yx", LUMA, self.pixels)[None]
 
     def __str__(self) -> str:
         return f"{self.name}, {show_size(self.size)}"
@@ -74,7 +80,7 @@ def read_picture(source: str | Path | None) -> Picture:
         try:
             with Image.open(path) as image:
                 _check_size(path, image)
-                values, notes = _decode(path, image)
+                pixels, notes = _decode(path, image)
         except PictureError:
             raise
         except UnidentifiedImageError as error:
@@ -84,7 +90,7 @@ def read_picture(source: str | Path | None) -> Picture:
         except Exception as error:  # a broken file makes decoders raise almost anything
             raise PictureError(f"{path} cannot be read as a picture: {error or type(error).__name__}") from error
     notes += [f"while reading: {warning.message}" for warning in told]
-    return Picture(path.name, values, tuple(notes))
+    return Picture(path.name, pixels, tuple(notes))
 
 
 def check_output(output: Path | None, source: str | Path | None = None) -> None:
@@ -172,5 +178,5 @@ def _decode(path: Path, image: Image.Image) -> tuple[np.ndarray, list[str]]:
 
 
 def _channels_first(image: Image.Image) -> np.ndarray:
-    values = np.asarray(image, float)
-    return values[None] if values.ndim == 2 else np.moveaxis(values, 2, 0)
+    pixels = np.asarray(image)
+    return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(np.moveaxis(pixels, 2, 0))

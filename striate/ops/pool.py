@@ -36,7 +36,13 @@ def max_pool(
     array([[ 5.,  7.],
            [13., 15.]])
     """
-    return _largest(pictures(x), *_windows(x, f, stride, padding, ceil))[0]
+    x = pictures(x)
+    rows, columns = _windows(x, f, stride, padding, ceil)
+    views = (seen for _, _, seen in taps(_surrounded(x, rows, columns, -np.inf), rows, columns))
+    largest = next(views).copy()
+    for seen in views:
+        np.maximum(largest, seen, out=largest)
+    return largest
 
 
 def max_pool_backward(
@@ -59,11 +65,17 @@ def max_pool_backward(
     """
     x = pictures(x)
     rows, columns = _windows(x, f, stride, padding, ceil)
-    _, winner = _largest(x, rows, columns)
-    padded = _surrounded(np.zeros(x.shape), rows, columns, 0)
-    for number, (_, _, seen) in enumerate(taps(padded, rows, columns)):
-        seen += np.where(winner == number, gradient, 0)
-    return _inside(padded, rows, columns)
+    largest = max_pool(x, f, stride, padding=padding, ceil=ceil)
+    waiting = np.ones(largest.shape, bool)  # windows whose largest value has not been met yet
+    padded = _surrounded(x, rows, columns, -np.inf)
+    padded_gradient = np.zeros(padded.shape)
+    for (_, _, seen), (_, _, seen_gradient) in zip(
+        taps(padded, rows, columns), taps(padded_gradient, rows, columns), strict=True
+    ):
+        won = waiting & ((seen == largest) | np.isnan(seen))
+        seen_gradient += np.where(won, gradient, 0)
+        waiting &= ~won
+    return _inside(padded_gradient, rows, columns)
 
 
 def average_pool(
@@ -79,16 +91,8 @@ def average_pool(
 
     Parameters
     ----------
-    x
-        pictures (batch, channels, height, width)
-    f
-        height and width of the window
-    stride
-        the step down and to the right; as large as the window where it is None
-    padding
-        what is added around the pictures; less than the window
-    ceil
-        let a last window run over the end
+    x, f, stride, padding, ceil
+        as `max_pool` takes them
     count_padding
         count padding as zeros; otherwise the mean is over the picture alone
 
@@ -99,7 +103,9 @@ def average_pool(
     """
     x = pictures(x)
     rows, columns = _windows(x, f, stride, padding, ceil)
-    total = sum(seen for _, _, seen in taps(_surrounded(x, rows, columns, 0), rows, columns))
+    total = np.zeros((*x.shape[:2], rows.out, columns.out))
+    for _, _, seen in taps(_surrounded(x, rows, columns, 0), rows, columns):
+        total += seen
     return total / _counted(rows, columns, count_padding)
 
 
@@ -131,8 +137,8 @@ def average_pool_backward(
     return _inside(padded, rows, columns)
 
 
-def _windows(x: ArrayLike, f: PerAxis, stride: PerAxis | None, padding: Padding, ceil: bool) -> tuple[Window, Window]:
-    found = windows(pictures(x).shape[2:], f, f if stride is None else stride, padding, ceil=ceil)
+def _windows(x: np.ndarray, f: PerAxis, stride: PerAxis | None, padding: Padding, ceil: bool) -> tuple[Window, Window]:
+    found = windows(x.shape[2:], f, f if stride is None else stride, padding, ceil=ceil)
     for axis in found:
         if max(axis.p) >= axis.f:
             raise GeometryError(
@@ -140,17 +146,6 @@ def _windows(x: ArrayLike, f: PerAxis, stride: PerAxis | None, padding: Padding,
                 f"p {max(axis.p)} with f {axis.f}; p {axis.f - 1} or less would fit"
             )
     return found
-
-
-def _largest(x: np.ndarray, rows: Window, columns: Window) -> tuple[np.ndarray, np.ndarray]:
-    """The largest value under each window, and the number of the tap that saw it first."""
-    views = taps(_surrounded(x, rows, columns, -np.inf), rows, columns)
-    _, _, first = next(views)
-    largest, winner = first.copy(), np.zeros(first.shape, int)
-    for number, (_, _, seen) in enumerate(views, start=1):
-        better = (seen > largest) | np.isnan(seen)  # what is not a number is passed on, not dropped
-        largest[better], winner[better] = seen[better], number
-    return largest, winner
 
 
 def _surrounded(x: np.ndarray, rows: Window, columns: Window, value: float) -> np.ndarray:
@@ -166,10 +161,10 @@ def _inside(padded: np.ndarray, rows: Window, columns: Window) -> np.ndarray:
 
 def _counted(rows: Window, columns: Window, count_padding: bool) -> np.ndarray:
     """How many positions under each window count, (out height, out width)."""
-    counts = np.zeros((rows.n + sum(rows.p), columns.n + sum(columns.p)))
-    if count_padding:
-        counts[:] = 1
-    else:
-        _inside(counts, rows, columns)[:] = 1
-    counts = np.pad(counts, [(0, axis.beyond) for axis in (rows, columns)])
-    return np.asarray(sum(seen for _, _, seen in taps(counts, rows, columns)))
+    return np.outer(_counted_along(rows, count_padding), _counted_along(columns, count_padding))
+
+
+def _counted_along(axis: Window, count_padding: bool) -> np.ndarray:
+    positions = np.arange(axis.out)[:, None] * axis.s + np.arange(axis.f)  # (out, f), from the padding's first
+    first, end = (0, axis.n + sum(axis.p)) if count_padding else (axis.p[0], axis.p[0] + axis.n)
+    return ((first <= positions) & (positions < end)).sum(axis=1)

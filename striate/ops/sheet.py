@@ -1,72 +1,33 @@
-"""Sheets: pictures side by side with titles and captions, and signed values in colours that have a middle."""
+"""Sheets: panels side by side with titles, captions and a colour bar."""
 
-from dataclasses import dataclass
 from functools import cache
 from math import ceil
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from striate.ops.panels import Panel, signed_image
+from striate.ops.picture import write_picture
+from striate.ops.size import show_size
+
 PAPER, INK, FAINT, FRAME = "#ffffff", "#1d2329", "#5c6670", "#c9d0d6"
 MARGIN, GAP = 28, 22
 BOX_WIDTH = {1: 640, 2: 480, 3: 380, 4: 320}
-# blue where negative, white at 0, red where positive: readers of any colour vision tell them apart
-STOPS = (-1.0, -0.5, 0.0, 0.5, 1.0)
-STOP_COLOURS = np.array([(8, 48, 107), (66, 146, 198), (250, 250, 250), (222, 96, 70), (110, 4, 24)], float)
 NUMBERS_FROM = 34  # a pixel enlarged to this many has room for its value
 # Pillow's own font lacks these
 SPELLED = str.maketrans({"×": "x", "−": "-", "→": "->", "—": "-", "–": "-", "\u00a0": " "})
 
 
-@dataclass(frozen=True)
-class Panel:
-    """One picture on a sheet.
+def write_sheet(
+    output: Path, title: str, lines: list[str], panels: list[Panel], columns: int, signed: bool = False
+) -> str:
+    """Write panels on one sheet; returns a line that says so.
 
     Parameters
     ----------
-    image
-        the picture
-    title
-        a few words above it
-    caption
-        lines below it
-    numbers
-        the value of each pixel (height, width), written into the pixels where they are large enough
-    frame
-        a part to outline, as top, bottom, left, right in pixels
-    """
-
-    image: Image.Image
-    title: str
-    caption: tuple[str, ...] = ()
-    numbers: np.ndarray | None = None
-    frame: tuple[int, int, int, int] | None = None
-
-
-def light_image(values: np.ndarray) -> Image.Image:
-    """Channels (1 or 3, height, width) from 0 to 255 as a picture; what lies outside is cut off."""
-    levels = np.clip(values + 0.5, 0, 255).astype(np.uint8)  # rounded, half up
-    return Image.fromarray(levels[0] if len(levels) == 1 else np.moveaxis(levels, 0, 2)).convert("RGB")
-
-
-def signed_image(values: np.ndarray, largest: float) -> Image.Image:
-    """Values (height, width) as blue (−largest), white (0) and red (+largest)."""
-    share = np.clip(values / largest, -1, 1) if largest else np.zeros(values.shape)
-    colours = np.stack([np.interp(share, STOPS, channel) for channel in STOP_COLOURS.T], axis=-1)
-    return Image.fromarray(np.rint(colours).astype(np.uint8))
-
-
-def colour_reach(values: np.ndarray) -> float:
-    """The size that gets the darkest colour: exceeded by 0.5 % of the values, so that a few do not pale the rest."""
-    sizes = np.abs(values)
-    return float(np.quantile(sizes, 0.995, method="higher") or sizes.max())
-
-
-def sheet(title: str, lines: list[str], panels: list[Panel], columns: int, bar: tuple[str, str, str] | None = None):
-    """Put panels on one sheet.
-
-    Parameters
-    ----------
+    output
+        the file
     title
         the head of the sheet
     lines
@@ -75,8 +36,8 @@ def sheet(title: str, lines: list[str], panels: list[Panel], columns: int, bar: 
         row by row
     columns
         how many panels a row has
-    bar
-        words under the left end, middle and right end of the colour bar; None where nothing is signed
+    signed
+        whether a colour bar explains blue and red
     """
     columns = min(columns, len(panels))
     width = BOX_WIDTH[columns]
@@ -89,7 +50,7 @@ def sheet(title: str, lines: list[str], panels: list[Panel], columns: int, bar: 
     top = MARGIN + 36 + 21 * len(head) + 14
     rows = -(-len(panels) // columns)
 
-    paper = Image.new("RGB", (page + 2 * MARGIN, top + rows * cell + (56 if bar else 0) + MARGIN - GAP), PAPER)
+    paper = Image.new("RGB", (page + 2 * MARGIN, top + rows * cell + (56 if signed else 0) + MARGIN - GAP), PAPER)
     draw = ImageDraw.Draw(paper)
     _write(draw, (MARGIN, MARGIN - 6), _fitting(title, 25, page), 25)
     for number, line in enumerate(head):
@@ -100,9 +61,10 @@ def sheet(title: str, lines: list[str], panels: list[Panel], columns: int, bar: 
         _paste(paper, draw, panel, (left, upper + 26), (width, height))
         for below, line in enumerate(caption):
             _write(draw, (left, upper + 26 + height + 8 + 19 * below), line, 14, FAINT)
-    if bar:
-        _colour_bar(paper, draw, (MARGIN, top + rows * cell), min(page, 860), bar)
-    return paper
+    if signed:
+        _colour_bar(paper, draw, (MARGIN, top + rows * cell), min(page, 860))
+    write_picture(paper, output)
+    return f"written: {output} ({show_size((paper.height, paper.width))})"
 
 
 def _paste(paper: Image.Image, draw: ImageDraw.ImageDraw, panel: Panel, corner: tuple[int, int], box: tuple[int, int]):
@@ -118,7 +80,8 @@ def _paste(paper: Image.Image, draw: ImageDraw.ImageDraw, panel: Panel, corner: 
     paper.paste(image, (left, top))
     draw.rectangle((left - 1, top - 1, left + image.width, top + image.height), outline=FRAME)
     if panel.frame:
-        upper, lower, first, last = (round(edge * scale) for edge in panel.frame)
+        spans = image.height, image.height, image.width, image.width
+        upper, lower, first, last = (round(share * span) for share, span in zip(panel.frame, spans, strict=True))
         draw.rectangle((left + first, top + upper, left + last, top + lower), outline=PAPER, width=3)
         draw.rectangle((left + first + 1, top + upper + 1, left + last - 1, top + lower - 1), outline=INK)
     if panel.numbers is not None and scale >= NUMBERS_FROM:
@@ -141,11 +104,11 @@ def _write_numbers(
         draw.text((left + x, top + y), f"{value or 0:.4g}", fill=ink, font=_font(min(20, int(scale / 3))), anchor="mm")
 
 
-def _colour_bar(paper: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int, int], width: int, words) -> None:
+def _colour_bar(paper: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int, int], width: int) -> None:
     left, top = corner
     paper.paste(signed_image(np.tile(np.linspace(-1, 1, width), (16, 1)), 1), (left, top))
     draw.rectangle((left - 1, top - 1, left + width, top + 16), outline=FRAME)
-    for share, anchor, word in zip((0, 0.5, 1), ("la", "ma", "ra"), words, strict=True):
+    for share, anchor, word in ((0, "la", "negative"), (0.5, "ma", "0"), (1, "ra", "positive")):
         draw.text((left + share * width, top + 22), _spelled(word), fill=INK, font=_font(14), anchor=anchor)
 
 

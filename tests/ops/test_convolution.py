@@ -153,7 +153,7 @@ def test_impossible_geometry_is_told(call, words):
 
 
 def test_unknown_borders_and_paddings_are_told():
-    with pytest.raises(UnknownName, match="no border is called 'mirrored'; known: circular, reflect, replicate, zero"):
+    with pytest.raises(UnknownName, match=r"no border is called 'mirrored'; known: .*replicate"):
         pad(ONE, 1, "mirrored")
     with pytest.raises(UnknownName, match="no padding is called 'sames'; did you mean same"):
         convolve(ONE, KERNEL, padding="sames")

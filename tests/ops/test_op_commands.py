@@ -13,8 +13,8 @@ from striate.errors import GeometryError
 from striate.ops import commands
 from striate.ops.conv import convolve
 from striate.ops.filters import KERNELS, on_channels
+from striate.ops.options import read_padding
 from striate.ops.picture import read_picture
-from striate.ops.words import read_padding
 
 
 @pytest.fixture
@@ -240,7 +240,7 @@ def test_the_commands_are_functions(tmp_path):
         ("conv missing.jpg", "missing.jpg is not there"),
         ("conv missing.jpg -o nowhere/out.png", "the output's folder must exist, but nowhere does not"),
         ("conv -o out.txt", "the output must end in .png, .jpg, .jpeg, .webp, but is out.txt"),
-        ("edges --kernel nonsense", "no kernel is called 'nonsense'; known: diagonal-down"),
+        ("edges --kernel nonsense", "no kernel is called 'nonsense'; known: "),
         ("pool -f 0", "a window must be at least 1, but is 0"),
         ("pool -p 2", "p 2 with f 2; p 1 or less would fit"),
         ("pool halves -f 7", "7 on 6 leaves no output"),
@@ -267,6 +267,20 @@ def test_mistakes_are_one_sentence_with_the_rule_and_the_value(refused, monkeypa
     before, _, kernel = words.partition("|")
     assert sentence in refused(*before.split(), *([kernel] if kernel else []))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_large_photo_is_computed_in_bands_and_drawn_small(op, tmp_path):
+    gray = np.random.default_rng(0).integers(0, 256, (1700, 1601), np.uint8)
+    Image.fromarray(gray).save(tmp_path / "photo.png")
+    words = [str(tmp_path / "photo.png"), "-s", "3x1", "-p", "2,0,1,1", "-d", "2", "--border", "circular"]
+    row = as_json(op, "conv", *words)["rows"][0]
+    settings = {"stride": (3, 1), "padding": ((2, 0), (1, 1)), "dilation": 2, "border": "circular"}
+    out = convolve(gray[None, None], on_channels(KERNELS["vertical"], 1), **settings)
+    assert row["size"] == "×".join(map(str, out.shape[2:]))
+    assert (row["smallest"], row["largest"], row["mean"]) == pytest.approx((out.min(), out.max(), out.mean()))
+    op("pad", *words[:1], "-o", str(tmp_path / "sheet.png"))
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.width < 1200
 
 
 @pytest.mark.parametrize(

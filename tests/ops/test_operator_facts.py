@@ -213,6 +213,19 @@ def test_a_convolution_over_the_whole_picture_is_fully_connected():
     np.testing.assert_allclose(convolve(x, weights)[:, :, 0, 0], whole)
 
 
+def test_connections_are_sparse_k_to_an_output_where_fully_connected_has_all_m():
+    rng = np.random.default_rng(0)
+    weights = 1 + rng.random((1, 1, 3, 3))
+    m, k, n = 8 * 9, 3 * 3, 6 * 7
+    impulses = np.eye(m).reshape(m, 1, 8, 9)
+    connections = convolve(impulses, weights).reshape(m, n)  # what each input contributes to each output
+    assert (connections.size, np.count_nonzero(connections)) == (m * n, k * n)
+    assert (np.count_nonzero(connections, axis=0) == k).all()
+    x = rng.random((1, 1, 8, 9))
+    dense = fully_connected(x.reshape(1, m), connections.T, np.zeros(n))  # the same answer at m·n multiplications
+    np.testing.assert_allclose(convolve(x, weights).reshape(1, n), dense)
+
+
 def test_pooling_is_per_channel_may_overlap_and_keeps_the_channels():
     x = np.random.default_rng(0).random((1, 4, 7, 7))
     for pooled, value in ((max_pool(x, 3, 2), np.max), (average_pool(x, 3, 2), np.mean)):
