@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from striate.errors import GeometryError
 
 
+LARGEST = 1_000_000  # of a side, or of channels
+
+
 @dataclass(frozen=True)
 class Window:
     """A window of `f` sliding over one axis of `n` positions.
@@ -91,19 +94,6 @@ class Window:
         result = f"{value:.0f}" if self.exact else f"{value:.2f} → {self.out}"
         return f"({self.n} + {padding} − {window})/{self.s} + 1 = {result}"
 
-    def fits(self) -> list[str]:
-        """Settings near this one for which s divides n + 2p − f: ['p 1', 's 2']."""
-        found = []
-        for p in range(1, self.f):
-            if (self.n + 2 * p - self.reach) % self.s == 0 and (p, p) != self.p:
-                found.append(f"p {p}")
-                break
-        for s in sorted(range(1, self.f + 1), key=lambda s: abs(s - self.s)):
-            if self.slack % s == 0 and s != self.s:
-                found.append(f"s {s}")
-                break
-        return found
-
     def _too_large(self) -> str:
         have = self.n + sum(self.p)
         what = f"{self.n} + {self.p[0]} + {self.p[1]} = {have}" if sum(self.p) else f"{self.n}"
@@ -136,10 +126,23 @@ def left_over(rows: Window, columns: Window) -> str | None:
     parts = [count(w.unseen, name) for w, name in ((rows, "row"), (columns, "column")) if w.unseen]
     worst = rows if rows.unseen else columns
     verb = "is" if len(parts) == 1 and max(rows.unseen, columns.unseen) == 1 else "are"
-    hint = worst.fits()
-    return f"{worst.formula}: {' and '.join(parts)} {verb} never seen" + (
-        f"; {' or '.join(hint)} would fit" if hint else ""
-    )
+    hint = " or ".join(fitting(rows, columns))
+    return f"{worst.formula}: {' and '.join(parts)} {verb} never seen; {hint} would fit"
+
+
+def fitting(rows: Window, columns: Window) -> list[str]:
+    """Settings near these for which s divides n + 2p − f on both axes.
+
+    >>> fitting(Window(7, 3, s=3), Window(7, 3, s=3))
+    ['p 1', 's 2', 'a side of 9']
+    """
+    axes = (rows, columns)
+    paddings = range(1, min(rows.f, columns.f) // 2 + 1)
+    strides = sorted(range(1, max(rows.f, columns.f) + 1), key=lambda s: abs(s - rows.s))
+    found = [f"p {p}" for p in paddings if all((a.n + 2 * p - a.reach) % a.s == 0 for a in axes)][:1]
+    found += [f"s {s}" for s in strides if all(a.slack % s == 0 for a in axes)][:1]
+    sides = [a.n + -a.slack % a.s for a in axes]
+    return [*found, f"a side of {sides[0]}" if sides[0] == sides[1] else f"{sides[0]}×{sides[1]}"]
 
 
 def count(number: int, noun: str) -> str:
@@ -153,11 +156,12 @@ def parse_size(text: str) -> tuple[int, ...]:
     >>> parse_size("32x32x3")
     (32, 32, 3)
     """
-    if not re.fullmatch(r"\s*-?\d{1,9}(\s*[x×X*]\s*-?\d{1,9})*\s*", text):
+    if not re.fullmatch(r"\s*-?\d{1,18}(\s*[x×X*]\s*-?\d{1,18})*\s*", text):
         raise GeometryError(f"a size is written height×width×channels, as in 227x227x3, but is '{text}'")
     size = tuple(int(part) for part in re.split(r"[x×X*]", text))
-    if min(size) < 1:
-        raise GeometryError(f"every part of a size must be at least 1, but the size is {text.strip()}")
+    if not 1 <= min(size) <= max(size) <= LARGEST:
+        rule = f"every part of a size must be at least 1 and at most {LARGEST:,}"
+        raise GeometryError(f"{rule}, but the size is {text.strip()}")
     return size
 
 
