@@ -218,7 +218,7 @@ def test_the_paper_put_the_stride_of_a_bottleneck_first():
         ("vgg16", {"auxiliary": True}, "vgg16 has no option 'auxiliary'"),
         ("resnet18", {"classes": 0}, "at least 1 class, but 0"),
         ("resnet18", {"input": "224x224"}, "height×width×channels, as in 224x224x3, but 224×224 has 2 parts"),
-        ("resnet18", {"input": "0x224x3"}, "at least 1, but the size is 0x224x3"),
+        ("resnet18", {"input": "0x224x3"}, "at least 1 and at most 1,000,000, but the size is 0x224x3"),
         ("resnet18", {"input": "big"}, "but is 'big'"),
         ("resnet18", {"input": 224}, "an input is written '224x224x3' or"),
         ("resnet18", {"input": (3, 224, 224)}, r"looks like channels first; \(224, 224, 3\) would fit"),
