@@ -202,7 +202,7 @@ def is_small(values: np.ndarray) -> bool:
 
 def small(title: str, values: np.ndarray) -> Grid:
     """A small picture as numbers."""
-    return Grid(title, values[0])
+    return Grid(title, values[0].astype(float))
 
 
 def amount(value: float) -> str:

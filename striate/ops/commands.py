@@ -225,7 +225,7 @@ def pad(
         rows.append({"border": each, **ranged(padded_channels(source.pixels, means, sides, each))})
         if len(means) == 1 and is_small(outside[None]):
             (values,) = padded_channels(source.pixels, means, sides, each)
-            equations.append(Equation((Grid(each, values, outside),)))
+            equations.append(Equation((Grid(each, values.astype(float), outside),)))
         if output:  # what was subtracted is added again: zero is shown as the mean
             channels = padded_channels(source.pixels, means, sides, each)
             shown = [shrunk(channel) + mean for channel, mean in zip(channels, means, strict=True)]

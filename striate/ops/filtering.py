@@ -13,7 +13,7 @@ from striate.ops.filters import Kernel, on_channels
 from striate.ops.picture import COLOURS, PIXEL_LIMIT, Picture
 from striate.ops.pool import average_pool, max_pool
 from striate.ops.size import Window, count, left_over, show_size
-from striate.ops.windows import Border, Padding, PerAxis, Sides, pad, windows
+from striate.ops.windows import Border, Padding, PerAxis, Sides, numpy_mode, windows
 
 BAND = 16  # output rows computed at once: few enough to stay in the processor's cache
 On = Literal["gray", "all", "red", "green", "blue"]
@@ -72,7 +72,7 @@ class Slid:
         )
         above = (down < self.rows.p[0]) | (down >= self.rows.p[0] + self.rows.n)
         beside = (right < self.columns.p[0]) | (right >= self.columns.p[0] + self.columns.n)
-        return self.padded[:, down[:, None], right], above[:, None] | beside
+        return self.padded[:, down[:, None], right].astype(float), above[:, None] | beside
 
     def title(self, place: tuple[int, int]) -> str:
         """Which pixel, and where its window lies."""
@@ -123,7 +123,7 @@ def filter_picture(
     notes = []
     if np.any(sides):
         mean, notes = subtracted(values, sides, border)
-        values = pad((values - mean)[None], sides, border)[0]
+        values = np.pad(values - mean, ((0, 0), *sides), mode=numpy_mode(border))
     bands = []
     for first in range(0, rows.out, BAND):
         last = min(first + BAND, rows.out) - 1
@@ -215,7 +215,7 @@ def subtracted(values: np.ndarray, padding: Sides, border: Border) -> tuple[np.n
 def padded_channels(values: np.ndarray, subtract: np.ndarray, padding: Sides, border: Border) -> Iterator[np.ndarray]:
     """Each channel with its border, one after the other: all at once would take half a gigabyte of a large photo."""
     for channel, mean in zip(values, subtract, strict=True):
-        yield pad((channel - mean)[None, None], padding, border)[0, 0]
+        yield np.pad(channel - mean, padding, mode=numpy_mode(border))
 
 
 def check_padded(size: tuple[int, ...], padding: Sides) -> None:

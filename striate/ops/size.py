@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from striate.errors import GeometryError
 
-
 LARGEST = 1_000_000  # of a side, or of channels
 
 

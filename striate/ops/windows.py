@@ -113,7 +113,7 @@ def pad(x: ArrayLike, padding: Padding, border: Border = "zero") -> np.ndarray:
     array([[2, 1, 0, 1, 2, 1, 0]])
     """
     x = pictures(x)
-    return np.pad(x, ((0, 0), (0, 0), *per_side(padding)), mode=_mode(border))
+    return np.pad(x, ((0, 0), (0, 0), *per_side(padding)), mode=numpy_mode(border))
 
 
 def pad_backward(gradient: ArrayLike, x: ArrayLike, padding: Padding, border: Border = "zero") -> np.ndarray:
@@ -124,10 +124,17 @@ def pad_backward(gradient: ArrayLike, x: ArrayLike, padding: Padding, border: Bo
     """
     height, width = pictures(x).shape[2:]
     vertical, horizontal = (
-        np.pad(np.eye(n), (sides, (0, 0)), mode=_mode(border))
+        np.pad(np.eye(n), (sides, (0, 0)), mode=numpy_mode(border))
         for n, sides in zip((height, width), per_side(padding), strict=True)
     )
     return vertical.T @ np.asarray(gradient, float) @ horizontal
+
+
+def numpy_mode(border: str) -> Literal["constant", "reflect", "edge", "wrap"]:
+    """What `numpy.pad` calls a border."""
+    if border not in NUMPY_MODE:
+        raise UnknownName("border", border, BORDERS)
+    return NUMPY_MODE[border]
 
 
 def taps(padded: np.ndarray, rows: Window, columns: Window) -> Iterator[tuple[int, int, np.ndarray]]:
@@ -154,12 +161,6 @@ def pictures(x: ArrayLike) -> np.ndarray:
 def _places(position: int, axis: Window) -> slice:
     first = position * axis.dilation
     return slice(first, first + (axis.out - 1) * axis.s + 1, axis.s)
-
-
-def _mode(border: str) -> Literal["constant", "reflect", "edge", "wrap"]:
-    if border not in NUMPY_MODE:
-        raise UnknownName("border", border, BORDERS)
-    return NUMPY_MODE[border]
 
 
 def _whole(value) -> np.ndarray:

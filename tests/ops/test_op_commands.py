@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from striate.cli import main
-from striate.errors import GeometryError
+from striate.errors import GeometryError, UnknownName
 from striate.ops import commands
 from striate.ops.conv import convolve
 from striate.ops.filters import KERNELS, on_channels
@@ -214,6 +214,9 @@ def test_the_commands_are_functions(tmp_path):
     assert answer.table.rows[0]["size"] == "6×3"
     assert answer.works[0].values["value"] == 0
     assert commands.size("7x7", "f3").total == {"axis": "output", "out": "5×5"}
+    for command in (commands.conv, commands.pad):
+        with pytest.raises(UnknownName, match="no border is called 'mirrored'"):
+            command("halves", padding=1, border="mirrored")
 
 
 @pytest.mark.parametrize(
@@ -250,7 +253,7 @@ def test_the_commands_are_functions(tmp_path):
         ("size 7x7", "a window is needed"),
         ("size 7 f3", "height×width or height×width×channels, but is '7'"),
         ("size axb f3", "a size is written height×width×channels, as in 227x227x3, but is 'axb'"),
-        ("size 0x7 f3", "every part of a size must be at least 1, but the size is 0x7"),
+        ("size 0x7 f3", "every part of a size must be at least 1 and at most 1,000,000, but the size is 0x7"),
         ("size 7x7 g3", "'g3' is none of them"),
         ("size 7x7 f3 f4", "f stands there twice: 3 and f4"),
         ("size 7x7 f", "a number must follow f"),

@@ -93,7 +93,9 @@ def test_the_flattened_end_of_the_small_network_has_1960_values():
 def test_what_does_not_fit_is_a_note_with_its_numbers():
     told = answer("7x7 f3 s3")
     assert told["formula"] == "(7 + 2·0 − 3)/3 + 1 = 2.33 → 2"
-    assert told["notes"] == ["(7 + 2·0 − 3)/3 + 1 = 2.33 → 2: 1 row and 1 column are never seen; p 1 or s 2 or a side of 9 would fit"]
+    assert told["notes"] == [
+        "(7 + 2·0 − 3)/3 + 1 = 2.33 → 2: 1 row and 1 column are never seen; p 1 or s 2 or a side of 9 would fit"
+    ]
     for offered in (Window(7, 3, s=3, p=(1, 1)), Window(7, 3, s=2)):
         assert left_over(offered, offered) is None
 
