@@ -11,7 +11,7 @@ STEPS = [
         "What a convolution does to a picture: eleven filters, with their signs.",
         ["op", "edges", "-o", str(FOLDER / "edges.png")],
     ),
-    ("One output pixel, worked out by hand.", ["op", "conv", "--kernel", "sobel-x", "--show-work", "60,77"]),
+    ("One output pixel, worked out by hand.", ["op", "conv", "--kernel", "sobel-x", "--show-work", "116,181"]),
     ("What happens at the border of a picture.", ["op", "pad", "-o", str(FOLDER / "borders.png")]),
     ("Why 7×7 with a 3×3 window and stride 3 does not fit.", ["op", "size", "7x7", "f3", "s3"]),
     ("LeNet-5, layer by layer, with every number worked out.", ["shapes", "lenet5", "--explain"]),
