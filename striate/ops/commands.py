@@ -1,5 +1,6 @@
 """The commands of `striate op`: try an operator on a picture, or work out a size."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -229,7 +230,10 @@ def pad(
         if output:  # what was subtracted is added again: zero is shown as the mean
             channels = padded_channels(source.pixels, means, sides, each)
             shown = [shrunk(channel) + mean for channel, mean in zip(channels, means, strict=True)]
-            panels.append(light(each, shown, source.pixels.max(), framed(outside)))
+            panel = light(each, shown, source.pixels.max(), framed(outside))
+            if panel.numbers is not None:  # its colours say how light, its numbers what the network gets
+                panel = replace(panel, numbers=panel.numbers - means[0])
+            panels.append(panel)
     (top, bottom), (left, right) = sides
     around = f"{top} on every side" if len({*sides[0], *sides[1]}) == 1 else ""
     title = f"Borders of {source}: {around or f'{top} above, {bottom} below, {left} left, {right} right'}"

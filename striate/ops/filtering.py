@@ -16,6 +16,7 @@ from striate.ops.size import Window, count, left_over, show_size
 from striate.ops.windows import Border, Padding, PerAxis, Sides, numpy_mode, windows
 
 BAND = 16  # output rows computed at once: few enough to stay in the processor's cache
+LARGEST_BIAS = 1_000_000
 On = Literal["gray", "all", "red", "green", "blue"]
 Pooling = Literal["max", "average"]
 
@@ -113,8 +114,8 @@ def filter_picture(
     """
     if on in COLOURS and len(picture.pixels) == 1:
         raise StriateError(f"a gray picture has no channels red, green and blue, but '{on}' is asked of {picture.name}")
-    if not np.isfinite(bias):
-        raise StriateError(f"a bias is a finite number, but is {bias}")
+    if not abs(bias) <= LARGEST_BIAS:  # nor is nan
+        raise StriateError(f"a bias is a number from −{LARGEST_BIAS:,} to {LARGEST_BIAS:,}, but is {bias:g}")
     values = picture.gray() if on == "gray" else picture.pixels
     weights = on_channels(kernel, len(values), COLOURS.index(on) if on in COLOURS else None)
     rows, columns = windows(values.shape[1:], weights.shape[2:], stride, padding, dilation)

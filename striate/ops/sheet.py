@@ -71,7 +71,7 @@ def _paste(paper: Image.Image, draw: ImageDraw.ImageDraw, panel: Panel, corner: 
     """The picture in its box, as large as it fits; enlarged pixels stay sharp squares."""
     image = panel.image
     scale = min(box[0] / image.width, box[1] / image.height)
-    fitted = round(image.width * scale), round(image.height * scale)
+    fitted = max(1, round(image.width * scale)), max(1, round(image.height * scale))
     if scale > 1:
         whole = ceil(scale)
         image = image.resize((image.width * whole, image.height * whole), Image.Resampling.NEAREST)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from striate.ops.conv import convolve
 from striate.ops.filters import KERNELS, on_channels
 from striate.ops.options import read_padding
 from striate.ops.picture import read_picture
+from striate.ops.sheet import write_sheet
 
 
 @pytest.fixture
@@ -234,7 +236,8 @@ def test_the_commands_are_functions(tmp_path):
         ("conv -p 1,2", "valid or same, but is '1,2'"),
         ("conv -p 99999", "a padded picture may have 64,000,000 pixels"),
         ("conv --border mirror", "mirror"),
-        ("conv --bias nan", "a bias is a finite number, but is nan"),
+        ("conv --bias nan", "a bias is a number from −1,000,000 to 1,000,000, but is nan"),
+        ("conv --bias 1e308", "but is 1e+308"),
         ("conv halves -d 9", "3 with dilation 9, which spans 19, on 6 leaves no output; f 1 or less"),
         ("conv halves --on red", "a gray picture has no channels red, green and blue"),
         ("conv halves --show-work 4,0", "the output has rows 0 to 3, but the work of row 4 is asked"),
@@ -306,3 +309,18 @@ def test_amounts_of_padding(text, sides):
 def test_the_operators_need_no_torch():
     code = "import sys, striate.ops.commands, striate.ops.dense, striate.ops.norm; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_a_strip_fits_on_a_sheet(tmp_path):
+    strip = tmp_path / "strip.png"
+    Image.new("L", (3000, 5), 90).save(strip)
+    commands.edges(strip, output=tmp_path / "sheet.png")
+    assert Image.open(tmp_path / "sheet.png").width > 1000
+
+
+def test_the_numbers_of_a_zero_border_are_what_the_network_gets(tmp_path):
+    with mock.patch("striate.ops.commands.write_sheet", wraps=write_sheet) as written:
+        commands.pad("halves", padding=1, border="zero", output=tmp_path / "sheet.png")
+    (panel,) = written.call_args.args[3]
+    assert panel.numbers[0, 0] == 0
+    assert panel.numbers[1, 1] == 5
