@@ -231,9 +231,8 @@ def pad(
             channels = padded_channels(source.pixels, means, sides, each)
             shown = [shrunk(channel) + mean for channel, mean in zip(channels, means, strict=True)]
             panel = light(each, shown, source.pixels.max(), framed(outside))
-            if panel.numbers is not None:  # its colours say how light, its numbers what the network gets
-                panel = replace(panel, numbers=panel.numbers - means[0])
-            panels.append(panel)
+            # its colours say how light, its numbers what the network gets
+            panels.append(panel if panel.numbers is None else replace(panel, numbers=panel.numbers - means[0]))
     (top, bottom), (left, right) = sides
     around = f"{top} on every side" if len({*sides[0], *sides[1]}) == 1 else ""
     title = f"Borders of {source}: {around or f'{top} above, {bottom} below, {left} left, {right} right'}"

@@ -315,7 +315,8 @@ def test_a_strip_fits_on_a_sheet(tmp_path):
     strip = tmp_path / "strip.png"
     Image.new("L", (3000, 5), 90).save(strip)
     commands.edges(strip, output=tmp_path / "sheet.png")
-    assert Image.open(tmp_path / "sheet.png").width > 1000
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.width > 1000
 
 
 def test_the_numbers_of_a_zero_border_are_what_the_network_gets(tmp_path):
