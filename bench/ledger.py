@@ -2,6 +2,7 @@
 
 Both build the network, run through it and sum it up; striate's ledger holds the receptive fields as well. Striate
 builds on the meta device, because it needs no weights; the peer builds as its users do. Their parameters must agree.
+A network that torchvision has not is built by striate, with weights, for torchinfo.
 """
 
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.turns import Contestant, race
+from striate.nets.zoo import zoo
 
 # striate's name -> torchvision's, for every network that both have in the same form
 NETWORKS = {
@@ -22,9 +24,6 @@ NETWORKS = {
     **{f"efficientnet_b{number}": f"efficientnet_b{number}" for number in range(8)},
     "convnext_tiny": "convnext_tiny",
 }
-SIZES = dict(
-    zip((f"efficientnet_b{number}" for number in range(8)), (224, 240, 260, 300, 380, 456, 528, 600), strict=True)
-)
 
 
 def striate(name: str) -> Callable[[], list[int]]:
@@ -41,18 +40,20 @@ def striate(name: str) -> Callable[[], list[int]]:
 
 
 def torchinfo(name: str) -> Callable[[], list[int]]:
-    """torchvision's network and torchinfo's summary of it."""
+    """torchvision's network, or striate's own where torchvision has none, and torchinfo's summary of it."""
+    import striate as st
     from bench.peers import torchvision
 
     models = torchvision().models
     from torchinfo import summary
 
-    size = SIZES.get(name, 224)
-    options = {"aux_logits": False, "init_weights": True} if name == "googlenet" else {}
+    theirs = NETWORKS.get(name)
+    options = {"aux_logits": False, "init_weights": True} if theirs == "googlenet" else {}
+    height, width, channels = (int(side) for side in zoo()[name].input.split("x"))
 
     def run() -> list[int]:
-        network = getattr(models, name)(weights=None, **options)
-        told = summary(network, input_size=(1, 3, size, size), depth=20, verbose=0)
+        network = getattr(models, theirs)(weights=None, **options) if theirs else st.net(name)
+        told = summary(network, input_size=(1, channels, height, width), depth=20, verbose=0)
         return [told.total_params, told.total_mult_adds]
 
     return run
@@ -79,18 +80,19 @@ def extra_memory() -> float:
 
 def main(turns: int = 5) -> None:
     """Print the table."""
-    print(f"{'network':22} {'striate':>32} {'torchvision + torchinfo':>36} {'ratio':>7}")
+    print(f"{'network':22} {'striate':>32} {'peer':>36} {'ratio':>7}")
     slower = []
-    for ours, theirs in NETWORKS.items():
+    for ours in zoo():
         with (
             Contestant("striate", "bench.ledger:striate", ours) as first,
-            Contestant("torchinfo", "bench.ledger:torchinfo", theirs) as second,
+            Contestant("torchinfo", "bench.ledger:torchinfo", ours) as second,
         ):
             race([first, second], turns)
         if first.work[0] != second.work[0]:
             raise SystemExit(f"{ours}: striate counts {first.work[0]:,} parameters, torchinfo {second.work[0]:,}")
         ratio = median(second.seconds) / median(first.seconds)
-        print(f"{ours:22} {first.result:>32} {second.result:>36} {ratio:6.1f}×", flush=True)
+        peer = "torchvision + torchinfo" if ours in NETWORKS else "striate's, torchinfo"
+        print(f"{ours:22} {first.result:>32} {second.result:>36} {ratio:6.1f}×  {peer}", flush=True)
         slower += [ours] if ratio < 1 else []
     print("\nslower than the peer:", ", ".join(slower) or "none")
     print(f"extra memory for VGG-16's ledger: {extra_memory():.1f} MiB (its weights would take 528 MiB)")
