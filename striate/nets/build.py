@@ -4,9 +4,10 @@ Every network, also those of the papers, is built from a text of the layer notat
 size formula, and a mistake is told at the layer where it happens.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -82,9 +83,9 @@ def written_size(input: object) -> str | None:
 
 def named_classes(classes: int | Sequence[str] | None) -> tuple[tuple[str, ...] | None, int | None]:
     """The names of the classes, where they are given, and their number."""
-    if classes is None or isinstance(classes, int):
+    if classes is None or type(classes) is int:
         names, number = None, classes
-    elif isinstance(classes, str) or not all(isinstance(name, str) for name in classes):
+    elif isinstance(classes, str) or not isinstance(classes, Sequence) or not all(isinstance(n, str) for n in classes):
         raise StriateError(f"classes are a number or a list of names, as in ['cat', 'dog'], but are {classes!r}")
     else:
         names, number = tuple(classes), len(classes)
@@ -100,13 +101,8 @@ def assemble(layers: str | Sequence[str | nn.Module], size: str | None, classes:
     if not isinstance(layers, str):
         return from_list(layers, size, classes)
     if entry := find(layers):
-        name, more = entry.name, split_options(layers)[1]
-        if unknown := {*options, *more} - set(entry.options):
-            raise StriateError(
-                f"{name} has no option '{min(unknown)}'"
-                + (f"; it takes {', '.join(entry.options)}" if entry.options else "")
-            )
-        return from_entry(entry, size, classes, {**more, **options})
+        options = entry.chosen({**split_options(layers)[1], **options})
+        return from_entry(entry, size, classes, options)
     if options:
         raise StriateError(f"options such as {min(options)} belong to networks of the zoo, not to a text")
     built = from_parsed(parse(layers), size, layers)
@@ -129,7 +125,7 @@ def from_parsed(parsed: Parsed, size: str | None, name: str) -> Net:
         parsed.notes.append(f"the text says input {show_size(parsed.input)}; it is built for {size}")
     builder = Builder((channels, height, width), parsed.notes)
     stages = {}
-    for stage, items in (automatic(parsed.stages[""]) if list(parsed.stages) == [""] else named(parsed.stages)).items():
+    for stage, items in stages_of(parsed).items():
         stages[stage] = builder.sequence(items)
     builder.check_end()
     return Net(stages, (height, width, channels), name, builder.notes)
@@ -143,15 +139,19 @@ def from_list(layers: Sequence[str | nn.Module], size: str | None, classes: int 
     for layer in layers:
         if isinstance(layer, nn.Module):
             modules.append(layer)
-            builder.shape = output_shape(layer, builder.shape)
-        else:
+            builder.linear, builder.shape = None, output_shape(layer, builder.shape)
+        elif isinstance(layer, str):
             parsed = parse(layer)
             if list(parsed.stages) != [""] or parsed.input:
                 raise NotationError(
                     f"in a list of layers, a text holds layers only, without stages or input; '{layer}' has more"
                 )
             modules += builder.sequence(parsed.stages[""])
-    built = Net(group_stages(modules), (height, width, channels), "layers", builder.notes)
+        else:
+            raise StriateError(f"a list of layers holds texts and modules, but one is {layer!r}")
+    builder.check_end()
+    stages = {name: nn.Sequential(*part) for name, part in staged(modules, is_pool, is_gather).items()}
+    built = Net(stages, (height, width, channels), "layers", builder.notes)
     return built if classes is None else reheaded(built, classes)
 
 
@@ -166,6 +166,13 @@ def input_size(asked: str | None, written: Shape | None) -> tuple[int, int, int]
             f"an input is height×width×channels, as in 224x224x3, but {show_size(size)} has {len(size)} parts"
         )
     return size[0], size[1], size[2]
+
+
+def stages_of(parsed: Parsed) -> dict[str, list[Layer | Group]]:
+    """The stages that a text names, or those that follow from its layers."""
+    if list(parsed.stages) == [""]:
+        return staged(parsed.stages[""], is_pool, is_gather)
+    return named(parsed.stages)
 
 
 def named(stages: dict[str, list[Layer | Group]]) -> dict[str, list[Layer | Group]]:
@@ -184,51 +191,44 @@ def named(stages: dict[str, list[Layer | Group]]) -> dict[str, list[Layer | Grou
     return stages
 
 
-HEAD = {"flatten", "fc", "globalpool", "globalmaxpool", "adaptpool"}
+Item = TypeVar("Item")
 
 
-def automatic(items: list[Layer | Group]) -> dict[str, list[Layer | Group]]:
-    """Stages for a text that names none: each ends with a pooling layer; what flattens or gathers begins the head."""
-    stages: dict[str, list[Layer | Group]] = {}
-    stage: list[Layer | Group] = []
-    for place, item in enumerate(items):
-        if isinstance(item, Layer) and item.word in HEAD:
-            if stage:
-                stages[f"stage{len(stages) + 1}"] = stage
-            stages["head"] = items[place:]
-            return stages
-        stage.append(item)
-        if isinstance(item, Layer) and item.word in ("maxpool", "avgpool"):
-            stages[f"stage{len(stages) + 1}"] = stage
-            stage = []
-    if stage:
-        stages[f"stage{len(stages) + 1}"] = stage
-    return stages
+def staged(
+    items: Sequence[Item], pools: Callable[[Item], bool], gathers: Callable[[Item], bool]
+) -> dict[str, list[Item]]:
+    """Stages where none is named: each ends with a pooling layer; what flattens or gathers begins the head."""
+    head = next((place for place, item in enumerate(items) if gathers(item)), len(items))
+    ends = [place + 1 for place, item in enumerate(items[:head]) if pools(item)]
+    cuts = sorted({0, *ends, head})
+    stages = {f"stage{n}": list(items[start:end]) for n, (start, end) in enumerate(pairwise(cuts), 1)}
+    return stages | ({"head": list(items[head:])} if items[head:] else {})
 
 
-def group_stages(modules: list[nn.Module]) -> dict[str, nn.Module]:
-    """`automatic`, for modules that are made already."""
-    pools, gathers = (nn.MaxPool2d, nn.AvgPool2d), (nn.Flatten, nn.Linear, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
-    head = next((place for place, module in enumerate(modules) if isinstance(module, gathers)), len(modules))
-    ends = [place + 1 for place, module in enumerate(modules[:head]) if isinstance(module, pools)]
-    cuts = [0, *ends, head] if head not in (0, *ends) else [0, *ends]
-    stages: dict[str, nn.Module] = {
-        f"stage{n + 1}": nn.Sequential(*modules[a:b]) for n, (a, b) in enumerate(pairwise(cuts))
-    }
-    if modules[head:]:
-        stages["head"] = nn.Sequential(*modules[head:])
-    return stages
+def is_pool(item: Layer | Group | nn.Module) -> bool:
+    return isinstance(item, nn.MaxPool2d | nn.AvgPool2d) or (
+        isinstance(item, Layer) and item.word in ("maxpool", "avgpool")
+    )
+
+
+def is_gather(item: Layer | Group | nn.Module) -> bool:
+    gathering = ("flatten", "fc", "globalpool", "globalmaxpool", "adaptpool")
+    return isinstance(item, nn.Flatten | nn.Linear | nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d) or (
+        isinstance(item, Layer) and item.word in gathering
+    )
 
 
 def output_shape(module: nn.Module, shape: Shape) -> Shape:
     """What a ready module makes of a size, without computing anything."""
-    if any(isinstance(p, nn.UninitializedParameter) for p in module.parameters()):
-        module(torch.zeros(1, *shape))  # a lazy module learns its sizes from its first input
-    on_meta = {
-        name: torch.empty_like(tensor, device="meta")
-        for name, tensor in (*module.named_parameters(), *module.named_buffers())
-    }
+    training = module.training
+    module.eval()
     try:
+        if any(isinstance(p, nn.UninitializedParameter) for p in module.parameters()):
+            module(torch.zeros(1, *shape))  # a lazy module learns its sizes from its first input
+        tensors = (*module.named_parameters(), *module.named_buffers())
+        on_meta = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors}
         return tuple(torch.func.functional_call(module, on_meta, torch.empty(1, *shape, device="meta")).shape[1:])
     except (RuntimeError, ValueError) as mistake:
         raise GeometryError(f"{module} cannot take {show(shape)}: {mistake}") from mistake
+    finally:
+        module.train(training)

@@ -46,7 +46,7 @@ def take(layer: Layer, flags: str = "", options: str = "", numbers: int = 0) -> 
 
 
 def whole(value: float, what: str, least: int = 1) -> int:
-    if value != int(value) or value < least:
+    if not math.isfinite(value) or value != int(value) or value < least:
         raise NotationError(f"{what} must be a whole number of at least {least}, but is {value:g}")
     if value > LARGEST:
         raise NotationError(f"{what} can be at most {LARGEST:,}, but is {value:,.15g}")
@@ -68,31 +68,34 @@ def option(layer: Layer, name: str, default: float = 0) -> float:
     return values[0]
 
 
+def single(layer: Layer, name: str, default: float | None = None) -> float | None:
+    """The one number of a layer, written plainly or as an option."""
+    written = [*layer.numbers, *layer.options.get(name, ())]
+    if len(written) > 1:
+        raise NotationError(f"{layer.word} takes one number, but '{layer.text}' has {len(written)}")
+    return written[0] if written else default
+
+
 def filters(layer: Layer) -> tuple[tuple[int, int], float | None]:
     """The window and the number of filters, from 5x5x6, from 5x5 with 6 beside it, or from f5 n6."""
     window: Sequence[float] | None = layer.options.get("f")
-    number = option(layer, "n") if "n" in layer.options else None
+    numbers = [*layer.numbers, *layer.options.get("n", ())]
     for size in layer.sizes:
         if window is not None or len(size) > 3:
             raise NotationError(
                 f"a window is written height x width x filters, as in 5x5x6, but '{layer.text}' is written"
             )
-        window = size[:2]
-        if len(size) == 3:
-            number = size[2]
-    for value in layer.numbers:
-        if window is None and layer.word != "conv":
-            window = (value,)
-        elif number is None:
-            number = value
-        else:
-            raise NotationError(f"{layer.word} has one number too many: '{layer.text}'")
+        window, numbers = size[:2], [*size[2:], *numbers]
+    if window is None and layer.word != "conv" and numbers:
+        window, numbers = numbers[:1], numbers[1:]
+    if len(numbers) > 1:
+        raise NotationError(f"{layer.word} has one number too many: '{layer.text}'")
     if window is None:
         raise NotationError(
             f"{layer.word} needs its window, as in {layer.word} 5x5{'x6' if layer.word == 'conv' else ''}; "
             f"'{layer.text}' has none"
         )
-    return pair(window, "a window"), number
+    return pair(window, "a window"), numbers[0] if numbers else None
 
 
 def windows(layer: Layer, shape: Shape, f: tuple[int, int], notes: list[str]) -> tuple[Window, Window]:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from striate.errors import StriateError
-from striate.nets.modules import ChannelNorm, Scale
+from striate.nets.modules import Auxiliary, ChannelNorm, Scale
 from striate.show.numbers import memory
 
 
@@ -29,8 +29,8 @@ def fill(network: nn.Module, device: torch.device, seed: int = 0, prefix: str = 
     """
     if device.type == "meta":
         return
-    layers = [(path, module) for path, module in network.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
-    last = layers[-1][0] if layers else None
+    heads = [(f"{path}.", module) for path, module in network.named_modules() if isinstance(module, Auxiliary)]
+    last = {start + final for start, part in [("", network), *heads] if (final := last_with_weights(part)) is not None}
     for path, module in network.named_modules():
         if not any(p.is_meta for p in (*module.parameters(recurse=False), *module.buffers(recurse=False))):
             continue
@@ -41,7 +41,7 @@ def fill(network: nn.Module, device: torch.device, seed: int = 0, prefix: str = 
             generator = torch.Generator().manual_seed(int.from_bytes(address[:8], "little") >> 1)
             # drawn on the processor, so that every device begins with the same weights
             values = torch.empty_like(module.weight, device="cpu")
-            values.normal_(0, math.sqrt((1 if path == last else 2) / inputs), generator=generator)
+            values.normal_(0, math.sqrt((1 if path in last else 2) / inputs), generator=generator)
             module.weight.copy_(values)
             if module.bias is not None:
                 module.bias.zero_()
@@ -51,3 +51,9 @@ def fill(network: nn.Module, device: torch.device, seed: int = 0, prefix: str = 
             module.weight.fill_(module.initial)
         else:
             raise StriateError(f"no rule gives first values to {type(module).__name__} at {path}")
+
+
+def last_with_weights(part: nn.Module) -> str | None:
+    """The path of a network's last convolution or fully connected layer."""
+    paths = [path for path, module in part.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+    return paths[-1] if paths else None

@@ -61,7 +61,7 @@ NETWORKS = [
         "224x224x3",
         2014,
         "inception: several window sizes at once, 1×1 bottlenecks",
-        options=("naive", "auxiliary"),
+        options={"naive": False, "auxiliary": False},
     ),
     Entry(
         "googlenet_torchvision",
@@ -69,6 +69,6 @@ NETWORKS = [
         "224x224x3",
         2015,
         "the same with batch normalisation",
-        options=("naive", "auxiliary"),
+        options={"naive": False, "auxiliary": False},
     ),
 ]

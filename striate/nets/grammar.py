@@ -19,7 +19,7 @@ from striate.errors import NotationError, UnknownName
 from striate.nets.words import FLAG, FLAGS, KEYWORDS, LAYER, LAYERS, NOISE, OPTION, OPTIONS, normalise
 from striate.ops.size import count, parse_size
 
-NUMBER = r"-?\d+(?:\.\d+)?(?:e-?\d+)?"
+NUMBER = r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?"
 OPTION_WORDS = "|".join(sorted(OPTION, key=len, reverse=True))
 DEEPEST = 50  # groups in groups
 TOKENS = re.compile(
@@ -158,7 +158,7 @@ class Reader:
             raise self.fail("a group needs at least one layer, but this one is empty")
         if len(parts) > {"concat": 99, "sum": 2}.get(kind, 1):
             raise self.fail("'|' divides branches in [ … | … ], or a body from its shortcut in ( … | … )+")
-        times = int(self.take()[1][1:]) if self.peek()[0] == "times" else 1
+        times = int(self.take()[1][1:6]) if self.peek()[0] == "times" else 1  # five digits are too many already
         if not 1 <= times <= 1000:
             raise self.fail(f"a group can stand 1 to 1000 times, but x{times} is written")
         return [Group(kind, parts)] * times
@@ -166,8 +166,9 @@ class Reader:
     def auxiliary(self) -> list[Layer | Group]:
         if self.peek() != ("mark", "("):
             raise self.fail("a side head is written aux ( … )")
-        (group,) = self.group()
-        assert isinstance(group, Group)
+        group, *more = self.group()
+        if more or not isinstance(group, Group) or group.kind != "block":
+            raise self.fail("a side head is written aux ( … ), once, without + or * behind it")
         return [Group("aux", group.parts)]
 
     def input(self, claim: tuple[int, ...] | None) -> list[Layer | Group]:

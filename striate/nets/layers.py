@@ -11,7 +11,7 @@ from typing import Literal
 from torch import nn
 
 from striate.errors import GeometryError, NotationError
-from striate.nets.details import Shape, filters, flat, need_map, option, pair, take, whole, windows
+from striate.nets.details import Shape, filters, flat, need_map, option, pair, single, take, whole, windows
 from striate.nets.grammar import Layer
 from striate.nets.modules import ChannelNorm, DropPath, Scale, Widen
 from striate.ops.size import Window
@@ -43,7 +43,12 @@ def convolution(layer: Layer, shape: Shape, notes: list[str]) -> Made:
     take(layer, "same valid nobias zero reflect replicate circular", "s p d f n" + groups, 2)
     f, number = filters(layer)
     if layer.word == "depthwise":
-        number, groups = channels * whole(number or 1, "filters per channel"), channels
+        if number is not None:
+            raise NotationError(
+                f"depthwise has one filter for each channel, but '{layer.text}' gives {number:g}; "
+                f"conv {f[0]}x{f[1]}x{channels * 2} g{channels} has two"
+            )
+        number, groups = channels, channels
     elif number is None:
         raise NotationError(
             f"{layer.word} needs its number of filters, as in conv {f[0]}x{f[1]}x16; '{layer.text}' has none"
@@ -127,8 +132,8 @@ def normalisation(layer: Layer, shape: Shape, notes: list[str]) -> Made:
     if layer.word == "lrn":
         take(layer, options="n alpha beta k", numbers=1)
         need_map(layer, shape)
-        number = whole(layer.numbers[0] if layer.numbers else option(layer, "n", 5), "the channels of lrn")
-        alpha, beta, k = option(layer, "alpha", 1e-4), option(layer, "beta", 0.75), option(layer, "k", 1)
+        number = whole(single(layer, "n", 5) or 0, "the channels of lrn")
+        alpha, beta, k = option(layer, "alpha", 1e-4), option(layer, "beta", 0.75), option(layer, "k", 1.0)
         return nn.LocalResponseNorm(number, alpha, beta, k), shape
     take(layer, options="eps momentum" if layer.word == "bn" else "eps")
     if layer.word == "layernorm":
@@ -145,8 +150,8 @@ def activation(layer: Layer, shape: Shape, notes: list[str]) -> Made:
 
 def chance(layer: Layer, shape: Shape, notes: list[str]) -> Made:
     take(layer, options="p", numbers=1)
-    p = layer.numbers[0] if layer.numbers else option(layer, "p", 0.5)
-    if not 0 <= p < 1:
+    p = single(layer, "p", 0.5)
+    if p is None or not 0 <= p < 1:
         raise NotationError(f"{layer.word} leaves out a part of at least 0 and below 1, but {p:g} is written")
     return nn.Dropout(p) if layer.word == "dropout" else DropPath(p), shape
 
@@ -158,16 +163,17 @@ def flatten(layer: Layer, shape: Shape, notes: list[str]) -> Made:
 
 def fully_connected(layer: Layer, shape: Shape, notes: list[str]) -> Made:
     take(layer, "nobias", "n", 1)
-    if not layer.numbers and "n" not in layer.options:
+    number = single(layer, "n")
+    if number is None:
         raise NotationError(f"fc needs its number of outputs, as in fc 10; '{layer.text}' has none")
-    number = whole(layer.numbers[0] if layer.numbers else option(layer, "n"), "the outputs of fc")
+    number = whole(number, "the outputs of fc")
     return nn.Linear(shape[0], number, bias="nobias" not in layer.flags, device="meta"), (number,)
 
 
 def widen(layer: Layer, shape: Shape, notes: list[str]) -> Made:
     take(layer, options="s n", numbers=1)
     channels, height, width = need_map(layer, shape)
-    number = whole(layer.numbers[0] if layer.numbers else option(layer, "n", channels), "the channels of widen")
+    number = whole(single(layer, "n", channels) or 0, "the channels of widen")
     stride = whole(option(layer, "s", 1), "a stride")
     if number < channels:
         raise GeometryError(f"widen can only add channels, but {channels} arrive and {number} are asked for")

@@ -73,7 +73,7 @@ NETWORKS = [
         "224x224x3",
         2017,
         "depthwise and pointwise instead of full convolutions",
-        options=("width",),
+        options={"width": 1.0},
     ),
     Entry(
         "mobilenet_v2",
@@ -81,6 +81,6 @@ NETWORKS = [
         "224x224x3",
         2018,
         "expand, filter depthwise, project linearly",
-        options=("width",),
+        options={"width": 1.0},
     ),
 ]

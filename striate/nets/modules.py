@@ -41,16 +41,16 @@ class Branches(nn.ModuleList):
 
 
 class Auxiliary(nn.Module):
-    """A side head for training: passes its input on, and leaves its own logits for `Net.forward` to collect."""
+    """A side head for training: passes its input on, and gives its own logits to `Net.forward`, which collects them."""
 
     def __init__(self, body: nn.Module):
         super().__init__()
         self.body = body
-        self.logits: Tensor | None = None
+        self.collected: list[Tensor] | None = None  # while a network's forward pass runs
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.training:
-            self.logits = self.body(x)  # (batch, classes)
+        if self.training and self.collected is not None:
+            self.collected.append(self.body(x))  # (batch, classes)
         return x
 
 
@@ -98,7 +98,7 @@ class DropPath(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0:
             return x
-        kept = x.new_empty(x.shape[0], 1, 1, 1).bernoulli_(1 - self.p)
+        kept = x.new_empty(x.shape[0], *[1] * (x.dim() - 1)).bernoulli_(1 - self.p)
         return x * (kept / (1 - self.p))
 
     def extra_repr(self) -> str:

@@ -53,15 +53,18 @@ class Net(nn.Sequential):
 
     def forward(self, input: Tensor) -> Tensor | tuple[Tensor, ...]:
         """(batch, channels, height, width) -> logits (batch, classes); in training, a tuple with side heads' too."""
-        x = input
-        for stage in self:
-            x = stage(x)
-        if not self.training or not self.side_heads:
-            return x
-        logits = tuple(head.logits for head in self.side_heads if head.logits is not None)
-        for head in self.side_heads:
-            head.logits = None  # do not keep the graph alive
-        return (x, *logits)
+        side: list[Tensor] = []
+        heads = self.side_heads if self.training else []
+        for head in heads:
+            head.collected = side
+        try:
+            x = input
+            for stage in self:
+                x = stage(x)
+        finally:
+            for head in heads:
+                head.collected = None
+        return (x, *side) if side else x
 
     def __getitem__(self, index: slice | int | str) -> "nn.Module":
         """A stage by number or name, or a part of the network: `net[:-1]` is the backbone."""
@@ -71,11 +74,14 @@ class Net(nn.Sequential):
             return getattr(self, index)
         if isinstance(index, int):
             return super().__getitem__(index)
-        names = list(self._modules)[index]
-        from_start = names[:1] == list(self._modules)[:1]
-        part = Net({name: getattr(self, name) for name in names}, self.input if from_start else None, self.name)
-        part.preprocess = self.preprocess if from_start else None
-        part.train(self.training)
+        every, names = list(self._modules), list(self._modules)[index]
+        part = Net({name: getattr(self, name) for name in names}, name=self.name)
+        if names[:1] == every[:1]:
+            part.input, part.preprocess = self.input, self.preprocess
+        if names[-1:] == every[-1:]:
+            part.classes = self.classes
+        part.training = self.training  # of the part itself: its stages are those of the whole and stay as they are
+        part.frozen = next((name for name in reversed(names) if name in self._frozen()), None)
         return part
 
     def freeze(self, upto: str | None) -> Self:
@@ -121,10 +127,11 @@ class Net(nn.Sequential):
             raise StriateError(f"a head needs at least 1 class, but {classes} are asked for")
         other = copy.deepcopy(self)
         other.classes = None
-        for module in (*other.side_heads, other):
-            path, last = last_layer(module)
-            parent = module.get_submodule(path.rpartition(".")[0])
-            setattr(parent, path.rpartition(".")[2], renewed := resized(last, classes))
+        heads = [f"{path}.body" for path, module in other.named_modules() if isinstance(module, Auxiliary)]
+        for part in (*heads, ""):
+            path, last = last_layer(other, part)
+            parent, _, name = path.rpartition(".")
+            setattr(other.get_submodule(parent), name, renewed := resized(last, classes))
             fill(renewed, last.weight.device, seed, prefix=path)
         return other
 
@@ -168,22 +175,26 @@ class Net(nn.Sequential):
         return notation(self)
 
 
-def last_layer(module: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
-    """The last layer with weights: the one that names classes."""
-    layers = [
-        (path, m)
-        for path, m in module.named_modules()
-        if isinstance(m, nn.Linear | nn.Conv2d) and in_body(module, path)
-    ]
-    if not layers:
-        raise StriateError("this network has no fully connected or convolution layer whose outputs could be classes")
-    return layers[-1]
+def last_layer(net: nn.Module, part: str = "") -> tuple[str, nn.Linear | nn.Conv2d]:
+    """The layer that names classes, with its path: the last one with weights of a network, or of a part of it."""
+    for path, module in reversed(list(chain(net.get_submodule(part), part))):
+        if isinstance(module, nn.Linear | nn.Conv2d) and getattr(module, "groups", 1) == 1:
+            return path, module
+        if not isinstance(module, Auxiliary) and any(True for _ in module.parameters()):
+            raise StriateError(
+                "classes are the outputs of fc, or of conv without groups, but the last weights of this network "
+                f"are in {type(module).__name__} at {path}; end it with globalpool and fc"
+            )
+    raise StriateError("this network has no fully connected or convolution layer whose outputs could be classes")
 
 
-def in_body(module: nn.Module, path: str) -> bool:
-    """Whether a path belongs to the network itself and not to one of its side heads."""
-    parts = path.split(".")
-    return not any(isinstance(module.get_submodule(".".join(parts[:n])), Auxiliary) for n in range(1, len(parts)))
+def chain(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
+    """What runs one after the other, with paths: sequences opened, branches and residual blocks whole."""
+    if not isinstance(module, nn.Sequential):
+        yield path, module
+        return
+    for name, child in module.named_children():
+        yield from chain(child, f"{path}.{name}" if path else name)
 
 
 def resized(layer: nn.Linear | nn.Conv2d, outputs: int) -> nn.Linear | nn.Conv2d:

@@ -1,13 +1,17 @@
 """A network back to its text: the inverse of `build.py`. What is at its default is not written."""
 
-from itertools import groupby, pairwise
+from itertools import groupby
 
 from torch import nn
 
-from striate.errors import NotationError
-from striate.nets.layers import ACTIVATIONS, BORDERS
+from striate.errors import NotationError, StriateError
+from striate.nets.details import Shape
+from striate.nets.grammar import Layer, parse
+from striate.nets.layers import ACTIVATIONS, BORDERS, MAKERS
 from striate.nets.modules import Auxiliary, Branches, ChannelNorm, DropPath, Gate, Residual, Scale, Widen
 from striate.nets.net import Net
+
+LARGE = 9_999  # a side on which any window fits
 
 
 def text(network: str, *, input: str | None = None, classes: int | None = None) -> str:
@@ -40,22 +44,23 @@ def notation(net: Net) -> str:
     """The text of a network, a stage a line; `net(notation(n))` builds the same network."""
     lines = [f"input {'x'.join(map(str, net.input))}"] if net.input else []
     lines += [f"{name}: {write(stage)}" for name, stage in net.named_children()]
-    return "\n".join(lines)
+    return without_flatten("\n".join(lines))
+
+
+def without_flatten(text: str) -> str:
+    """`fc` flattens a map by itself: the first flatten of a text is not written if fc follows, outside of groups."""
+    before, _, after = text.partition("flatten")
+    line = before.rpartition("\n")[2]
+    inside = sum(line.count(mark) for mark in "([") - sum(line.count(mark) for mark in ")]")
+    return before + after.removeprefix(", ") if after.startswith(", fc ") and not inside else text
 
 
 def write(module: nn.Module) -> str:
     """The layers of a sequence, or one group or layer."""
     if isinstance(module, nn.Sequential):
-        return ", ".join(repeated(parts(module)))
-    return layer(module)
-
-
-def parts(sequence: nn.Sequential) -> list[str]:
-    children = list(sequence)
-    texts = [f"({write(child)})" if isinstance(child, nn.Sequential) else layer(child) for child in children]
-    # fc flattens by itself
-    implied = [isinstance(a, nn.Flatten) and isinstance(b, nn.Linear) for a, b in pairwise(children)]
-    return [text for text, drop in zip(texts, [*implied, False], strict=True) if not drop]
+        parts = [f"({write(child)})" if isinstance(child, nn.Sequential) else group(child) for child in module]
+        return ", ".join(repeated(parts))
+    return group(module)
 
 
 def repeated(texts: list[str]) -> list[str]:
@@ -65,7 +70,12 @@ def repeated(texts: list[str]) -> list[str]:
 
 
 def number(name: str, value: float, default: float) -> str:
-    return "" if value == default else f" {name}{value:g}" if len(name) == 1 else f" {name} {value:g}"
+    return "" if value == default else f" {name}{plain(value)}" if len(name) == 1 else f" {name} {plain(value)}"
+
+
+def plain(value: float) -> str:
+    """All digits of a number that matter, and no more: 2, 0.75, 1e-05."""
+    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
 
 
 def both(name: str, value, default) -> str:
@@ -100,8 +110,57 @@ def pool(m: nn.MaxPool2d | nn.AvgPool2d) -> str:
     )
 
 
+def group(m: nn.Module) -> str:
+    """One group or layer."""
+    match m:
+        case Residual(shortcut=nn.Identity()):
+            return f"({write(m.body)})+"
+        case Residual():
+            return f"({write(m.body)} | {write(m.shortcut)})+"
+        case Gate():
+            return f"({write(m.body)})*"
+        case Branches():
+            return f"[{' | '.join('' if isinstance(branch, nn.Identity) else write(branch) for branch in m)}]"
+        case Auxiliary():
+            return f"aux ({write(m.body)})"
+    return layer(m)
+
+
 def layer(m: nn.Module) -> str:
-    """One layer or group."""
+    """One layer, if its words make the same layer again."""
+    text = words(m)
+    try:
+        (written,) = parse(text).stages[""]
+        made, _ = MAKERS[written.word](written, arriving(m), []) if isinstance(written, Layer) else (None, ())
+    except StriateError:
+        made = None
+    if type(made) is not type(m) or settings(made) != settings(m):
+        raise NotationError(f"the layer notation has no words for all settings of {m}")
+    return text
+
+
+def arriving(m: nn.Module) -> Shape:
+    """A size that a layer can take."""
+    match m:
+        case nn.Linear(in_features=features) | nn.BatchNorm1d(num_features=features):
+            return (features,)
+        case nn.Conv2d(in_channels=channels) | nn.BatchNorm2d(num_features=channels) | Widen(before=channels):
+            return (channels, LARGE, LARGE)
+        case ChannelNorm() | Scale():
+            return (len(m.weight), LARGE, LARGE)
+    return (1, LARGE, LARGE)
+
+
+def settings(m: nn.Module | None) -> dict[str, object]:
+    """What a layer was made with; whether it works in place changes no answer."""
+    made = {name: value for name, value in vars(m).items() if name[0] != "_" and name not in ("training", "inplace")}
+    return {
+        name: value[0] if isinstance(value, tuple) and len({*value}) == 1 else value for name, value in made.items()
+    }
+
+
+def words(m: nn.Module) -> str:
+    """One layer."""
     match m:
         case nn.Conv2d():
             return convolution(m)
@@ -122,7 +181,7 @@ def layer(m: nn.Module) -> str:
         case ChannelNorm():
             return "layernorm" + number("eps", m.eps, 1e-6)
         case nn.Dropout() | DropPath():
-            return f"{'dropout' if isinstance(m, nn.Dropout) else 'droppath'} {m.p:g}"
+            return f"{'dropout' if isinstance(m, nn.Dropout) else 'droppath'} {plain(m.p)}"
         case nn.Flatten():
             return "flatten"
         case nn.Softmax():
@@ -130,19 +189,9 @@ def layer(m: nn.Module) -> str:
         case nn.Identity():
             return "identity"
         case Scale():
-            return f"scale {m.initial:g}"
+            return f"scale {plain(m.initial)}"
         case Widen():
             return f"widen {m.after}" + number("s", m.stride, 1)
-        case Residual(shortcut=nn.Identity()):
-            return f"({write(m.body)})+"
-        case Residual():
-            return f"({write(m.body)} | {write(m.shortcut)})+"
-        case Gate():
-            return f"({write(m.body)})*"
-        case Branches():
-            return f"[{' | '.join('' if isinstance(branch, nn.Identity) else write(branch) for branch in m)}]"
-        case Auxiliary():
-            return f"aux ({write(m.body)})"
     for word, kind in ACTIVATIONS.items():
         if type(m) is kind:
             return word

@@ -57,7 +57,7 @@ NETWORKS = [
         "224x224x3",
         2015,
         "a block adds to its input" + ("; 1×1 bottlenecks" if depth >= 50 else ""),
-        options=("stride_first",) if depth >= 50 else (),
+        options={"stride_first": False} if depth >= 50 else {},
     )
     for depth in DEPTHS
 ]

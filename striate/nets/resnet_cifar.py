@@ -39,8 +39,8 @@ def resnet_cifar(depth: int, plain: bool, classes: int, shortcut: str = "A") -> 
 NETWORKS = [
     Entry(f"{kind}{depth}", partial(resnet_cifar, depth, kind == "plain"), "32x32x3", 2015, idea, 10, options)
     for kind, idea, options in (
-        ("resnet", "residual, for small pictures", ("shortcut",)),
-        ("plain", "its twin without shortcuts: deeper trains worse", ()),
+        ("resnet", "residual, for small pictures", {"shortcut": "A"}),
+        ("plain", "its twin without shortcuts: deeper trains worse", {}),
     )
     for depth in DEPTHS
 ]

@@ -1,10 +1,11 @@
 """The networks of the papers, by name. An entry's text is in the layer notation and made from the paper's table."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 
-from striate.errors import NotationError, UnknownName
+from striate.errors import NotationError, StriateError, UnknownName
 from striate.nets.words import KEYWORDS, LAYER
 
 
@@ -27,7 +28,7 @@ class Entry:
     classes
         outputs, unless others are asked for
     options
-        keywords that `text` takes beside `classes`
+        keywords that `text` takes beside `classes`, with their defaults
     """
 
     name: str
@@ -36,7 +37,21 @@ class Entry:
     year: int
     idea: str
     classes: int = 1000
-    options: tuple[str, ...] = field(default=())
+    options: Mapping[str, bool | float | str] = field(default_factory=dict)
+
+    def chosen(self, options: dict[str, object]) -> dict[str, object]:
+        """The options that are asked for, each of its default's kind."""
+        for option, value in options.items():
+            if option not in self.options:
+                takes = f"; it takes {', '.join(self.options)}" if self.options else ""
+                raise StriateError(f"{self.name} has no option '{option}'{takes}")
+            default = self.options[option]
+            kind = {bool: "true or false", float: "a number", str: "a word"}[type(default)]
+            if isinstance(value, int) and isinstance(default, float) and not isinstance(value, bool):
+                value = float(value)
+            if type(value) is not type(default) or (isinstance(value, float) and not isfinite(value)):
+                raise StriateError(f"{option} of {self.name} is {kind}, as in {option}={default}, but is {value}")
+        return options
 
 
 def zoo() -> dict[str, Entry]:
@@ -94,6 +109,6 @@ def number(value: str) -> object:
     if value.lower() in ("true", "false"):
         return value.lower() == "true"
     try:
-        return float(value) if "." in value else int(value)
+        return float(value)
     except ValueError:
         return value
