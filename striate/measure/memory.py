@@ -157,11 +157,9 @@ def measure_memory(network: nn.Module, input: Size, batch: int = 1, precision: s
     tensors = list(network.parameters())
     weights = sum(p.numel() for p in tensors)
     trainable = sum(p.numel() for p in tensors if p.requires_grad)
-    with undisturbed(network):
-        for module in network.modules():
-            module.training = False
+    with undisturbed(network, training=False):
         peak = forward_peak(network, input, batch, width)
-        network.train()
+    with undisturbed(network, training=True):
         # batch norm over a single value is an error in training: measure two pictures, and count half
         saved, passing = training_peak(network, input, max(batch, 2), width)
     share = batch / max(batch, 2)
@@ -208,6 +206,6 @@ def training_peak(network: nn.Module, input: Size, batch: int, width: int) -> tu
 
     with torch.enable_grad(), saved_tensors_hooks(pack, lambda tensor: tensor), watch:
         output = network(picture(network, input, batch))
-    weights |= {double.untyped_storage()._cdata for _, double in watch.stand_ins.values()}
+    weights |= {double.untyped_storage()._cdata for double in watch.stand_ins.values()}
     del output
     return sum(size for key, size in kept.items() if key not in weights), watch.largest

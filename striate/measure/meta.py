@@ -1,7 +1,7 @@
 """Run a module for its sizes alone: nothing is computed, allocated or changed, wherever its weights are."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import chain
 from typing import Any
 
@@ -33,9 +33,8 @@ class MetaMode(TorchDispatchMode):
     def __init__(self, module: nn.Module):
         super().__init__()
         self.own = {id(tensor): tensor for tensor in chain(module.parameters(), module.buffers())}
-        self.stand_ins: dict[
-            int, tuple[Tensor, Tensor]
-        ] = {}  # id -> the tensor (kept, so that its id stays its own), its double
+        self.stand_ins: dict[int, Tensor] = {}  # a tensor's id -> its double on the meta device
+        self.originals: dict[int, Tensor] = {}  # a double's id -> the tensor (kept, so that its id stays its own)
         self.failure: Failure | None = None
 
     @classmethod
@@ -47,7 +46,7 @@ class MetaMode(TorchDispatchMode):
         self, function: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         given, kwargs = args, kwargs or {}
-        if not all(type(arg) is Tensor and arg.is_meta for arg in args):
+        if kwargs or not all(type(arg) is Tensor and arg.is_meta for arg in args):
             tensors = [
                 t for arg in chain(args, kwargs.values()) for t in (arg if type(arg) in (list, tuple) else (arg,))
             ]
@@ -55,8 +54,7 @@ class MetaMode(TorchDispatchMode):
             if not any(t.is_meta for t in tensors) and self._stays_real(function, tensors):
                 return function(*args, **kwargs)
             args = tuple(self._stand_in(arg) for arg in args)
-            if kwargs:
-                kwargs = {name: self._stand_in(value) for name, value in kwargs.items()}
+            kwargs = {name: self._stand_in(value) for name, value in kwargs.items()}
         if kwargs.get("device") is not None and args and isinstance(args[0], Tensor):
             kwargs = {**kwargs, "device": torch.device("meta")}  # x.to("cpu") has no values to bring
         try:
@@ -68,9 +66,7 @@ class MetaMode(TorchDispatchMode):
             self.failure = Failure(function, args, error)
             raise
         self.see(function, given, args, kwargs, result)
-        if result is args[0] if args else False:
-            return given[0]  # written in place: the caller's tensor, not its double
-        return result
+        return self.originals.get(id(result), result)  # written in place: the caller's tensor, not its double
 
     def see(self, function: Any, given: tuple, args: tuple, kwargs: dict[str, Any], result: Any) -> None:
         """Called after each operation: `given` are its arguments as the module gave them, `args` their doubles."""
@@ -90,22 +86,38 @@ class MetaMode(TorchDispatchMode):
                 return value
             if id(value) not in self.stand_ins:
                 double = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device="meta")
-                self.stand_ins[id(value)] = (value, double)
-            return self.stand_ins[id(value)][1]
+                self.stand_ins[id(value)], self.originals[id(double)] = double, value
+            return self.stand_ins[id(value)]
         if type(value) in (list, tuple):
             return type(value)(self._stand_in(item) for item in value)
         return value
 
 
 @contextmanager
-def undisturbed(module: nn.Module) -> Iterator[None]:
-    """Whatever happens inside, the module is in the same mode afterwards, and random numbers go on where they were."""
-    training = [(child, child.training) for child in module.modules()]
+def undisturbed(module: nn.Module, training: bool) -> Iterator[None]:
+    """Run a module in a mode of its own: afterwards it holds what it held before, and random numbers go on as they were.
+
+    Parameters
+    ----------
+    module
+        the module; what it assigns to itself or to its children inside is undone
+    training
+        whether its modules are in training mode inside
+    """
+    held = [values for child in module.modules() for values in (vars(child), child._parameters, child._buffers)]
+    before = [dict(values) for values in held]
     state = torch.get_rng_state()
     try:
-        yield
+        for child in module.modules():
+            child.training = training  # not by train(), which a module may override to do more
+        with ExitStack() as around:
+            around.enter_context(torch.inference_mode(False))  # in it, operations would not arrive in their parts
+            for device in {"cpu", *(p.device.type for p in module.parameters())} - {"meta"}:
+                around.enter_context(torch.autocast(device, enabled=False))
+            yield
     finally:
         torch.set_rng_state(state)
-        for child, was in training:
-            if child.training is not was:
-                child.training = was
+        for values, old in zip(held, before, strict=True):
+            for name in values.keys() - old.keys():
+                del values[name]
+            values.update(old)

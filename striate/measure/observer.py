@@ -37,7 +37,10 @@ QUIET = {
 
 @dataclass
 class Frame:
-    """A module that is running: the shape it was given, the operations of a leaf, the weights since its last row."""
+    """A module that is running: the shape it was given, a leaf's operations, and since its last row what it used.
+
+    That is weights, and multiply-adds of weights alone: a table of relative positions, for example.
+    """
 
     path: str
     module: nn.Module | None
@@ -46,6 +49,7 @@ class Frame:
     calls: list[Call] = field(default_factory=list)
     parameters: int = 0
     shared: int = 0
+    macs: int = 0
 
 
 @cache
@@ -141,6 +145,7 @@ class Observer(MetaMode):
         else:
             self.frames[-1].parameters += frame.parameters
             self.frames[-1].shared += frame.shared
+            self.frames[-1].macs += frame.macs
 
     def _output(self, output: Any, frame: Frame) -> Tensor:
         """The (first) tensor that comes from the picture among what a module returns, or else of its last operation."""
@@ -156,12 +161,13 @@ class Observer(MetaMode):
                 group.append(tensor)
                 self.views[id(tensor)] = group
         traces = self.traces
-        if not any(id(t) in traces for t in (args if all(type(a) is Tensor for a in args) else tensors_in(args))):
-            return
         if makes(function):
             return
         call = Call(function, args, kwargs, result, traces)
         work = macs(call)
+        if not any(id(t) in traces for t in (args if all(type(a) is Tensor for a in args) else tensors_in(args))):
+            self.frames[-1].macs += work
+            return
         self._place(call, weighted=work > 0 and self.frames[-1].parameters + self.frames[-1].shared > 0)
         quiet = is_view(function) or function in QUIET
         if not quiet:
@@ -234,7 +240,7 @@ class Observer(MetaMode):
                 parameters=frame.parameters,
                 shared=frame.shared,
                 recipe=recipe(main, frame.parameters),
-                macs=sum(work),
+                macs=sum(work) + frame.macs,
                 activation=0 if in_place else self.bytes(output),
                 sights=trace.sights,
                 depth=trace.depth,
@@ -242,7 +248,7 @@ class Observer(MetaMode):
                 slides=slides(main.function, main.args),
             )
         )
-        frame.calls, frame.parameters, frame.shared = [], 0, 0
+        frame.calls, frame.parameters, frame.shared, frame.macs = [], 0, 0, 0
 
 
 def tensors_in(values: Any) -> list[Tensor]:

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from striate.errors import StriateError, UnknownName
 from striate.measure.explain import explained
@@ -13,6 +14,7 @@ from striate.measure.meta import undisturbed
 from striate.measure.observer import Observer, Size
 from striate.measure.rows import Row, pair
 from striate.nets.build import net, written_size
+from striate.nets.net import Net
 from striate.ops.size import parse_size, show_size
 from striate.show.numbers import exact, memory, short
 from striate.show.table import Column, Table
@@ -87,17 +89,41 @@ def resolve(network: Any, input: str | Size | None, classes: int | None) -> tupl
     if size is not None and len(size) != 3:
         raise StriateError(f"a picture's size is height×width×channels, as in 224x224x3, but is {show_size(size)}")
     if isinstance(network, str):
-        with torch.device("meta"):
+        with torch.device("meta"), torch.inference_mode(False):
             network = net(network, input=size, classes=classes)
     elif not isinstance(network, nn.Module):
         raise StriateError(f"a network is a name, a text or a torch module, but this is a {type(network).__name__}")
     elif classes is not None:
         raise StriateError("the number of classes is for names and texts; this network is built already")
-    size = size or getattr(network, "input", None) or published_size(network)
-    name = getattr(network, "name", "") or type(network).__name__
+    own = network if isinstance(network, Net) else None  # another's `input` and `name` may be anything
+    size = size or (own and own.input) or published_size(network)
+    name = (own and own.name) or type(network).__name__
     if size is None:
         raise StriateError(f"{name} does not say how large its pictures are: give input, as in input='224x224x3'")
+    refuse(network, name)
     return network, size, name
+
+
+def refuse(network: nn.Module, name: str) -> None:
+    """Tell of modules that cannot be measured."""
+    for path, child in network.named_modules():
+        where = path or name
+        if isinstance(child, torch.jit.ScriptModule):
+            raise StriateError(f"{where} is compiled by torch.jit, which hides its layers; give the module itself")
+        for weight in (*child._parameters.values(), *child._buffers.values()):
+            if is_lazy(weight):
+                raise StriateError(
+                    f"{where} takes its sizes from its first input: run the network once on a picture first"
+                )
+            if weight is not None and weight.is_inference():
+                raise StriateError(
+                    f"{where} was made in inference mode, which nothing can train; make it outside of it"
+                )
+            if isinstance(child, nn.RNNBase) and weight is not None and not weight.is_meta:
+                raise StriateError(
+                    f"{where}: PyTorch runs an {type(child).__name__} on sizes alone only if its weights are on the "
+                    "meta device: give copy.deepcopy(network).to('meta')"
+                )
 
 
 def published_size(network: nn.Module) -> Size | None:
@@ -110,9 +136,7 @@ def published_size(network: nn.Module) -> Size | None:
 def observe(network: nn.Module, size: Size, batch: int = 1, width: int = 4, name: str = "") -> list[Row]:
     """Watch one picture go through a network; a mistake in its shapes is explained."""
     observer = Observer(network, batch, width)
-    with undisturbed(network), explained(observer, network, size, name):
-        for module in network.modules():
-            module.training = False
+    with undisturbed(network, training=False), explained(observer, network, size, name):
         observer.run(network, size)
     return observer.rows
 

@@ -5,6 +5,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules import module as modules
+from torch.nn.utils import spectral_norm as old_spectral_norm
+from torch.nn.utils.parametrizations import spectral_norm
 from torch.utils.flop_counter import FlopCounterMode
 
 from striate.errors import StriateError
@@ -159,6 +161,9 @@ def test_in_place_layers_store_nothing():
     nn.Sequential(nn.Conv2d(4, 6, 3, 2, groups=2), nn.ConvTranspose2d(6, 4, 3)),
     nn.Sequential(nn.Flatten(2), nn.Linear(96, 5), nn.Linear(5, 3, bias=False)),
     Whatever(lambda x: x.flatten(2) @ x.flatten(2).transpose(1, 2)),
+    Whatever(lambda x, fc: x.flatten(2) + fc(torch.eye(4, 3, device=fc.weight.device)), nn.Linear(3, 96)),
+    Whatever(lambda x, fc: fc(x.flatten(1)) + fc.bias @ fc.weight, nn.Linear(384, 384)),
+    Whatever(lambda x, fc: fc(x.flatten(1)) + (fc.weight @ fc.weight).sum(1), nn.Linear(384, 384)),
 ])  # fmt: skip
 def test_macs_are_half_of_torchs_own_count(part):
     with FlopCounterMode(display=False) as counter:
@@ -181,6 +186,87 @@ def test_nothing_is_changed():
     assert torch.equal(torch.get_rng_state(), random)
     assert all(p.grad is None for p in network.parameters())
     assert network(torch.zeros(2, 3, 8, 8)).shape == (2, 2)
+
+
+class Assigns(nn.Module):
+    """A module that keeps what it sees in itself: an attribute, a buffer, a counter, a new name."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.mask, self.runs = nn.Conv2d(3, 3, 1), None, 0
+        self.register_buffer("steps", torch.zeros(()))
+        self.register_buffer("average", torch.zeros(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.mask is None:
+            self.mask = torch.ones_like(x)
+        self.runs, self.steps, self.seen = self.runs + 1, self.steps + 1, x
+        self.average = 0.9 * self.average + 0.1 * x.mean((0, 2, 3))
+        return self.conv(x) * self.mask
+
+
+@pytest.mark.parametrize("network", [Assigns(), old_spectral_norm(nn.Conv2d(3, 4, 3))])
+def test_what_a_module_assigns_to_itself_is_undone(network):
+    before, held = state(network), dict(vars(network))
+    assert measure(nn.Sequential(network), (8, 8, 3)).memory.forward
+    assert vars(network).keys() == held.keys() and all(vars(network)[name] is value for name, value in held.items())
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert network(torch.zeros(1, 3, 8, 8)).device.type == "cpu"
+
+
+@pytest.mark.parametrize("around", [torch.inference_mode, lambda: torch.autocast("cpu"), torch.no_grad])
+def test_modes_around_change_nothing(around):
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.ReLU(), nn.Flatten(), nn.Linear(36, 2))
+    outside, named = measure(network, (8, 8, 3)), measure("lenet5")
+    assert outside.totals.macs == 9 * 27 * 4 + 36 * 2
+    with around():
+        inside, named_inside = measure(network, (8, 8, 3)), measure("lenet5")
+        assert (inside.rows, inside.memory) == (outside.rows, outside.memory)
+        assert (named_inside.rows, named_inside.memory) == (named.rows, named.memory)
+
+
+def made_in_inference_mode():
+    with torch.inference_mode():
+        return nn.Conv2d(3, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: torch.jit.script(nn.Conv2d(3, 4, 3)), "0 is compiled by torch.jit"),
+        (lambda: nn.LazyConv2d(4, 3), "0 takes its sizes from its first input"),
+        (lambda: nn.LazyBatchNorm2d(), "0 takes its sizes from its first input"),
+        (lambda: nn.LSTM(3, 4), "0: PyTorch runs an LSTM on sizes alone only if its weights are on the meta device"),
+        (made_in_inference_mode, "0 was made in inference mode"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:Lazy modules:UserWarning")
+def test_modules_that_cannot_be_measured(make, sentence):
+    with pytest.raises(StriateError, match=sentence):
+        measure(nn.Sequential(make()), (8, 8, 3))
+
+
+def test_recurrent_layers_are_measured_without_values():
+    recurrent = Whatever(lambda x, lstm: lstm(x.mean(1))[0], nn.LSTM(8, 5, batch_first=True)).to("meta")
+    assert measure(recurrent, (12, 8, 4)).totals.macs == 12 * (8 + 5) * 4 * 5
+
+
+def test_input_and_name_may_be_layers():
+    network = nn.Sequential()
+    network.input, network.name = nn.Conv2d(3, 4, 3), nn.ReLU()
+    ledger = measure(network, (8, 8, 3))
+    assert ledger.name == "Sequential" and [row.path for row in ledger] == ["input", "name"]
+    with pytest.raises(StriateError, match="Sequential does not say how large"):
+        measure(network)
+
+
+def test_what_is_written_into_a_buffer_stays_unwritten():
+    network = spectral_norm(nn.Conv2d(3, 4, 3))
+    before = state(network)
+    memory = measure(network, (8, 8, 3)).memory
+    assert memory.forward > memory.parameters and memory.saved
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
 @pytest.mark.parametrize("error", [ValueError("mine"), KeyError("k"), RuntimeError("other")])
