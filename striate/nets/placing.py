@@ -1,7 +1,10 @@
 """Placing tensors: a file's, in order, into a network's, in order. Everything is compared before anything is copied.
 
-Shapes are compared up to axes of 1, and a fully connected layer fits the convolution that it equals.
+Shapes must be equal; where the numbers of axes differ, outer axes of 1 do not count, and a fully connected layer fits
+the convolution that it equals.
 """
+
+import math
 
 import torch
 from torch import Tensor, nn
@@ -89,15 +92,18 @@ def compare(built: Net, stored: Stored, order: list[str], known: str) -> None:
 
 
 def fits(ours: tuple[int, ...], theirs: tuple[int, ...]) -> bool:
-    """Equal up to axes of 1, or a fully connected layer against the convolution that it equals.
+    """Equal, or with other numbers of axes: up to outer axes of 1, or a fully connected layer and its convolution.
 
-    >>> fits((96,), (96, 1, 1)), fits((4096, 25088), (4096, 512, 7, 7)), fits((64, 3, 7, 7), (64, 147, 1, 1))
+    >>> fits((96,), (96, 1, 1)), fits((4096, 25088), (4096, 512, 7, 7)), fits((8, 3, 1, 7), (8, 3, 7, 1))
     (True, True, False)
     """
-    if [side for side in ours if side != 1] == [side for side in theirs if side != 1]:
-        return True
-    equal = torch.Size(ours).numel() == torch.Size(theirs).numel()
-    return equal and ours[:1] == theirs[:1] and {len(ours), len(theirs)} == {2, 4}
+    few, many = sorted((ours, theirs), key=len)
+    if len(few) == len(many):
+        return few == many
+    spare = len(many) - len(few)
+    padded = [(1,) * before + few + (1,) * (spare - before) for before in range(spare + 1)]
+    dense = (len(few), len(many)) == (2, 4) and few == (many[0], math.prod(many[1:]))
+    return many in padded or dense
 
 
 def classes_in(stored: Stored, order: list[str], built: Net) -> int | None:

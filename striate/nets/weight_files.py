@@ -16,6 +16,7 @@ SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 HUB_NAME = r"[\w-][\w.-]*/[\w-][\w.-]*"
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 NESTS = ("state_dict", "model")  # where training scripts keep the weights beside an epoch and an optimiser
+PREFIXES = {"module.": "parallel training", "_orig_mod.": "torch.compile"}  # what puts them before every name
 
 
 @dataclass
@@ -51,9 +52,12 @@ def open_weights(weights: str | Path) -> Stored:
     weights
         a .safetensors, .pth, .pt or .bin file, or a Hugging Face name such as 'timm/resnet18.a1_in1k'
     """
+    if not weights or not isinstance(weights, str | Path):
+        given = repr(weights) if isinstance(weights, str | int | float) else f"a {type(weights).__name__}"
+        raise WeightsError(
+            f"weights are a file or a Hugging Face name such as timm/resnet18.a1_in1k, but {given} is given"
+        )
     text = os.fspath(weights)
-    if not text:
-        raise WeightsError("weights are a file or a Hugging Face name, but the text given is empty")
     path = Path(text)
     is_hub_name = isinstance(weights, str) and re.fullmatch(HUB_NAME, text) and path.suffix not in SUFFIXES
     notes = []
@@ -74,6 +78,17 @@ def open_weights(weights: str | Path) -> Stored:
     except OSError as mistake:
         raise WeightsError(f"{text} cannot be read: {mistake.strerror or mistake}") from None
     stored.notes = [*notes, *stored.notes]
+    return without_prefixes(stored)
+
+
+def without_prefixes(stored: Stored) -> Stored:
+    """Names as the network itself has them, without what was wrapped around it for training."""
+    for _ in PREFIXES:  # a network can be in both wrappings
+        for prefix, wrapping in PREFIXES.items():
+            if all(name.startswith(prefix) for name in stored.tensors):
+                stored.tensors = {name.removeprefix(prefix): value for name, value in stored.tensors.items()}
+                stored.order = stored.order and [name.removeprefix(prefix) for name in stored.order]
+                stored.notes.append(f"'{prefix}' was taken from the names in {stored.source}; {wrapping} puts it there")
     return stored
 
 
@@ -184,9 +199,6 @@ def read_pickle(path: Path, source: str) -> Stored:
                 "a file of weights holds a dictionary of tensors by name, "
                 f"but in {source} '{name}' is a {type(value).__name__}"
             )
-    if all(name.startswith("module.") for name in content):
-        content = {name.removeprefix("module."): value for name, value in content.items()}
-        notes.append(f"'module.' was taken from the names in {source}, as parallel training puts it there")
     return Stored(path, source, dict(content), None, notes)
 
 
@@ -203,27 +215,16 @@ def refusal(message: str, source: str) -> str:
 
 def fetch(name: str) -> Path:
     """The file of a Hugging Face name, from the cache on this machine or from the hub."""
-    from huggingface_hub import constants, hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
+    from huggingface_hub.errors import RemoteEntryNotFoundError, RepositoryNotFoundError
 
-    if not os.isatty(2):
-        disable_progress_bars()
-    by_hand = (
-        f"fetch {constants.ENDPOINT}/{name}/resolve/main/{HUB_FILES[0]} by hand, "
-        f"save it as {name.partition('/')[2]}.safetensors and give that path"
-    )
-    for file in HUB_FILES:
+    cached = [file for file in HUB_FILES if isinstance(try_to_load_from_cache(name, file), str)]
+    for file in cached or HUB_FILES:
         try:
+            if not cached:  # ask once first: a download that reaches nobody tries for half a minute, and loudly
+                get_hf_file_metadata(hf_hub_url(name, file))
             return Path(hf_hub_download(name, file))
-        except LocalEntryNotFoundError:
-            why = (
-                "HF_HUB_OFFLINE is set and the file is not in the cache"
-                if constants.HF_HUB_OFFLINE
-                else f"{constants.ENDPOINT} cannot be reached and the file is not in the cache"
-            )
-            raise WeightsError(f"{name} cannot be fetched: {why}; {by_hand}") from None
-        except EntryNotFoundError:
+        except RemoteEntryNotFoundError:
             continue
         except RepositoryNotFoundError:
             raise WeightsError(
@@ -231,6 +232,10 @@ def fetch(name: str) -> Path:
                 "a name is written owner/model, as in timm/resnet18.a1_in1k"
             ) from None
         except Exception as mistake:  # the client's own errors, the network's, a full disk
-            why = (str(mistake).strip() or type(mistake).__name__).splitlines()[0]
-            raise WeightsError(f"{name} cannot be fetched: {why}; {by_hand}") from None
+            why = (str(mistake).strip() or type(mistake).__name__).splitlines()[0].rstrip(".")
+            raise WeightsError(
+                f"{name} is not in the cache and cannot be fetched from {constants.ENDPOINT} ({why}); "
+                f"fetch {hf_hub_url(name, HUB_FILES[0])} by hand, save it as {name.partition('/')[2]}.safetensors "
+                "and give that path"
+            ) from None
     raise WeightsError(f"{name} has neither {' nor '.join(HUB_FILES)}, so it holds no weights that can be read")

@@ -52,10 +52,12 @@ def net_with_weights(
     network, chosen = asked(layers, options)
     record = find_record(stored)
     if record:
-        check_record(record, network, chosen, stored)
+        check_record(record, network, stored)
         size = size or (network and show_size((*record.preprocess.size, 3)))
     built = assemble(layers, size, None, options)
     layout = find_layout(set(own_tensors(stored.tensors)), network, built)
+    if layout and layout.network == network and chosen:
+        check_options(chosen, built, layout, record, stored)
     order = in_order(stored, built, layout)
     if (found := classes_in(stored, order, built)) and (network or number_of_classes):
         built = assemble(layers, size, found, options)
@@ -74,10 +76,8 @@ def net_with_weights(
 
 def asked(layers: str | Sequence[str | nn.Module], options: dict) -> tuple[str | None, dict]:
     """The name in the zoo and the options, or no name for a text or a list."""
-    if not isinstance(layers, str) or not find(layers):
-        return None, {}
-    name, written = split_options(layers)
-    return name, {**written, **options}
+    entry = find(layers) if isinstance(layers, str) else None
+    return (entry.name, {**split_options(str(layers))[1], **options}) if entry else (None, {})
 
 
 def find_record(stored: Stored) -> Published | None:
@@ -102,18 +102,24 @@ def holds_it(stored: Stored, record: Published) -> bool:
     return any(stored.tensors[end].shape[:1] == (zoo()[record.network].classes,) for end in ends)
 
 
-def check_record(record: Published, network: str | None, options: dict, stored: Stored) -> None:
-    """Refuse weights of another network, and variants that change the answers though every shape fits."""
+def check_record(record: Published, network: str | None, stored: Stored) -> None:
+    """Refuse weights of another network."""
     if network not in (None, record.network):
         raise WeightsError(
             f"{stored.source} holds weights of {record.network} ({record.name}), but {network} is asked for"
         )
-    for option, value in options.items():
-        if option in record.settings and value != record.settings[option]:
-            raise WeightsError(
-                f"the weights {record.name} are for {record.network} with {option}={record.settings[option]}, "
-                f"but {option}={value} is asked for"
-            )
+
+
+def check_options(options: dict, built: Net, layout: Layout, record: Published | None, stored: Stored) -> None:
+    """Refuse a variant that is not the publisher's, where the file is known or no shape would tell them apart."""
+    theirs = twin(built, layout)
+    alike = [t.shape for t in theirs.state_dict().values()] == [t.shape for t in built.state_dict().values()]
+    if (record or alike) and theirs.notation != built.notation:
+        asked_for = ", ".join(f"{option}={value}" for option, value in options.items())
+        raise WeightsError(
+            f"{stored.source} holds {layout.publisher}'s {layout.model}, which another variant would answer "
+            f"differently with, but {built.name} with {asked_for} is asked for; leave that out"
+        )
 
 
 def find_layout(names: set[str], network: str | None, built: Net) -> Layout | None:
@@ -218,7 +224,11 @@ def to_state_dict(net: Net, publisher: str) -> dict[str, Tensor]:
 
 def same_answers(net: Net, layout: Layout) -> bool:
     """Whether a network is the layout's, apart from the values of its weights."""
+    set_epsilon(other := twin(net, layout), layout.settings.get("batch_norm_eps"))
+    return other.notation == net.notation
+
+
+def twin(net: Net, layout: Layout) -> Net:
+    """The layout's network of the zoo, at this one's size and with its number of outputs."""
     size = show_size(net.input) if net.input else None
-    twin = assemble(layout.network, size, last_layer(net)[1].weight.shape[0], layout.options)
-    set_epsilon(twin, layout.settings.get("batch_norm_eps"))
-    return twin.notation == net.notation
+    return assemble(layout.network, size, last_layer(net)[1].weight.shape[0], layout.options)

@@ -117,9 +117,17 @@ def test_no_file_a_directory_and_another_suffix(tmp_path):
     assert "is a directory" in refused(weights=tmp_path)
     assert "there is no file" in refused(weights=tmp_path / "nowhere.pth")
     assert "did you mean timm/resnet18.a1_in1k?" in refused("resnet18", weights="resnet18.a1_in1")
-    assert "empty" in refused("resnet18", weights="")
     assert "https://download.pytorch.org/models/resnet18-f37072fd.pth" in refused(
         "resnet18", weights=tmp_path / "resnet18-f37072fd.pth"
     )
     (tmp_path / "weights.onnx").write_bytes(b"x")
     assert ".safetensors" in refused(weights=tmp_path / "weights.onnx")
+
+
+@pytest.mark.parametrize(
+    ("value", "given"), [("", "''"), (True, "True"), (False, "False"), (3, "3"), ({"a": torch.zeros(3)}, "a dict")]
+)
+def test_weights_are_a_file_or_a_name(value, given):
+    message = refused(weights=value)
+    assert "a file or a Hugging Face name" in message
+    assert f"but {given} is given" in message

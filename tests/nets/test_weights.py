@@ -15,6 +15,9 @@ from striate.nets.published import layouts, published
 from striate.nets.weights import to_state_dict
 
 
+ORIENTATIONS = (("1x7", "7x1"), ("7x1", "1x7"))
+
+
 def same(built, state) -> bool:
     return all(torch.equal(built.state_dict()[name], tensor) for name, tensor in state.items())
 
@@ -81,13 +84,29 @@ def test_an_order_leaves_no_tensor_out(tmp_path):
 
 
 @pytest.mark.parametrize("nest", ["state_dict", "model"])
-def test_nests_and_prefixes_are_taken_off_and_told(tmp_path, nest):
-    state = small_state()
-    torch.save({"epoch": 3, nest: {f"module.{name}": t for name, t in state.items()}}, tmp_path / "run.pth")
+def test_a_nest_is_told(tmp_path, nest):
+    torch.save({"epoch": 3, nest: small_state()}, tmp_path / "run.pth")
     built = small(weights=tmp_path / "run.pth")
-    assert same(built, state)
+    assert same(built, small_state())
     assert any(f"under '{nest}'" in note for note in built.notes)
-    assert any("'module.'" in note for note in built.notes)
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "pth"])
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+def test_prefixes_are_taken_off_and_told(tmp_path, prefix, suffix):
+    state, file = {f"{prefix}{name}": t for name, t in small_state().items()}, tmp_path / f"run.{suffix}"
+    save_file(state, file) if suffix == "safetensors" else torch.save(dict(reversed(state.items())), file)
+    built = small(weights=file)
+    assert same(built, small_state())
+    told = [note.partition(" ")[0] for note in built.notes if "taken from the names" in note]
+    assert sorted(told) == sorted(f"'{part}.'" for part in prefix.strip(".").split("."))
+
+
+def test_prefixes_are_taken_off_a_written_order_too(tmp_path):
+    theirs = {f"module.{name}": t for name, t in renamed(small_state()).items()}
+    save_file(theirs, tmp_path / "theirs.safetensors", {"order": ",".join(theirs)})
+    own = {name: tensor for name, tensor in small_state().items() if "num_batches" not in name}
+    assert same(small(weights=tmp_path / "theirs.safetensors"), own)
 
 
 def test_half_precision_becomes_single_and_is_told(tmp_path):
@@ -227,9 +246,28 @@ def test_a_known_file_of_another_network_is_told_by_name(tmp_path):
     assert "weights of resnet18" in refused("resnet34", weights=file)
 
 
-def test_a_variant_that_shapes_do_not_show_is_refused(tmp_path):
+@pytest.mark.parametrize("name", ["resnet50-0676ba61.pth", "some50.pth", "some50.safetensors"])
+def test_a_variant_that_shapes_do_not_show_is_refused(tmp_path, name):
+    publish("resnet50", "torchvision", file := tmp_path / name)
+    assert "resnet50 with stride_first=True" in refused("resnet50", weights=file, stride_first=True)
+    assert "resnet50 with stride_first=True" in refused("ResNet-50(stride_first)", weights=file)
+    assert net("ResNet-50", weights=file, stride_first=False).name == "resnet50"
+
+
+def test_a_variant_that_shapes_show_takes_its_own_file_only(tmp_path):
     publish("mobilenet_v2", "torchvision", file := tmp_path / "mobilenet_v2-b0353104.pth")
-    assert "width=0.5" in refused("mobilenet_v2", weights=file, width=0.5)
+    assert "mobilenet_v2 with width=0.5" in refused("mobilenet_v2", weights=file, width=0.5)
+    (layout,) = (la for la in layouts() if (la.publisher, la.network) == ("timm", "mobilenet_v2"))
+    half = [t for name, t in net("mobilenet_v2", width=0.5).state_dict().items() if "num_batches" not in name]
+    save_file(dict(zip(layout.tensors, half, strict=True)), file := tmp_path / "half.safetensors")
+    assert torch.equal(net("mobilenet_v2", width=0.5, weights=file).stem[0].weight, half[0])
+
+
+def test_a_kernel_on_its_side_does_not_fit(tmp_path):
+    wide, tall = (f"conv {one}x8, relu, conv {two}x8, globalpool, flatten, fc 2" for one, two in ORIENTATIONS)
+    torch.save(net(wide, input="12x12x8").state_dict(), file := tmp_path / "wide.pth")
+    message = refused(tall, weights=file, input="12x12x8")
+    assert "(8, 8, 1, 7)" in message and "(8, 8, 7, 1)" in message
 
 
 def test_too_many_and_too_few_tensors_are_named(tmp_path):
