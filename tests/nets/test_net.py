@@ -67,6 +67,47 @@ def test_new_heads_of_every_form():
             assert not any(p.shape[0] == 1000 for p in other.parameters())
 
 
+def test_only_the_layer_that_names_classes_is_resized():
+    side = net("googlenet(auxiliary)", input="224x224x3").with_head(5)
+    early, late = (head.body[-1].weight for head in side.side_heads)
+    assert not torch.equal(early, late)
+    same = net("googlenet(auxiliary)", input="224x224x3", classes=5)
+    assert torch.equal(early, same.side_heads[0].body[-1].weight)
+    for text in (
+        "[conv 1x1x4 | conv 1x1x6], globalpool, flatten",
+        "(conv 3x3x8 p1 | conv 1x1x8)+, globalpool, flatten",
+        "conv 3x3x10, bn, relu, globalpool, flatten",
+        "conv 3x3x9 g3, globalpool, flatten",
+    ):
+        with pytest.raises(StriateError, match=r"classes are the outputs of fc, .* end it with globalpool and fc"):
+            net(text, input="32x32x3", classes=5)
+
+
+def test_a_part_leaves_the_whole_as_it_is(small):
+    small.freeze("stem").train()
+    part = small[:-1]
+    assert [stage.training for stage in small] == [False, True, True]
+    assert part.training
+    assert part.frozen == "stem"
+    assert not part.train()["stem"].training
+
+
+def test_side_heads_keep_nothing_between_passes():
+    text = "stem: conv 3x3x4, relu, aux (globalpool, fc 3); head: globalpool, fc 3"
+    built = net(text, input="9x9x3").train()
+    built["stem"](torch.zeros(2, 3, 9, 9))  # a stage alone: nobody collects
+    assert isinstance(copy.deepcopy(built)(torch.zeros(2, 3, 9, 9)), tuple)
+    with pytest.raises(RuntimeError):
+        built(torch.zeros(2, 5, 9, 9))
+    assert built.side_heads[0].collected is None
+    assert isinstance(built.freeze("stem")(torch.zeros(7, 3, 9, 9)), torch.Tensor)
+
+
+def test_a_dropped_path_may_be_a_vector():
+    built = net("fc 8, relu, (fc 8, droppath 0.5)+, fc 3", input="2x2x1")
+    assert built.train()(torch.zeros(5, 1, 2, 2)).shape == (5, 3)
+
+
 def test_a_part_of_a_network_is_a_network(small):
     small.eval()
     backbone = small[:-1]

@@ -145,6 +145,54 @@ def test_a_list_of_layers_mixes_texts_and_modules():
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "conv 3x3x4, bn eps 1.23456789e-5, lrn 5 k 1e6, dropout 0.123456789, scale 1234567.5, fc 2",
+        "globalpool, flatten, flatten, fc 3",
+        "fc 8, flatten, fc 4",
+        "(flatten, fc 9)x2, fc 4",
+        "relu, aux (flatten, fc 3), fc 4",
+    ],
+)
+def test_no_digit_and_no_layer_is_lost_on_the_way_back(text):
+    built = net(text, input="8x8x3")
+    again = net(built.notation)
+    assert str(again) == str(built)
+    assert again.notation == built.notation
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        nn.LeakyReLU(0.3),
+        nn.GELU("tanh"),
+        nn.AvgPool2d(2, count_include_pad=False),
+        nn.Softmax(2),
+        nn.Flatten(2),
+        nn.BatchNorm2d(3, affine=False),
+        nn.Conv2d(3, 4, 3, padding="same"),
+        nn.AdaptiveAvgPool2d((7, None)),
+        nn.Dropout(1),
+        nn.PReLU(),
+        type("Odd", (nn.ReLU,), {"forward": lambda self, x: x})(),
+    ],
+    ids=str,
+)
+def test_a_layer_that_words_cannot_make_again_is_not_written(module):
+    with pytest.raises(NotationError, match="the layer notation has no word"):
+        _ = net([module], input="8x8x3").notation
+
+
+def test_ready_modules_run_in_evaluation_and_count_as_layers():
+    built = net(["conv 5x5x6, globalpool", nn.BatchNorm2d(6), nn.ReLU(), "conv 1x1x4"], input="8x8x3")
+    assert built.notes == [
+        "the network ends in a map of 1×1×4; end it with fc, or with globalpool and flatten, to classify"
+    ]
+    assert built[0][0].training
+    assert isinstance(net([nn.ReLU(inplace=True), "fc 2"], input="8x8x3").notation, str)
+
+
+@pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ("", "at least one layer"),
@@ -186,6 +234,14 @@ def test_a_list_of_layers_mixes_texts_and_modules():
         ("(" * 2000 + "relu" + ")" * 2000, "groups can stand 50 deep"),
         ("[" * 2000, "groups can stand 50 deep"),
         ("((((relu)x1000)x1000)x1000)", "can have 10,000 layers"),
+        ("conv 3x3x1e400", "number of filters must be a whole number .* but is inf"),
+        ("(relu)x" + "9" * 5000, "1 to 1000 times"),
+        ("dropout 0.5 p0.3", "dropout takes one number, but 'dropout 0.5 p0.3' has 2"),
+        ("fc 10 n20", "fc takes one number"),
+        ("conv 5x5x6 n8", "one number too many"),
+        ("depthwise 3x3x32", "one filter for each channel, .* conv 3x3x6 g3 has two"),
+        ("aux (relu | relu)+, fc 2", "a side head is written"),
+        ("aux (fc 10)x3, fc 2", "a side head is written"),
         ("()x9", "a group needs at least one layer"),
         ("fc 2.5", "outputs of fc must be a whole number"),
         ("dropout 3", "at least 0 and below 1, but 3"),

@@ -226,6 +226,12 @@ def test_the_paper_put_the_stride_of_a_bottleneck_first():
         ("resnet18", {"classes": ["cat", "dog", "cat"]}, "'cat' stands there twice"),
         ([], {"input": "32x32x3"}, "a network is a name, a text in the layer notation or a list of layers, but is"),
         (None, {}, "a network is a name, .* but is None"),
+        ([3], {"input": "32x32x3"}, "a list of layers holds texts and modules, but one is 3"),
+        ("resnet18", {"classes": 2.5}, "a number or a list of names"),
+        ("resnet18", {"classes": True}, "a number or a list of names"),
+        ("googlenet(naive=no)", {}, "naive of googlenet is true or false, as in naive=False, but is no"),
+        ("mobilenet_v2(width=nan)", {}, "width of mobilenet_v2 is a number"),
+        ("mobilenet_v2", {"width": "wide"}, "width of mobilenet_v2 is a number, as in width=1.0, but is wide"),
         ("resnet", {}, "did you mean resnet18"),
     ],
 )
