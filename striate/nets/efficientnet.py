@@ -31,9 +31,10 @@ SCALE = [  # width, depth, resolution, dropout, for φ = 0 … 7
 ]
 
 
-def efficientnet(phi: int, classes: int) -> str:
-    """MobileNet v2's block with a squeeze-and-excite gate, scaled."""
-    width, depth, _, dropout = SCALE[phi]
+def efficientnet(phi: int, classes: int, width: float | None = None, depth: float | None = None) -> str:
+    """MobileNet v2's block with a squeeze-and-excite gate, scaled; by φ where `width` and `depth` are not given."""
+    phi_width, phi_depth, _, dropout = SCALE[phi]
+    width, depth = phi_width if width is None else width, phi_depth if depth is None else depth
     bn = "bn eps 1e-3 momentum 0.01" if phi >= 5 else "bn"
     rows = [(e, f, scaled(filters, width), math.ceil(blocks * depth), stride) for e, f, filters, blocks, stride in B0]
     total, done = sum(row[3] for row in rows), 0
@@ -71,6 +72,7 @@ NETWORKS = [
         f"{size}x{size}x3",
         2019,
         "depth, width and resolution scaled together",
+        options={"width": width, "depth": depth},
     )
-    for phi, (_, _, size, _) in enumerate(SCALE)
+    for phi, (width, depth, size, _) in enumerate(SCALE)
 ]

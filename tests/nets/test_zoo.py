@@ -198,6 +198,9 @@ def test_multipliers():
     sizes = [parameters(on_meta("mobilenet_v1", width=width)) / 1e6 for width in (1.0, 0.75, 0.5, 0.25)]
     assert [round(size, 1) for size in sizes] == [4.2, 2.6, 1.3, 0.5]
     assert parameters(on_meta("mobilenet_v2(width=1.4)")) == 6_108_776
+    # compound scaling by hand: B3 is B0 wider and deeper, at its own resolution
+    by_hand = on_meta("efficientnet_b0(width=1.2, depth=1.4)", input="300x300x3")
+    assert parameters(by_hand) == parameters(on_meta("efficientnet_b3"))
     with pytest.raises(StriateError, match="above 0, but is -1"):
         on_meta("mobilenet_v2", width=-1)
 
