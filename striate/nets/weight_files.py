@@ -52,7 +52,7 @@ def open_weights(weights: str | Path) -> Stored:
     weights
         a .safetensors, .pth, .pt or .bin file, or a Hugging Face name such as 'timm/resnet18.a1_in1k'
     """
-    if not weights or not isinstance(weights, str | Path):
+    if not weights or not isinstance(weights, str | os.PathLike):
         given = repr(weights) if isinstance(weights, str | int | float) else f"a {type(weights).__name__}"
         raise WeightsError(
             f"weights are a file or a Hugging Face name such as timm/resnet18.a1_in1k, but {given} is given"

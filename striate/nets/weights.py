@@ -117,8 +117,8 @@ def check_options(options: dict, built: Net, layout: Layout, record: Published |
     if (record or alike) and theirs.notation != built.notation:
         asked_for = ", ".join(f"{option}={value}" for option, value in options.items())
         raise WeightsError(
-            f"{stored.source} holds {layout.publisher}'s {layout.model}, which another variant would answer "
-            f"differently with, but {built.name} with {asked_for} is asked for; leave that out"
+            f"{stored.source} holds weights of {layout.publisher}'s {layout.model}, "
+            f"but {built.name} with {asked_for} is another network; leave the option out"
         )
 
 
