@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -83,12 +84,12 @@ def open_weights(weights: str | Path) -> Stored:
 
 def without_prefixes(stored: Stored) -> Stored:
     """Names as the network itself has them, without what was wrapped around it for training."""
-    for _ in PREFIXES:  # a network can be in both wrappings
-        for prefix, wrapping in PREFIXES.items():
-            if all(name.startswith(prefix) for name in stored.tensors):
-                stored.tensors = {name.removeprefix(prefix): value for name, value in stored.tensors.items()}
-                stored.order = stored.order and [name.removeprefix(prefix) for name in stored.order]
-                stored.notes.append(f"'{prefix}' was taken from the names in {stored.source}; {wrapping} puts it there")
+    while prefix := next((p for p in PREFIXES if all(name.startswith(p) for name in stored.tensors)), None):
+        stored.tensors = {name.removeprefix(prefix): value for name, value in stored.tensors.items()}
+        stored.order = stored.order and [name.removeprefix(prefix) for name in stored.order]
+        stored.notes.append(
+            f"'{prefix}' was taken from the names in {stored.source}, as {PREFIXES[prefix]} puts it there"
+        )
     return stored
 
 
@@ -218,24 +219,23 @@ def fetch(name: str) -> Path:
     from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
     from huggingface_hub.errors import RemoteEntryNotFoundError, RepositoryNotFoundError
 
-    cached = [file for file in HUB_FILES if isinstance(try_to_load_from_cache(name, file), str)]
-    for file in cached or HUB_FILES:
-        try:
-            if not cached:  # ask once first: a download that reaches nobody tries for half a minute, and loudly
-                get_hf_file_metadata(hf_hub_url(name, file))
-            return Path(hf_hub_download(name, file))
-        except RemoteEntryNotFoundError:
-            continue
-        except RepositoryNotFoundError:
-            raise WeightsError(
-                f"Hugging Face has no repository {name}, or it is private; "
-                "a name is written owner/model, as in timm/resnet18.a1_in1k"
-            ) from None
-        except Exception as mistake:  # the client's own errors, the network's, a full disk
-            why = (str(mistake).strip() or type(mistake).__name__).splitlines()[0].rstrip(".")
-            raise WeightsError(
-                f"{name} is not in the cache and cannot be fetched from {constants.ENDPOINT} ({why}); "
-                f"fetch {hf_hub_url(name, HUB_FILES[0])} by hand, save it as {name.partition('/')[2]}.safetensors "
-                "and give that path"
-            ) from None
+    try:
+        cached = [file for file in HUB_FILES if isinstance(try_to_load_from_cache(name, file), str)]
+        for file in cached or HUB_FILES:
+            with suppress(RemoteEntryNotFoundError):
+                if not cached:  # ask once first: a download that reaches nobody tries for half a minute, and loudly
+                    get_hf_file_metadata(hf_hub_url(name, file))
+                return Path(hf_hub_download(name, file))
+    except RepositoryNotFoundError:
+        raise WeightsError(
+            f"Hugging Face has no repository {name}, or it is private; "
+            "a name is written owner/model, as in timm/resnet18.a1_in1k"
+        ) from None
+    except Exception as mistake:  # the client's own errors, the network's, a full disk
+        why = (str(mistake).strip() or type(mistake).__name__).splitlines()[0].rstrip(".")
+        raise WeightsError(
+            f"{name} is not in the cache and cannot be fetched from {constants.ENDPOINT} ({why}); "
+            f"fetch {constants.ENDPOINT}/{name}/resolve/main/{HUB_FILES[0]} by hand, "
+            f"save it as {name.partition('/')[2]}.safetensors and give that path"
+        ) from None
     raise WeightsError(f"{name} has neither {' nor '.join(HUB_FILES)}, so it holds no weights that can be read")

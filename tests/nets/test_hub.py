@@ -117,14 +117,16 @@ def test_fetch_then_offline_then_without_a_server(hub):
         ("mobilenet_v2", "timm/mobilenetv2_100.ra_in1k"),
         (TINY, "me/nothing"),
         (TINY, "me/nobody"),
+        (TINY, "me/no--name"),
     ]
-    tiny, old, mobile, nothing, nobody = ask(questions)
+    tiny, old, mobile, nothing, nobody, no_name = ask(questions)
     assert tiny[:2] == old[:2] == [True, pytest.approx(expected["own"])]
     assert mobile[:2] == [True, pytest.approx(expected["mobile"])]
     assert mobile[3] == "bicubic"
     assert any("pytorch_model.bin" in note for note in old[2])
     assert not nothing[0] and "neither model.safetensors nor pytorch_model.bin" in nothing[1]
     assert not nobody[0] and "no repository me/nobody" in nobody[1]
+    assert not no_name[0] and "me/no--name" in no_name[1]
 
     Hub.asked.clear()
     tiny, old, mobile, other = ask([*questions[:3], (TINY, "me/other")], HF_HUB_OFFLINE="1")
