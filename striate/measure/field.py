@@ -119,6 +119,15 @@ class Trace(NamedTuple):
         """The trace of what follows from here, but cannot be placed."""
         return Trace(dims, None, self.depth, self.lost or why)
 
+    @property
+    def mixed(self) -> bool:
+        """Whether a dimension steps through the picture otherwise than by a stride, as where each position is repeated.
+
+        In a single row of values, flattened for a fully connected layer, nobody looks for that.
+        """
+        dims = self.dims or ()
+        return len(dims) > 2 and any(axes(dim) and len(axes(dim)) < len(dim) for dim in dims)
+
     def _dims(self) -> tuple[Dim, ...]:
         if self.dims is None:
             raise Unplaced("its dimensions are not known")
@@ -150,7 +159,7 @@ class Trace(NamedTuple):
     def gate(self, *dims: int) -> "Trace":
         """After each value met all others along these dimensions (softmax, group norm): its field and their span."""
         trace = self
-        for dim in dims:
+        for dim in dims if self._dims() else ():  # a single number takes 0 for a dimension, and has none
             for n, axis in self._dims()[dim]:
                 if axis is not None and trace.sights:
                     field, span = trace.sights[axis]
@@ -161,6 +170,7 @@ class Trace(NamedTuple):
 
     def gather(self, *dims: int, keep: bool = True) -> "Trace":
         """After a sum, mean or product over whole dimensions: what all of their positions see together."""
+        dims = dims if self._dims() else ()
         on = {axis for dim in dims for axis in axes(self._dims()[dim])}
         trace = self.gate(*dims)
         if trace.sights:

@@ -171,7 +171,10 @@ def reduce(x, dims=None, keepdim=False, *, dtype=None):
     """A sum, mean or maximum over some dimensions."""
     if dtype is not None or not x.is_floating_point():
         return None
-    gone = {dim % x.dim() for dim in dims} if dims else set(range(x.dim()))
+    dims = dims or range(x.dim())
+    gone = {dim % x.dim() for dim in dims if -x.dim() <= dim < x.dim()}
+    if len(gone) < len(dims):  # out of range, or twice the same
+        return None
     return x.new_empty([1 if i in gone else n for i, n in enumerate(x.shape) if keepdim or i not in gone])
 
 
@@ -194,7 +197,9 @@ def cat(tensors, dim=0):
     """Tensors laid one after the other."""
     first = tensors[0]
     n_dims = first.dim()
-    if not n_dims or not all(t.is_contiguous() and t.dtype == first.dtype and t.dim() == n_dims for t in tensors):
+    if not -n_dims <= dim < n_dims or not all(
+        t.is_contiguous() and t.dtype == first.dtype and t.dim() == n_dims for t in tensors
+    ):
         return None
     size = list(first.shape)
     for t in tensors[1:]:

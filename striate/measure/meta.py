@@ -95,7 +95,7 @@ class MetaMode(TorchDispatchMode):
 
 @contextmanager
 def undisturbed(module: nn.Module, training: bool) -> Iterator[None]:
-    """Run a module in a mode of its own: afterwards it holds what it held before, and random numbers go on as they were.
+    """Run a module in a mode: afterwards it holds what it held before, and random numbers go on where they were.
 
     Parameters
     ----------
@@ -104,7 +104,9 @@ def undisturbed(module: nn.Module, training: bool) -> Iterator[None]:
     training
         whether its modules are in training mode inside
     """
-    held = [values for child in module.modules() for values in (vars(child), child._parameters, child._buffers)]
+    held: list[dict[str, Any]] = []
+    for child in module.modules():
+        held += vars(child), child._parameters, child._buffers
     before = [dict(values) for values in held]
     state = torch.get_rng_state()
     try:

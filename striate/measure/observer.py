@@ -224,6 +224,8 @@ class Observer(MetaMode):
         """Make a row of a frame's calls."""
         self.makers[id(output)] = frame.path
         trace, calls = self.traces[id(output)], frame.calls
+        if trace.sights and trace.mixed:  # of this row alone: after a global pool all is known again
+            trace = trace.unplace("a dimension that does not step through the picture alone", trace.dims)
         work = [macs(call) for call in calls]
         main = calls[work.index(max(work))]
         name = kind(main)

@@ -1,5 +1,6 @@
 """The command `shapes`: what a network, or several, cost and see."""
 
+from itertools import chain
 from typing import Any, Literal
 
 import torch
@@ -95,9 +96,10 @@ def resolve(network: Any, input: str | Size | None, classes: int | None) -> tupl
         raise StriateError(f"a network is a name, a text or a torch module, but this is a {type(network).__name__}")
     elif classes is not None:
         raise StriateError("the number of classes is for names and texts; this network is built already")
-    own = network if isinstance(network, Net) else None  # another's `input` and `name` may be anything
-    size = size or (own and own.input) or published_size(network)
-    name = (own and own.name) or type(network).__name__
+    name = ""
+    if isinstance(network, Net):  # the `input` and `name` of another module may be layers
+        size, name = size or network.input, network.name
+    size, name = size or published_size(network), name or type(network).__name__
     if size is None:
         raise StriateError(f"{name} does not say how large its pictures are: give input, as in input='224x224x3'")
     refuse(network, name)
@@ -110,16 +112,16 @@ def refuse(network: nn.Module, name: str) -> None:
         where = path or name
         if isinstance(child, torch.jit.ScriptModule):
             raise StriateError(f"{where} is compiled by torch.jit, which hides its layers; give the module itself")
-        for weight in (*child._parameters.values(), *child._buffers.values()):
+        for weight in chain(child.parameters(recurse=False), child.buffers(recurse=False)):
             if is_lazy(weight):
                 raise StriateError(
                     f"{where} takes its sizes from its first input: run the network once on a picture first"
                 )
-            if weight is not None and weight.is_inference():
+            if weight.is_inference():
                 raise StriateError(
                     f"{where} was made in inference mode, which nothing can train; make it outside of it"
                 )
-            if isinstance(child, nn.RNNBase) and weight is not None and not weight.is_meta:
+            if isinstance(child, nn.RNNBase) and not weight.is_meta:
                 raise StriateError(
                     f"{where}: PyTorch runs an {type(child).__name__} on sizes alone only if its weights are on the "
                     "meta device: give copy.deepcopy(network).to('meta')"

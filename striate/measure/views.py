@@ -32,7 +32,7 @@ def squeeze(call: Call) -> Trace:
     """Dimensions of length 1 fewer."""
     x = call.args[0]
     dims = call.args[1] if len(call.args) > 1 else range(x.dim())
-    single = [i for i in ([dims] if isinstance(dims, int) else dims) if x.shape[i] == 1]
+    single = [i for i in ([dims] if isinstance(dims, int) else dims) if x.dim() and x.shape[i] == 1]
     return call.first.gather(*single, keep=False)
 
 

@@ -21,6 +21,17 @@ class Pair(nn.Module):
         return self.function(self.left(x), self.right(x))
 
 
+class Whatever(nn.Module):
+    """A module whose forward pass is a function."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function, self.nothing = function, nn.Identity()
+
+    def forward(self, x):
+        return self.function(x)
+
+
 @pytest.mark.parametrize(
     ("network", "parts"),
     [
@@ -67,6 +78,29 @@ def test_shape_errors(network, parts):
         assert part in message
     assert "shapes up to there" in message and "32×32×3" in message
     assert caught.value.__cause__ is not None
+
+
+@pytest.mark.parametrize(
+    ("layer", "parts"),
+    [
+        (nn.GroupNorm(2, 8), ["1: GroupNorm gets 30×28×4", "weight of shape [8]"]),
+        (nn.PReLU(8), ["1: PReLU gets 30×28×4", "parameter numbers = 8"]),
+        (nn.LayerNorm(5), ["1: LayerNorm gets 30×28×4", "normalized_shape"]),
+        (nn.ReflectionPad2d(40), ["1: ReflectionPad2d gets 30×28×4", "less than the corresponding"]),
+        (nn.PixelShuffle(3), ["1: PixelShuffle gets 30×28×4", "upscale_factor = 3"]),
+        (nn.InstanceNorm2d(8, affine=True), ["1: InstanceNorm2d gets 30×28×4", "num_features (8), but got: 4"]),
+        (nn.Unflatten(1, (3, 3)), ["1: Unflatten gets 30×28×4", "multiply up to the size of dim 1"]),
+        (Whatever(lambda x: x.mean(dim=7)), ["mean gets 30×28×4", "but got 7"]),
+        (Whatever(lambda x: torch.cat([x, x], 7)), ["cat gets 30×28×4", "but got 7"]),
+        (Whatever(lambda x: x.sum((1, 1))), ["sum gets 30×28×4", "duplicate value"]),
+    ],
+)
+def test_what_no_rule_explains_is_said_in_torchs_words(layer, parts):
+    with pytest.raises(ShapeError) as caught:
+        measure(nn.Sequential(nn.Conv2d(3, 4, 3), layer), (32, 30, 3))
+    message = str(caught.value)
+    for part in [*parts, "PyTorch says: ", "shapes up to there", "conv 3×3"]:
+        assert part in message
 
 
 def test_an_input_that_fits_does_fit():

@@ -90,9 +90,10 @@ def test_pointwise(name):
 
 @given(shapes, st.data(), st.booleans())
 def test_reductions(shape, data, keep):
-    dims = data.draw(st.lists(st.integers(0, len(shape) - 1), unique=True, min_size=1))
+    dims = data.draw(st.lists(st.integers(-len(shape) - 1, len(shape)), max_size=3))
     for function in (aten.mean.dim, aten.sum.dim_IntList, aten.amax.default):
         agree(function, empty(*shape), dims, keep)
+        agree(function, empty(), [dim % 3 - 1 for dim in dims], keep)
         agree(function, empty(*shape).permute(*reversed(range(len(shape)))), dims, keep)
 
 
@@ -103,9 +104,9 @@ def test_products(m, k, n, other):
         agree(aten.addmm.default, bias, empty(m, k), empty(k, n))
 
 
-@given(st.lists(shapes, min_size=1, max_size=3), st.integers(0, 3))
+@given(st.lists(shapes, min_size=1, max_size=3), st.integers(-5, 4))
 def test_cat(many, dim):
-    agree(aten.cat.default, [empty(*shape) for shape in many], min(dim, len(many[0]) - 1))
+    agree(aten.cat.default, [empty(*shape) for shape in many], dim)
 
 
 @pytest.mark.parametrize("training", [False, True])

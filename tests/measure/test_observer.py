@@ -108,6 +108,9 @@ def test_global_pools_gates_and_fully_connected():
         (lambda x: x.roll(1, 2) + 0, None),
         (lambda x: x[:, :, :8] + x[:, :, :8].transpose(2, 3), None),
         (lambda x: F.unfold(x, 3).relu(), None),
+        (lambda x: x[:, :, ::2].repeat_interleave(2, 3) * 2, None),
+        (lambda x: x.repeat(1, 1, 1, 2) * 2, None),
+        (lambda x: x.repeat_interleave(2, 3).mean(3, keepdim=True).expand(x.shape) + x, ((1, 1, 0), (1, 1, 0))),
         (lambda x: torch.cat([x, x[:, :, :1]], 2), None),
         (lambda x: x + F.avg_pool2d(x, 2)[:, :, :1, :1].expand(-1, -1, 12, 8), ((1, 1, 0), (1, 1, 0))),
     ],
@@ -116,6 +119,12 @@ def test_operations(function, sizes):
     row = last(function)
     assert field(row) == sizes
     assert bool(row.lost) == (sizes is None)
+
+
+def test_a_single_number_has_dimensions_too():
+    for function in (lambda x: x.mean().mean(0), lambda x: x.sum().softmax(0), lambda x: x.mean().squeeze(0) + 1):
+        row = last(function)
+        assert row.output == () and [tuple(sight.span) for sight in row.sights] == [(0, 11), (0, 7)]
 
 
 def test_what_is_written_in_parts_is_not_guessed():
