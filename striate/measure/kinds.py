@@ -19,6 +19,7 @@ NAMES = {
     aten.native_layer_norm.default: "layer norm",
     aten.native_group_norm.default: "group norm",
     aten.constant_pad_nd.default: "pad",
+    aten._prelu_kernel.default: "prelu",
     aten.pow.Tensor_Scalar: "power",
     aten.sum.dim_IntList: "sum",
     aten._log_softmax.default: "log softmax",

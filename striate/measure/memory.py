@@ -9,7 +9,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from striate.errors import StriateError, UnknownName
-from striate.measure.meta import MetaMode, undisturbed
+from striate.measure.meta import MetaMode, aten, undisturbed
 from striate.measure.observer import Size, tensors_in, writes
 from striate.show.numbers import memory as show
 
@@ -44,6 +44,8 @@ class Memory:
         the gradients of activations that are alive together, at the largest layer (an estimate)
     trainable
         weights that are not frozen
+    attention
+        whether attention is among it, counted as its single products: PyTorch's fused kernels hold less
     """
 
     batch: int
@@ -56,6 +58,7 @@ class Memory:
     saved: int
     passing: int
     trainable: int
+    attention: bool
 
     @property
     def forward(self) -> int:
@@ -82,10 +85,15 @@ class Memory:
         sgd, adam = (f"{show(self.training(name))} with {name}" for name in OPTIMISERS)
         saved = f"{show(self.saved)} of it kept for the backward pass"
         mixed = "" if self.precision == "float32" else "; weights, gradients and optimiser stay in float32"
-        return [
+        sentences = [
             f"memory to run {batch} in {self.precision}: {show(self.forward)} ({forward})",
             f"memory to train: about {sgd}, {adam} ({saved}{mixed})",
         ]
+        if self.attention:
+            sentences.append(
+                "attention is counted in its parts, as an upper estimate: PyTorch's fused kernels hold less"
+            )
+        return sentences
 
 
 class Watch(MetaMode):
@@ -105,6 +113,7 @@ class Watch(MetaMode):
         self.live: dict[int, tuple[StorageWeakRef, int]] = {}
         self.peak = 0
         self.largest = 0
+        self.attends = False
 
     def size(self, tensor: Tensor) -> int:
         """Bytes of the memory behind a tensor."""
@@ -121,6 +130,7 @@ class Watch(MetaMode):
     def see(self, function: Any, given: tuple, args: tuple, kwargs: dict[str, Any], result: Any) -> None:
         if function.is_view or writes(function):
             return
+        self.attends |= function is aten._safe_softmax.default  # only attention in its parts has it
         results = [t for t in tensors_in((result,)) if t.is_meta]
         for tensor in results:
             self.hold(tensor)
@@ -158,7 +168,7 @@ def measure_memory(network: nn.Module, input: Size, batch: int = 1, precision: s
     weights = sum(p.numel() for p in tensors)
     trainable = sum(p.numel() for p in tensors if p.requires_grad)
     with undisturbed(network, training=False):
-        peak = forward_peak(network, input, batch, width)
+        peak, attention = forward_peak(network, input, batch, width)
     with undisturbed(network, training=True):
         # batch norm over a single value is an error in training: measure two pictures, and count half
         saved, passing = training_peak(network, input, max(batch, 2), width)
@@ -174,6 +184,7 @@ def measure_memory(network: nn.Module, input: Size, batch: int = 1, precision: s
         saved=round(saved * share),
         passing=round(passing * share),
         trainable=trainable,
+        attention=attention,
     )
 
 
@@ -184,14 +195,14 @@ def picture(network: nn.Module, input: Size, batch: int) -> Tensor:
     return torch.empty(batch, channels, height, width, dtype=dtype, device="meta")
 
 
-def forward_peak(network: nn.Module, input: Size, batch: int, width: int) -> int:
-    """The most bytes of activations that live together in a forward pass, the picture's among them."""
+def forward_peak(network: nn.Module, input: Size, batch: int, width: int) -> tuple[int, bool]:
+    """The most bytes of activations, the picture among them, that live together in a forward pass; whether it attends."""
     watch = Watch(network, width)
     pictures = picture(network, input, batch)
     watch.hold(pictures)
     with torch.no_grad(), watch:
         network(pictures)
-    return max(watch.peak, watch.size(pictures))
+    return max(watch.peak, watch.size(pictures)), watch.attends
 
 
 def training_peak(network: nn.Module, input: Size, batch: int, width: int) -> tuple[int, int]:

@@ -211,9 +211,7 @@ class Observer(MetaMode):
         if writes(call.function) and self.traces.get(id(tensor)) != trace:
             for other in self.views.get(id(tensor), ()):
                 if other is not tensor:  # a part was written through a view: what the whole sees now is not followed
-                    self.traces[id(other)] = trace.unplace(
-                        f"written in parts at {self.frames[-1].path}", map_dims(other.shape)
-                    )
+                    self.traces[id(other)] = trace.unplace(in_parts(self.frames[-1]), map_dims(other.shape))
         self.traces[id(tensor)] = trace
 
     def bytes(self, tensor: Tensor) -> int:
@@ -260,6 +258,15 @@ def tensors_in(values: Any) -> list[Tensor]:
             v.values() if isinstance(v, dict) else v if isinstance(v, (list, tuple)) else (v,) for v in values
         )
     return [value for value in values if isinstance(value, Tensor)]
+
+
+def in_parts(frame: Frame) -> str:
+    """Why a tensor that a module writes in parts has no field."""
+    if isinstance(frame.module, nn.modules.padding._CircularPadNd) or (
+        getattr(frame.module, "padding_mode", "") == "circular"
+    ):
+        return f"the circular border of {frame.path} sees the other end of the map"
+    return f"written in parts at {frame.path}"
 
 
 def map_dims(shape: torch.Size) -> tuple[Dim, ...] | None:

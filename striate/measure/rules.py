@@ -141,6 +141,7 @@ RULES: dict[Any, Callable[[Call], Trace | list[Trace]]] = {
         resample: "upsample_nearest2d _upsample_nearest_exact2d upsample_bilinear2d upsample_bicubic2d "
         "_upsample_bilinear2d_aa _upsample_bicubic2d_aa",
         softmax: "_softmax _log_softmax _safe_softmax",
+        pointwise: "_prelu_kernel",  # the only one that PyTorch does not call pointwise itself
         layer_norm: "native_layer_norm",
         group_norm: "native_group_norm",
         batch_norm: "native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_no_training",

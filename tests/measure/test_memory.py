@@ -67,6 +67,18 @@ def test_half_precision():
     assert any("stay in float32" in sentence for sentence in half.sentences)
 
 
+def test_attention_is_an_estimate_and_says_so():
+    class Attention(nn.Module):
+        def forward(self, x):
+            return nn.functional.scaled_dot_product_attention(x, x, x)
+
+    told = measure_memory(nn.Sequential(nn.Conv2d(3, 4, 1), Attention()), (12, 12, 3), 2)
+    assert any("fused kernels hold less" in sentence for sentence in told.sentences)
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), Attention())
+    assert told.saved > really_saved(network, torch.rand(2, 3, 12, 12))
+    assert not any("attention" in sentence for sentence in measure_memory(nn.Softmax(1), (12, 12, 3)).sentences)
+
+
 def test_one_picture_is_half_of_two():
     """Batch norm in training refuses one value a channel, so a single picture is not measured by itself."""
     module = nn.Sequential(nn.Conv2d(3, 4, 8), nn.BatchNorm2d(4))

@@ -60,6 +60,7 @@ def test_rows_are_leaves_and_what_containers_do_themselves():
         (nn.LocalResponseNorm(5), "lrn", ((1, 1, 0), (1, 1, 0))),
         (nn.ReflectionPad2d(2), "reflection pad2d", ((1, 1, -2), (1, 1, -2))),
         (nn.ChannelShuffle(2), "channel shuffle", ((1, 1, 0), (1, 1, 0))),
+        (nn.PReLU(4), "prelu", ((1, 1, 0), (1, 1, 0))),
         (nn.PixelUnshuffle(2), "pixel unshuffle", None),
         (nn.ConvTranspose2d(4, 4, 2, 2), "transposed conv 2×2 s2", None),
         (nn.Upsample(scale_factor=2), "upsample to 24×16", None),
@@ -119,6 +120,14 @@ def test_operations(function, sizes):
     row = last(function)
     assert field(row) == sizes
     assert bool(row.lost) == (sizes is None)
+
+
+@pytest.mark.parametrize(
+    "layer", [nn.CircularPad2d(1), nn.Conv2d(4, 4, 3, padding=1, padding_mode="circular")], ids=["pad", "conv"]
+)
+def test_a_circular_border_has_no_field_and_says_why(layer):
+    ledger = measure(nn.Sequential(layer, nn.ReLU()), (12, 8, 4))
+    assert {row.lost for row in ledger} == {"the circular border of 0 sees the other end of the map"}
 
 
 def test_a_single_number_has_dimensions_too():
