@@ -196,7 +196,7 @@ def picture(network: nn.Module, input: Size, batch: int) -> Tensor:
 
 
 def forward_peak(network: nn.Module, input: Size, batch: int, width: int) -> tuple[int, bool]:
-    """The most bytes of activations, the picture among them, that live together in a forward pass; whether it attends."""
+    """The most bytes of activations that live together in a forward pass; and whether it has attention."""
     watch = Watch(network, width)
     pictures = picture(network, input, batch)
     watch.hold(pictures)

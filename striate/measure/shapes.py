@@ -123,7 +123,7 @@ def refuse(network: nn.Module, name: str) -> None:
                 )
             if isinstance(child, nn.RNNBase) and not weight.is_meta:
                 raise StriateError(
-                    f"{where}: PyTorch runs an {type(child).__name__} on sizes alone only if its weights are on the "
+                    f"{where}: PyTorch runs recurrent layers on sizes alone only if their weights are on the "
                     "meta device: give copy.deepcopy(network).to('meta')"
                 )
 

@@ -254,7 +254,10 @@ def made_in_inference_mode():
         (lambda: torch.jit.script(nn.Conv2d(3, 4, 3)), "0 is compiled by torch.jit"),
         (lambda: nn.LazyConv2d(4, 3), "0 takes its sizes from its first input"),
         (lambda: nn.LazyBatchNorm2d(), "0 takes its sizes from its first input"),
-        (lambda: nn.LSTM(3, 4), "0: PyTorch runs an LSTM on sizes alone only if its weights are on the meta device"),
+        (
+            lambda: nn.LSTM(3, 4),
+            "0: PyTorch runs recurrent layers on sizes alone only if their weights are on the meta device",
+        ),
         (made_in_inference_mode, "0 was made in inference mode"),
     ],
 )
