@@ -1,6 +1,8 @@
 """One operation as the observer sees it: what was called, on what, with what result, and the window that it slides."""
 
 from collections.abc import Sequence
+from functools import cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 import torch
@@ -86,3 +88,38 @@ def slides(function: Any, args: tuple) -> list[Slide]:
     sizes = x.shape[-n_axes:]
     each = zip(sizes, *(spread(v, n_axes) for v in (f, s, p, d)), strict=True)
     return [Slide(n, f, s, p, d, bool(ceil)) for n, f, s, p, d in each]
+
+
+@cache
+def is_view(function: Any) -> bool:
+    return function.is_view
+
+
+@cache
+def writes(function: Any) -> bool:
+    """Whether an operation writes over its first argument."""
+    arguments = function._schema.arguments
+    return bool(arguments and arguments[0].alias_info and arguments[0].alias_info.is_write)
+
+
+@cache
+def makes(function: Any) -> bool:
+    """Whether an operation takes only the shape of its argument: zeros_like, new_empty."""
+    name = function._schema.name.removeprefix("aten::")
+    return name.startswith("new_") or name.endswith("_like")
+
+
+@cache
+def makes_map(function: Any) -> bool:
+    """Whether an operation's result is a map, whatever it was made from: (batch, channels, height, width)."""
+    name = function._schema.name
+    return name == "aten::convolution" or name.endswith("2d") or "pixel_" in name
+
+
+def tensors_in(values: Any) -> list[Tensor]:
+    """The tensors among some values, and in the lists and tuples among them."""
+    if any(isinstance(value, (list, tuple, dict)) for value in values):
+        values = chain.from_iterable(
+            v.values() if isinstance(v, dict) else v if isinstance(v, (list, tuple)) else (v,) for v in values
+        )
+    return [value for value in values if isinstance(value, Tensor)]

@@ -9,8 +9,9 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from striate.errors import StriateError, UnknownName
+from striate.measure.call import tensors_in, writes
 from striate.measure.meta import MetaMode, aten, undisturbed
-from striate.measure.observer import Size, tensors_in, writes
+from striate.measure.observer import Size
 from striate.show.numbers import memory as show
 
 PRECISIONS = {"float32": 4, "bfloat16": 2, "float16": 2}

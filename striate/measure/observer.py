@@ -9,14 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as modules
 
-from striate.measure.call import Call, slides
+from striate.measure.call import Call, is_view, makes, makes_map, slides, tensors_in, writes
 from striate.measure.field import HEIGHT, WIDTH, Dim, Trace, Unplaced, plain
 from striate.measure.kinds import MODULES, kind
 from striate.measure.meta import MetaMode, aten
@@ -50,32 +49,6 @@ class Frame:
     parameters: int = 0
     shared: int = 0
     macs: int = 0
-
-
-@cache
-def is_view(function: Any) -> bool:
-    return function.is_view
-
-
-@cache
-def writes(function: Any) -> bool:
-    """Whether an operation writes over its first argument."""
-    arguments = function._schema.arguments
-    return bool(arguments and arguments[0].alias_info and arguments[0].alias_info.is_write)
-
-
-@cache
-def makes(function: Any) -> bool:
-    """Whether an operation takes only the shape of its argument: zeros_like, new_empty."""
-    name = function._schema.name.removeprefix("aten::")
-    return name.startswith("new_") or name.endswith("_like")
-
-
-@cache
-def makes_map(function: Any) -> bool:
-    """Whether an operation's result is a map, whatever it was made from: (batch, channels, height, width)."""
-    name = function._schema.name
-    return name == "aten::convolution" or name.endswith("2d") or "pixel_" in name
 
 
 rule_of_cached = cache(rule_of)
@@ -249,15 +222,6 @@ class Observer(MetaMode):
             )
         )
         frame.calls, frame.parameters, frame.shared, frame.macs = [], 0, 0, 0
-
-
-def tensors_in(values: Any) -> list[Tensor]:
-    """The tensors among some values, and in the lists and tuples among them."""
-    if any(isinstance(value, (list, tuple, dict)) for value in values):
-        values = chain.from_iterable(
-            v.values() if isinstance(v, dict) else v if isinstance(v, (list, tuple)) else (v,) for v in values
-        )
-    return [value for value in values if isinstance(value, Tensor)]
 
 
 def in_parts(frame: Frame) -> str:
