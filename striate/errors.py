@@ -6,7 +6,8 @@
     │   └── ShapeError           the same inside a network that was run: the shapes up to the layer that failed
     ├── NotationError            a text that is not a network; says where
     ├── WeightsError             weights that do not fit, or a file that cannot be trusted
-    └── PictureError             a picture that cannot be read
+    ├── PictureError             a picture that cannot be read
+    └── DataError                pictures with labels that cannot be opened, or cannot be trusted
 
 A message states the rule, the value received and what would work.
 """
@@ -50,3 +51,7 @@ class WeightsError(StriateError):
 
 class PictureError(StriateError):
     """A picture that cannot be read."""
+
+
+class DataError(StriateError):
+    """Pictures with labels that cannot be opened, or that cannot be trusted."""

@@ -1,7 +1,18 @@
-"""Preprocess: how a picture becomes a network's input. One object, shared by every room."""
+"""Preprocess: how a picture becomes a network's input. One object, shared by every room.
+
+Training's validation, evaluation, explanation and serving all call `pixels`, so the same picture gives them the same
+input; the exported graph repeats the same sums.
+"""
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
+
+from striate.errors import StriateError
+from striate.pictures.decode import WHITE, Decoded, decode
+from striate.pictures.resize import Interpolation, resize
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -16,30 +27,90 @@ class Preprocess:
     size
         height and width of the network's input
     resize
-        what the short side is resized to before the crop; None where the whole picture is fitted
+        what the short side is resized to before the crop (for an input that is not square: before its shorter side is
+        cropped); None is the input's own short side
     fit
-        crop the centre, pad to a square, or squash
+        crop the centre, pad to the input's shape, or squash
     interpolation
         how the resize fills pixels; always antialiased
     channels
-        order of the colour channels that the network was trained with
+        order of the colour channels that the network was trained with, or L for brightness alone
     scale
         what a pixel of 255 becomes before mean and std: 1 or 255
     mean, std
         per channel in that order, in that scale
+    background
+        the colour (red, green, blue) under transparent parts, and of what is padded
 
-    >>> Preprocess().size
-    (224, 224)
+    >>> Preprocess().pixels(np.zeros((375, 500, 3), np.uint8)).shape
+    (224, 224, 3)
     """
 
     size: tuple[int, int] = (224, 224)
     resize: int | None = 256
     fit: Literal["crop", "pad", "squash"] = "crop"
-    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    interpolation: Interpolation = "bilinear"
     channels: Literal["RGB", "BGR", "L"] = "RGB"
     scale: Literal[1, 255] = 1
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
+    background: tuple[int, int, int] = WHITE
+
+    def __post_init__(self) -> None:
+        count = 1 if self.channels == "L" else 3
+        if not len(self.mean) == len(self.std) == count:
+            raise StriateError(
+                f"mean and std hold {count} value(s) for {self.channels}, one per channel, "
+                f"but are {self.mean} and {self.std}"
+            )
+        if min(self.std) <= 0:
+            raise StriateError(f"std divides, so it must be above 0, but is {self.std}")
+        if min(self.size) < 1 or (self.resize is not None and self.resize < min(self.size)):
+            raise StriateError(
+                "the short side is resized to at least the input's, so that the crop fits, "
+                f"but resize is {self.resize} for an input of {self.size[0]}×{self.size[1]}"
+            )
+
+    def read(self, source: Path | bytes, name: str = "") -> Decoded:
+        """The pixels of a file, (height, width, channels) of uint8, and what was done to read it."""
+        gray: Literal["RGB", "L"] = "L" if self.channels == "L" else "RGB"
+        name = name or (str(source) if isinstance(source, Path) else "the picture")
+        whole = decode(source, name, channels=gray, background=self.background)
+        return Decoded(self.pixels(whole.pixels), whole.notes)
+
+    def pixels(self, picture: np.ndarray) -> np.ndarray:
+        """An upright picture (height, width, channels) of uint8, fitted to the input's size; still red, green, blue."""
+        height, width = self.size
+        if self.fit == "squash":
+            return resize(picture, self.size, self.interpolation)
+        if self.fit == "pad":
+            inner = self.fitted(picture.shape[:2])
+            paper = np.empty((height, width, picture.shape[2]), np.uint8)
+            paper[:] = self.background if picture.shape[2] == 3 else round(float(np.dot(LUMA, self.background)))
+            top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
+            paper[top : top + inner[0], left : left + inner[1]] = resize(picture, inner, self.interpolation)
+            return paper
+        whole = self.fitted(picture.shape[:2])
+        top, left = round((whole[0] - height) / 2), round((whole[1] - width) / 2)  # half to even, as torchvision crops
+        return resize(picture, whole, self.interpolation)[top : top + height, left : left + width]
+
+    def fitted(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Height and width that a picture is resized to before it is cropped or padded."""
+        if self.fit == "squash":
+            return self.size
+        room = self.size
+        if self.fit == "crop" and self.resize:
+            room = tuple(side * self.resize // min(self.size) for side in self.size)
+        tall = size[0] * room[1] >= size[1] * room[0]  # narrower than the input
+        if tall == (self.fit == "crop"):  # the width fits exactly, the height is what the shape makes it
+            return max(1, size[0] * room[1] // size[1]), room[1]
+        return room[0], max(1, size[1] * room[0] // size[0])
+
+    def normalised(self, pixels: np.ndarray) -> np.ndarray:
+        """Pixels (…, height, width, channels) as the network takes them: (…, channels, height, width), float32."""
+        ordered = pixels[..., ::-1] if self.channels == "BGR" else pixels
+        mean, std = (np.asarray(values, np.float32) for values in (self.mean, self.std))
+        return np.moveaxis((ordered * np.float32(self.scale / 255) - mean) / std, -1, -3)
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain values, for JSON."""
@@ -52,3 +123,6 @@ class Preprocess:
             name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
         }
         return cls(**plain)
+
+
+LUMA = (0.299, 0.587, 0.114)  # how bright each colour looks: ITU-R BT.601, as Pillow turns colour into gray

@@ -16,7 +16,8 @@ from striate.measure.meta import aten
 from striate.measure.nearest_input import LINEAR, other_input
 from striate.measure.observer import Observer, Size, tensors_in
 from striate.measure.rows import size_of
-from striate.ops.size import Window, show_size
+from striate.ops.size import Window
+from striate.show.numbers import show_size
 from striate.show.table import Column, Table, plain_text
 
 MAP_MODULES = (nn.Conv2d, nn.ConvTranspose2d, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)

@@ -12,8 +12,7 @@ from striate.measure.field import Sight
 from striate.measure.memory import Memory, measure_memory
 from striate.measure.rows import Row, line_of, merge, pair, unseen, worked_out
 from striate.nets.net import Net
-from striate.ops.size import show_size
-from striate.show.numbers import exact, memory, short
+from striate.show.numbers import exact, memory, short, show_size
 from striate.show.table import Column, Table
 
 By = Literal["layer", "stage"]

@@ -16,8 +16,8 @@ from striate.measure.observer import Observer, Size
 from striate.measure.rows import Row, pair
 from striate.nets.build import net, written_size
 from striate.nets.net import Net
-from striate.ops.size import parse_size, show_size
-from striate.show.numbers import exact, memory, short
+from striate.ops.size import parse_size
+from striate.show.numbers import exact, memory, short, show_size
 from striate.show.table import Column, Table
 
 MOST = 1_000_000  # pictures in a batch

@@ -19,7 +19,8 @@ from striate.nets.first_weights import fill
 from striate.nets.grammar import Group, Layer, Parsed, parse
 from striate.nets.net import Net, last_layer
 from striate.nets.zoo import Entry, find, split_options
-from striate.ops.size import parse_size, show_size
+from striate.ops.size import parse_size
+from striate.show.numbers import show_size
 
 
 def net(

@@ -7,7 +7,7 @@ from striate.nets.details import Shape, flat, show
 from striate.nets.grammar import Group, Layer
 from striate.nets.layers import MAKERS
 from striate.nets.modules import Auxiliary, Branches, Gate, Residual
-from striate.ops.size import show_size
+from striate.show.numbers import show_size
 
 MOST = 10_000  # layers of a network
 

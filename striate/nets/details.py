@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from striate.errors import GeometryError, NotationError
 from striate.nets.grammar import Layer
-from striate.ops.size import Window, left_over, show_size
+from striate.ops.size import Window, left_over
+from striate.show.numbers import show_size
 
 LARGEST = 10_000_000  # of a size or a number of filters
 Shape = tuple[int, ...]  # (channels, height, width) or (features,)

@@ -18,8 +18,8 @@ from striate.nets.placing import COUNTER, classes_in, counters, listed, own_tens
 from striate.nets.published import PUBLISHERS, Layout, Published, layouts, published
 from striate.nets.weight_files import Stored, open_weights
 from striate.nets.zoo import find, split_options, zoo
-from striate.ops.size import show_size
 from striate.preprocess import Preprocess
+from striate.show.numbers import show_size
 
 
 def net_with_weights(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from striate.files import check_output
 from striate.ops.answer import Answer, Equation, Grid, is_small, ranged, result_table, small
 from striate.ops.filtering import (
     On,
@@ -22,11 +23,11 @@ from striate.ops.filtering import (
 from striate.ops.filters import KERNELS, find_kernel
 from striate.ops.options import Amounts, Dilation, Flag, KernelText, KernelTexts, Output, Place, Size, Stride
 from striate.ops.panels import filtered, framed, light, picture_panel, shrunk, weighed
-from striate.ops.picture import check_output, read_picture
+from striate.ops.picture import read_picture
 from striate.ops.question import size_table
-from striate.ops.sheet import write_sheet
-from striate.ops.size import show_size
 from striate.ops.windows import BORDERS, Border, per_side
+from striate.pictures.sheet import PICTURE_ENDINGS, write_sheet
+from striate.show.numbers import show_size
 from striate.show.table import Column, Table
 
 
@@ -72,7 +73,7 @@ def conv(
     output
         Where to write a sheet of the picture before and after (.png, .jpg, .webp).
     """
-    check_output(output, picture)
+    check_output(output, PICTURE_ENDINGS, picture)
     found, source = find_kernel(kernel), read_picture(picture)
     slid, weights = filter_picture(
         source, found, on, stride=stride, padding=padding, border=border, dilation=dilation, flip=flip, bias=bias
@@ -122,7 +123,7 @@ def edges(
     output
         Where to write the sheet (.png, .jpg, .webp).
     """
-    check_output(output, picture)
+    check_output(output, PICTURE_ENDINGS, picture)
     found, source = [find_kernel(text) for text in kernel or KERNELS], read_picture(picture)
     rows, panels, notes = [], [picture_panel(source, on)], []
     for one in found:
@@ -172,7 +173,7 @@ def pool(
     output
         Where to write a sheet of the picture before and after (.png, .jpg, .webp).
     """
-    check_output(output, picture)
+    check_output(output, PICTURE_ENDINGS, picture)
     source = read_picture(picture)
     kinds: list[Pooling] = [kind] if kind else ["max", "average"]
     results: dict[Pooling, Slid] = {each: pool_picture(source, each, size, stride, padding, ceil) for each in kinds}
@@ -213,7 +214,7 @@ def pad(
     output
         Where to write the sheet (.png, .jpg, .webp).
     """
-    check_output(output, picture)
+    check_output(output, PICTURE_ENDINGS, picture)
     source = read_picture(picture)
     size = source.size[:2]
     sides = per_side(max(1, min(size) // 5) if padding is None else padding)

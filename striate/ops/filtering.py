@@ -10,10 +10,12 @@ from striate.errors import GeometryError, StriateError
 from striate.ops.answer import Equation, Grid, Work, show_number
 from striate.ops.conv import convolve
 from striate.ops.filters import Kernel, on_channels
-from striate.ops.picture import COLOURS, PIXEL_LIMIT, Picture
+from striate.ops.picture import COLOURS, Picture
 from striate.ops.pool import average_pool, max_pool
-from striate.ops.size import Window, count, left_over, show_size
+from striate.ops.size import Window, count, left_over
 from striate.ops.windows import Border, Padding, PerAxis, Sides, numpy_mode, windows
+from striate.pictures.decode import PIXEL_LIMIT
+from striate.show.numbers import show_size
 
 BAND = 16  # output rows computed at once: few enough to stay in the processor's cache
 LARGEST_BIAS = 1_000_000

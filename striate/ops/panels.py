@@ -1,7 +1,6 @@
 """Results as panels of a sheet: light as light, signed values in colours that have a middle."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -9,38 +8,10 @@ from PIL import Image
 from striate.ops.answer import amount, is_small
 from striate.ops.filters import Kernel
 from striate.ops.picture import COLOURS, Picture
+from striate.pictures.sheet import Frame, Panel, signed_image
 
-Frame = tuple[float, float, float, float]
-# blue where negative, white at 0, red where positive: readers of any colour vision tell them apart
-STOPS = (-1.0, -0.5, 0.0, 0.5, 1.0)
-STOP_COLOURS = np.array([(8, 48, 107), (66, 146, 198), (250, 250, 250), (222, 96, 70), (110, 4, 24)], float)
 ROOM = 800  # no panel is higher or wider
 SPACE = "\u00a0" * 3  # wide, and a line does not break at it
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One picture on a sheet.
-
-    Parameters
-    ----------
-    image
-        the picture
-    title
-        a few words above it
-    caption
-        lines below it
-    numbers
-        the value of each pixel (height, width), written into the pixels where they are large enough
-    frame
-        a part to outline: top, bottom, left and right as shares of the height and width
-    """
-
-    image: Image.Image
-    title: str
-    caption: tuple[str, ...] = ()
-    numbers: np.ndarray | None = None
-    frame: Frame | None = None
 
 
 def light(title: str, channels: Iterable[np.ndarray], lightest: float, frame: Frame | None = None) -> Panel:
@@ -106,13 +77,6 @@ def _light_image(values: np.ndarray) -> Image.Image:
     """Channels (1 or 3, height, width) from 0 to 255 as a picture; what lies outside is cut off."""
     levels = np.clip(values + 0.5, 0, 255).astype(np.uint8)  # rounded, half up
     return Image.fromarray(levels[0] if len(levels) == 1 else np.moveaxis(levels, 0, 2)).convert("RGB")
-
-
-def signed_image(values: np.ndarray, largest: float) -> Image.Image:
-    """Values (height, width) as blue (−largest), white (0) and red (+largest)."""
-    share = np.clip(values / largest, -1, 1) if largest else np.zeros(values.shape)
-    colours = np.stack([np.interp(share, STOPS, channel) for channel in STOP_COLOURS.T], axis=-1)
-    return Image.fromarray(np.rint(colours).astype(np.uint8))
 
 
 def _colour_reach(values: np.ndarray) -> float:

@@ -1,20 +1,17 @@
-"""Pictures from files and back: upright, as numbers from 0 to 255; written whole or not at all."""
+"""Pictures for the operators: upright, channels first, as numbers from 0 to 255."""
 
-import os
 import warnings
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from striate.errors import PictureError, StriateError
+from striate.errors import PictureError
 from striate.ops.scene import BUILT_IN
-from striate.ops.size import show_size
+from striate.pictures.decode import WHITE, is_deep, on_background, opened, turned_upright
+from striate.show.numbers import show_size
 
-PIXEL_LIMIT = 64_000_000
-FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 COLOURS = ("red", "green", "blue")
 LUMA = (0.299, 0.587, 0.114)  # how bright each colour looks: ITU-R BT.601, as Pillow turns colour into gray
 
@@ -77,104 +74,20 @@ def read_picture(source: str | Path | None) -> Picture:
         raise PictureError(f"a picture is a file, or built in ({', '.join(BUILT_IN)}), but {path} is {what}")
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        try:
-            with Image.open(path) as image:
-                _check_size(path, image)
-                pixels, notes = _decode(path, image)
-        except PictureError:
-            raise
-        except UnidentifiedImageError as error:
-            raise PictureError(f"{path} is not a picture in a format that can be read") from error
-        except Image.DecompressionBombError as error:
-            raise PictureError(f"a picture may have {PIXEL_LIMIT:,} pixels, but {path} has far more") from error
-        except Exception as error:  # a broken file makes decoders raise almost anything
-            raise PictureError(f"{path} cannot be read as a picture: {error or type(error).__name__}") from error
+        with opened(path, str(path)) as image:
+            upright, notes = turned_upright(image, str(path))
+            pixels = _channels(upright, notes)
     notes += [f"while reading: {warning.message}" for warning in told]
     return Picture(path.name, pixels, tuple(notes))
 
 
-def check_output(output: Path | None, source: str | Path | None = None) -> None:
-    """Say what is wrong with an output path before anything is computed.
-
-    Parameters
-    ----------
-    output
-        where a picture is to be written; None is nowhere
-    source
-        the picture read, which must not be overwritten
-    """
-    if output is None:
-        return
-    if output.is_dir():
-        raise StriateError(f"the output must be a file, but {output} is a folder; {output / 'out.png'} would fit")
-    if output.suffix.lower() not in FORMATS:
-        raise StriateError(f"the output must end in {', '.join(FORMATS)}, but is {output}")
-    if not output.parent.is_dir():
-        raise StriateError(f"the output's folder must exist, but {output.parent} does not")
-    if not os.access(output.parent, os.W_OK):
-        raise StriateError(f"the output's folder must be writable, but {output.parent} is not")
-    if source is not None and output.exists() and Path(source).exists() and output.samefile(source):
-        raise StriateError(f"the output must not be the picture itself, but both are {output}")
-
-
-def write_picture(image: Image.Image, output: Path) -> None:
-    """Write a picture under its name only when it is complete.
-
-    Parameters
-    ----------
-    image
-        what is written
-    output
-        a path with a known ending
-    """
-    part = output.with_name(f".{output.name}.{os.getpid()}.part")
-    try:
-        with part.open("xb") as file:
-            image.save(file, FORMATS[output.suffix.lower()], quality=92)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(output)
-    except OSError as error:
-        raise StriateError(f"{output} cannot be written: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-
-
-def _check_size(path: Path, image: Image.Image) -> None:
-    """From the header, before any pixel is decoded."""
-    if image.width * image.height > PIXEL_LIMIT:
-        raise PictureError(
-            f"a picture may have {PIXEL_LIMIT:,} pixels, but {path} is {show_size((image.height, image.width))}, "
-            f"which is {image.width * image.height:,}"
-        )
-
-
-def _decode(path: Path, image: Image.Image) -> tuple[np.ndarray, list[str]]:
-    """Upright channels from 0 to 255, and what had to be done for it."""
-    notes = []
-    if getattr(image, "n_frames", 1) > 1:
-        notes.append("it has several frames; this is the first")
-    deep_colour = image.mode.startswith("RGB") and any(";16" in str(tile.args) for tile in getattr(image, "tile", []))
-    upright = ImageOps.exif_transpose(image)
-    if upright.size != image.size or image.getexif().get(0x0112, 1) != 1:
-        notes.append("turned upright, as its EXIF orientation says")
-    if upright.mode.startswith("I;16"):
+def _channels(image: Image.Image, notes: list[str]) -> np.ndarray:
+    """(channels, height, width): gray stays one channel, and 16-bit gray keeps its levels."""
+    if is_deep(image):
         notes.append("16-bit gray, scaled to 0…255 without rounding")
-        return np.asarray(upright)[None] / 257.0, notes
-    if upright.mode in ("I", "F"):
-        raise PictureError(
-            "a picture has 8 or 16 bits per value, so that its white is known, "
-            f"but {path} has 32 (Pillow's mode {upright.mode})"
-        )
-    if deep_colour:
-        notes.append("16-bit colour, of which Pillow keeps 8 bits")
-    if upright.has_transparency_data:
-        notes.append("transparent parts laid on white")
-        upright = upright.convert("RGBA")
-        white = Image.new("RGBA", upright.size, "white")
-        upright = Image.alpha_composite(white, upright).convert("RGB")
-    return _channels_first(upright.convert("L" if upright.mode in ("1", "L") else "RGB")), notes
+        return np.asarray(image)[None] / 257.0
+    opaque = on_background(image, WHITE, notes)
+    return _channels_first(opaque.convert("L" if opaque.mode in ("1", "L") else "RGB"))
 
 
 def _channels_first(image: Image.Image) -> np.ndarray:

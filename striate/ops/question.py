@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from striate.errors import GeometryError
 from striate.ops.options import read_axes, read_padding
-from striate.ops.size import Window, left_over, parse_size, show_size
+from striate.ops.size import Window, left_over, parse_size
 from striate.ops.windows import windows
+from striate.show.numbers import show_size
 from striate.show.table import Column, Table
 
 EXAMPLE = "as in: striate op size 7x7 f3 s2 p1"

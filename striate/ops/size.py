@@ -162,8 +162,3 @@ def parse_size(text: str) -> tuple[int, ...]:
         rule = f"every part of a size must be at least 1 and at most {LARGEST:,}"
         raise GeometryError(f"{rule}, but the size is {text.strip()}")
     return size
-
-
-def show_size(size: tuple[int, ...]) -> str:
-    """Write a size as people read it: '227×227×3'."""
-    return "×".join(f"{part:,}" if part > 9999 else str(part) for part in size)

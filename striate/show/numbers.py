@@ -21,3 +21,8 @@ def memory(value: float) -> str:
         if value >= size:
             return f"{value / size:.1f} {unit}"
     return f"{value:g} B"
+
+
+def show_size(size: tuple[int, ...]) -> str:
+    """Write a size as people read it: '227×227×3'."""
+    return "×".join(f"{part:,}" if part > 9999 else str(part) for part in size)

@@ -16,7 +16,7 @@ from striate.ops.conv import convolve
 from striate.ops.filters import KERNELS, on_channels
 from striate.ops.options import read_padding
 from striate.ops.picture import read_picture
-from striate.ops.sheet import write_sheet
+from striate.pictures.sheet import write_sheet
 
 
 @pytest.fixture

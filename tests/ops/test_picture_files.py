@@ -8,8 +8,10 @@ import pytest
 from PIL import Image
 
 from striate.errors import PictureError, StriateError
-from striate.ops.picture import check_output, read_picture, write_picture
+from striate.files import check_output
+from striate.ops.picture import read_picture
 from striate.ops.scene import scene
+from striate.pictures.sheet import PICTURE_ENDINGS, write_picture
 
 COLOUR = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3) * 3
 
@@ -158,16 +160,16 @@ def test_the_scene_has_edges_in_every_direction_and_flat_areas():
 
 def test_output_paths_are_checked_before_anything_is_computed(tmp_path):
     picture = saved(tmp_path, scene())
-    check_output(tmp_path / "new.PNG", picture)
-    check_output(None, picture)
+    check_output(tmp_path / "new.PNG", PICTURE_ENDINGS, picture)
+    check_output(None, PICTURE_ENDINGS, picture)
     for output, words in {
         tmp_path / "none" / "out.png": "folder must exist",
         tmp_path: "is a folder",
         tmp_path / "out.bmp": ".png, .jpg, .jpeg, .webp",
-        picture: "must not be the picture itself",
+        picture: "must not be the file that is read",
     }.items():
         with pytest.raises(StriateError) as mistake:
-            check_output(output, picture)
+            check_output(output, PICTURE_ENDINGS, picture)
         assert words in str(mistake.value)
         assert str(output) in str(mistake.value) or str(output.parent) in str(mistake.value)
 

@@ -1,5 +1,6 @@
 """Sheets: panels side by side with titles, captions and a colour bar."""
 
+from dataclasses import dataclass
 from functools import cache
 from math import ceil
 from pathlib import Path
@@ -7,16 +8,45 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from striate.ops.panels import Panel, signed_image
-from striate.ops.picture import write_picture
-from striate.ops.size import show_size
+from striate.files import write_whole
+from striate.show.numbers import show_size
 
+PICTURE_ENDINGS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+Frame = tuple[float, float, float, float]
+# blue where negative, white at 0, red where positive: readers of any colour vision tell them apart
+STOPS = (-1.0, -0.5, 0.0, 0.5, 1.0)
+STOP_COLOURS = np.array([(8, 48, 107), (66, 146, 198), (250, 250, 250), (222, 96, 70), (110, 4, 24)], float)
 PAPER, INK, FAINT, FRAME = "#ffffff", "#1d2329", "#5c6670", "#c9d0d6"
 MARGIN, GAP = 28, 22
 BOX_WIDTH = {1: 640, 2: 480, 3: 380, 4: 320}
 NUMBERS_FROM = 34  # a pixel enlarged to this many has room for its value
 # Pillow's own font lacks these
 SPELLED = str.maketrans({"×": "x", "−": "-", "→": "->", "—": "-", "–": "-", "\u00a0": " "})
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture on a sheet.
+
+    Parameters
+    ----------
+    image
+        the picture
+    title
+        a few words above it
+    caption
+        lines below it
+    numbers
+        the value of each pixel (height, width), written into the pixels where they are large enough
+    frame
+        a part to outline: top, bottom, left and right as shares of the height and width
+    """
+
+    image: Image.Image
+    title: str
+    caption: tuple[str, ...] = ()
+    numbers: np.ndarray | None = None
+    frame: Frame | None = None
 
 
 def write_sheet(
@@ -67,6 +97,19 @@ def write_sheet(
     return f"written: {output} ({show_size((paper.height, paper.width))})"
 
 
+def write_picture(image: Image.Image, output: Path) -> None:
+    """Write a picture under its name only when it is complete.
+
+    Parameters
+    ----------
+    image
+        what is written
+    output
+        a path with a known ending
+    """
+    write_whole(output, lambda file: image.save(file, PICTURE_ENDINGS[output.suffix.lower()], quality=92))
+
+
 def _paste(paper: Image.Image, draw: ImageDraw.ImageDraw, panel: Panel, corner: tuple[int, int], box: tuple[int, int]):
     """The picture in its box, as large as it fits; enlarged pixels stay sharp squares."""
     image = panel.image
@@ -110,6 +153,13 @@ def _colour_bar(paper: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int
     draw.rectangle((left - 1, top - 1, left + width, top + 16), outline=FRAME)
     for share, anchor, word in ((0, "la", "negative"), (0.5, "ma", "0"), (1, "ra", "positive")):
         draw.text((left + share * width, top + 22), _spelled(word), fill=INK, font=_font(14), anchor=anchor)
+
+
+def signed_image(values: np.ndarray, largest: float) -> Image.Image:
+    """Values (height, width) as blue (−largest), white (0) and red (+largest)."""
+    share = np.clip(values / largest, -1, 1) if largest else np.zeros(values.shape)
+    colours = np.stack([np.interp(share, STOPS, channel) for channel in STOP_COLOURS.T], axis=-1)
+    return Image.fromarray(np.rint(colours).astype(np.uint8))
 
 
 @cache

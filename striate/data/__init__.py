@@ -1,0 +1,1 @@
+"""Pictures with labels: opened, audited, prepared, distorted, and handed over in batches."""

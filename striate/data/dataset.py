@@ -1,0 +1,171 @@
+"""Dataset: pictures with labels, wherever they lie."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+
+from striate.errors import DataError
+from striate.pictures.decode import Decoded, decode
+
+SPLITS = ("train", "val", "test")
+OnBad = Literal["stop", "skip"]
+
+
+class Source(Protocol):
+    """Where pictures lie: files of a folder, members of an archive, rows of an array."""
+
+    def read(self, row: int) -> bytes | np.ndarray:
+        """A file's bytes, or pixels (height, width, channels) of uint8."""
+        ...
+
+    def stamp(self, row: int) -> tuple[int, int]:
+        """Size in bytes, and what changes when the content does: the time of the last change in nanoseconds, or a sum."""
+        ...
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A picture that cannot be used.
+
+    Parameters
+    ----------
+    name
+        the picture's
+    reason
+        why, as a sentence that names it
+    """
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Pictures with labels.
+
+    Parameters
+    ----------
+    where
+        what was opened
+    source
+        where the pictures lie
+    rows
+        (n,) the place of each picture in the source: its address for every random choice, also in a part of the data
+    names
+        (n,) how people and messages call each picture: its path below `where`
+    classes
+        names of the classes, in order
+    labels
+        (n,) places in `classes`, or (n, classes) of 0 and 1 where a picture may have several labels
+    splits
+        (n,) train, val or test
+    groups
+        (n,) pictures of one group stay in one split; "" is a group of its own
+    gray
+        whether the pictures have one channel, as those of MNIST
+    skipped
+        what was left out, by the policy `skip`
+    notes
+        what a person should know: how it was split, which class is missing where
+    """
+
+    where: str
+    source: Source
+    rows: np.ndarray
+    names: Sequence[str]
+    classes: tuple[str, ...]
+    labels: np.ndarray
+    splits: np.ndarray
+    groups: np.ndarray
+    gray: bool = False
+    skipped: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @staticmethod
+    def open(
+        where: "str | Path",
+        *,
+        classes: "Path | None" = None,
+        on_bad: OnBad = "stop",
+        seed: int = 0,
+    ) -> "Dataset":
+        """Open pictures with labels.
+
+        Parameters
+        ----------
+        where
+            a folder of classes (or of train, val, test with classes in each), a table (.csv, .tsv, .jsonl, .parquet), a
+            zip or tar of these, a folder of IDX files or of CIFAR's binary batches, an .npz file, or `digits`
+        classes
+            a file with a class name per line, in the order wanted; without it they are sorted, 2 before 10
+        on_bad
+            stop at what cannot be used, naming the first and counting the rest, or skip it and count it in every summary
+        seed
+            of the split, where the data has none of its own
+        """
+        from striate.data.opening import open_dataset
+
+        return open_dataset(where, classes=classes, on_bad=on_bad, seed=seed)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, split: str) -> "Dataset":
+        """One split: data["train"]."""
+        if split not in SPLITS:
+            raise DataError(f"a split is {', '.join(SPLITS)}, but '{split}' was asked for")
+        return self.part(np.flatnonzero(self.splits == split))
+
+    def part(self, places: np.ndarray) -> "Dataset":
+        """The pictures at these places, in this order."""
+        return replace(
+            self,
+            rows=self.rows[places],
+            names=[self.names[place] for place in places],
+            labels=self.labels[places],
+            splits=self.splits[places],
+            groups=self.groups[places],
+        )
+
+    @property
+    def several(self) -> bool:
+        """Whether a picture may have several labels."""
+        return self.labels.ndim == 2
+
+    def picture(self, place: int, least: tuple[int, int] | None = None) -> Decoded:
+        """Upright pixels of one picture; with `least`, a JPEG may be decoded smaller (see `striate.pictures.decode`)."""
+        content = self.source.read(int(self.rows[place]))
+        if isinstance(content, np.ndarray):
+            return Decoded(content)
+        return decode(content, self.names[place], channels="L" if self.gray else "RGB", least=least)
+
+    @property
+    def fingerprint(self) -> str:
+        """Names, sizes, labels and splits as a short sum, which tells later whether the data changed."""
+        return self._sum(lambda place: str(self.source.stamp(int(self.rows[place]))[0]).encode())
+
+    def content_fingerprint(self) -> str:
+        """The same over every byte of every picture: reads all of them."""
+
+        def content(place: int) -> bytes:
+            read = self.source.read(int(self.rows[place]))
+            return hashlib.sha256(read.tobytes() if isinstance(read, np.ndarray) else read).digest()
+
+        return self._sum(content)
+
+    def _sum(self, what) -> str:
+        total = hashlib.sha256("\0".join(self.classes).encode("utf-8", "surrogateescape"))
+        for place in sorted(range(len(self)), key=lambda place: self.names[place]):
+            label = self.labels[place].tobytes()
+            for part in (
+                self.names[place].encode("utf-8", "surrogateescape"),
+                what(place),
+                label,
+                str(self.splits[place]).encode(),
+            ):
+                total.update(hashlib.sha256(part).digest())
+        return total.hexdigest()[:32]

@@ -1,0 +1,60 @@
+"""Files that striate writes: whole under their names, or not at all."""
+
+import os
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from striate.errors import StriateError
+
+
+def check_output(output: Path | None, endings: Collection[str], source: str | Path | None = None) -> None:
+    """Say what is wrong with an output path before anything is computed.
+
+    Parameters
+    ----------
+    output
+        where something is to be written; None is nowhere
+    endings
+        what its name may end in
+    source
+        the file that is read, which must not be overwritten
+    """
+    if output is None:
+        return
+    if output.is_dir():
+        example = output / f"out{next(iter(endings))}"
+        raise StriateError(f"the output must be a file, but {output} is a folder; {example} would fit")
+    if output.suffix.lower() not in endings:
+        raise StriateError(f"the output must end in {', '.join(endings)}, but is {output}")
+    if not output.parent.is_dir():
+        raise StriateError(f"the output's folder must exist, but {output.parent} does not")
+    if not os.access(output.parent, os.W_OK):
+        raise StriateError(f"the output's folder must be writable, but {output.parent} is not")
+    if source is not None and output.exists() and Path(source).exists() and output.samefile(source):
+        raise StriateError(f"the output must not be the file that is read, but both are {output}")
+
+
+def write_whole(output: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file under its name only when it is complete.
+
+    Parameters
+    ----------
+    output
+        the path
+    write
+        is called with the open file
+    """
+    part = output.with_name(f".{output.name[:200]}.{os.getpid()}.part")
+    try:
+        with part.open("xb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(output)
+    except OSError as error:
+        raise StriateError(f"{output} cannot be written: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
