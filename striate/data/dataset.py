@@ -23,7 +23,7 @@ class Source(Protocol):
         ...
 
     def stamp(self, row: int) -> tuple[int, int]:
-        """Size in bytes, and what changes when the content does: the time of the last change in nanoseconds, or a sum."""
+        """Size in bytes, and a number that changes with the content: the time of its last change, or a sum."""
         ...
 
 
@@ -103,7 +103,7 @@ class Dataset:
         classes
             a file with a class name per line, in the order wanted; without it they are sorted, 2 before 10
         on_bad
-            stop at what cannot be used, naming the first and counting the rest, or skip it and count it in every summary
+            stop at what cannot be used, naming the first and counting the rest, or skip it and count it
         seed
             of the split, where the data has none of its own
         """
@@ -137,7 +137,7 @@ class Dataset:
         return self.labels.ndim == 2
 
     def picture(self, place: int, least: tuple[int, int] | None = None) -> Decoded:
-        """Upright pixels of one picture; with `least`, a JPEG may be decoded smaller (see `striate.pictures.decode`)."""
+        """Upright pixels of one picture; `least` may decode a JPEG smaller, as `striate.pictures.decode` says."""
         content = self.source.read(int(self.rows[place]))
         if isinstance(content, np.ndarray):
             return Decoded(content)
@@ -160,12 +160,9 @@ class Dataset:
     def _sum(self, what) -> str:
         total = hashlib.sha256("\0".join(self.classes).encode("utf-8", "surrogateescape"))
         for place in sorted(range(len(self)), key=lambda place: self.names[place]):
-            label = self.labels[place].tobytes()
-            for part in (
-                self.names[place].encode("utf-8", "surrogateescape"),
-                what(place),
-                label,
-                str(self.splits[place]).encode(),
-            ):
+            name, split = (
+                str(text).encode("utf-8", "surrogateescape") for text in (self.names[place], self.splits[place])
+            )
+            for part in (name, what(place), self.labels[place].tobytes(), split):
                 total.update(hashlib.sha256(part).digest())
         return total.hexdigest()[:32]
