@@ -1,0 +1,147 @@
+"""Pictures made ready: decoded once, kept as the pixels that later epochs read.
+
+Training reads crops, so its pictures are kept upright and only as large as the smallest crop needs. Validation keeps the
+final pixels, made from the fully decoded original. What is kept is a function of the picture and of these settings alone.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from math import ceil, sqrt
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from striate.data.caching import cache_folder
+from striate.data.dataset import Dataset, OnBad
+from striate.data.store import Store
+from striate.errors import DataError, PictureError
+from striate.pictures.decode import opened, orientation
+from striate.preprocess import Preprocess
+from striate.show.progress import track
+
+Cache = Literal["off", "ram", "disk"]
+VERSION = 1  # of the pixels below: another way of making them must not find the old ones
+WORTH = 0.8  # a picture that would shrink to more than this is kept as it is
+
+
+class Prepared:
+    """The pixels of each picture of a data set, made once.
+
+    Parameters
+    ----------
+    data
+        the pictures
+    shapes
+        (n, 3) of what is made
+    make
+        picture's place → pixels
+    settings
+        what `make` depends on, besides the pictures
+    cache
+        off: made every time; ram; disk: in the folder that $STRIATE_CACHE names, else in the user's own cache folder
+    """
+
+    def __init__(
+        self, data: Dataset, shapes: np.ndarray, make: Callable[[int], np.ndarray], settings: dict, cache: Cache
+    ):
+        self.data = data
+        self.make = make
+        self.store: Store | None = None
+        if cache != "off":
+            about = {"where": data.where, "pictures": len(data), "version": VERSION, **settings}
+            folder = cache_folder() / "pixels" / _key(data, about) if cache == "disk" else None
+            self.store = Store(shapes, folder, about)
+
+    def __getitem__(self, place: int) -> np.ndarray:
+        """(height, width, channels) of uint8, not to be written to."""
+        if self.store is None:
+            return self.make(place)
+        kept = self.store.get(place)
+        if kept is None:
+            kept = self.make(place)
+            self.store.put(place, kept)
+        return kept
+
+
+def for_training(data: Dataset, size: tuple[int, int], share: float, cache: Cache, on_bad: OnBad = "stop") -> Prepared:
+    """Whole pictures, shrunk as far as the smallest crop of a training view allows.
+
+    Parameters
+    ----------
+    data
+        the pictures
+    size
+        height and width of the network's input
+    share
+        the smallest part of a picture's area that a view shows
+    cache
+        where they are kept
+    on_bad
+        stop names the first file whose header cannot be read; skip leaves that to the reading of each
+    """
+
+    def make(place: int) -> np.ndarray:
+        height, width, channels = shapes[place].tolist()
+        pixels = data.picture(place, least=(height, width)).pixels
+        if pixels.shape[:2] == (height, width):
+            return pixels
+        return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA).reshape(height, width, channels)
+
+    channels = 1 if data.gray else 3
+    shapes = np.array([(*_shrunk(before, size, share), channels) for before in picture_sizes(data, on_bad)]).reshape(
+        -1, 3
+    )
+    return Prepared(data, shapes, make, {"view": "training", "size": size, "share": share}, cache)
+
+
+def for_testing(data: Dataset, preprocess: Preprocess, cache: Cache) -> Prepared:
+    """Final pixels, exactly as `Preprocess` makes them anywhere else."""
+
+    def make(place: int) -> np.ndarray:
+        return preprocess.pixels(data.picture(place).pixels)
+
+    shapes = np.tile([*preprocess.size, 1 if data.gray else 3], (len(data), 1))
+    return Prepared(data, shapes, make, {"view": "testing", **preprocess.to_dict()}, cache)
+
+
+def _shrunk(before: tuple[int, int], size: tuple[int, int], share: float) -> tuple[int, int]:
+    """Height and width to keep: a crop of that share, 3:4 or 4:3, still has as many pixels as the input."""
+    area = before[0] * before[1]
+    factor = max(size) / sqrt(share * 3 / 4 * area) if area else 1
+    return (ceil(before[0] * factor), ceil(before[1] * factor)) if factor < WORTH else before
+
+
+def picture_sizes(data: Dataset, on_bad: OnBad) -> list[tuple[int, int]]:
+    """Height and width of each picture, upright, from the headers alone; 0×0 where there is none and bad ones are skipped."""
+
+    problems = []
+
+    def size(place: int) -> tuple[int, int]:
+        content = data.source.read(int(data.rows[place]))
+        if isinstance(content, np.ndarray):
+            return content.shape[0], content.shape[1]
+        try:
+            with opened(content, data.names[place]) as image:
+                width, height = image.size
+                return (width, height) if orientation(image) >= 5 else (height, width)
+        except PictureError as problem:
+            problems.append(problem)
+            return 0, 0
+
+    with ThreadPoolExecutor() as pool:
+        found = list(track(pool.map(size, range(len(data))), "reading headers", len(data)))
+    if problems and on_bad == "stop":
+        more = f"; {len(problems) - 1} more of {len(data):,} cannot be read" if problems[1:] else ""
+        raise DataError(f"{problems[0]}{more}; `striate check` lists all, --on-bad skip leaves them out")
+    return found
+
+
+def _key(data: Dataset, about: dict) -> str:
+    """A name for what is kept: another picture, another time of change or another setting gives another name."""
+    total = hashlib.sha256(json.dumps(about, sort_keys=True).encode("utf-8", "surrogateescape"))
+    for name, row in zip(data.names, data.rows, strict=True):
+        total.update(f"{name}\0{data.source.stamp(int(row))}".encode("utf-8", "surrogateescape"))
+    return total.hexdigest()[:32]

@@ -1,0 +1,168 @@
+"""Store: the pixels of many pictures whose sizes are known, in memory or in one memory-mapped file; filled as they come.
+
+A store on disk is safe without locks. Each picture has its place, so two processes that fill one store write the same
+bytes to the same places; a picture counts as there only after all of its bytes are; and since a power failure may lose
+bytes that a flag already promised, a store that is not complete is not used after the machine was restarted.
+"""
+
+import json
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from striate.errors import DataError
+from striate.files import write_whole
+from striate.show.numbers import memory
+
+SPARE = 2**28  # bytes of the disk or of memory that a store leaves free
+
+
+class Store:
+    """Pixels of n pictures.
+
+    Parameters
+    ----------
+    shapes
+        (n, 3) height, width and channels of each
+    folder
+        where the file lies; None keeps the pixels in memory
+    about
+        what the store holds, written beside it for people
+    """
+
+    def __init__(self, shapes: np.ndarray, folder: Path | None, about: dict | None = None):
+        self.shapes = shapes
+        self.ends = np.cumsum(shapes.astype(np.int64).prod(axis=1))
+        self.folder = folder
+        if folder is None:
+            check_memory(self.bytes)
+            self._pixels = np.empty(self.bytes, np.uint8)  # takes memory only as it is filled
+            self._there = np.zeros(len(shapes), np.uint8)
+            return
+        with _told(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._flags = os.open(folder / "there", os.O_RDWR | os.O_CREAT, 0o644)
+            self._file = os.open(folder / "pixels", os.O_RDWR | os.O_CREAT, 0o644)
+            self._reserve()
+            self._forget_before_restart()
+            self._there = np.memmap(folder / "there", np.uint8, "r", shape=len(shapes))
+            self._pixels = np.memmap(folder / "pixels", np.uint8, "r", shape=max(1, self.bytes))
+            write_whole(folder / "about.json", lambda file: file.write(json.dumps(about or {}, indent=2).encode()))
+
+    @property
+    def bytes(self) -> int:
+        """What all pictures take."""
+        return int(self.ends[-1]) if len(self.ends) else 0
+
+    def get(self, place: int) -> np.ndarray | None:
+        """Pixels (height, width, channels), not to be written to; None where they are not there yet."""
+        if not self._there[place]:
+            return None
+        shape = self.shapes[place]
+        end = self.ends[place]
+        return self._pixels[end - shape.prod(dtype=np.int64) : end].reshape(shape)
+
+    def put(self, place: int, pixels: np.ndarray) -> None:
+        """Keep the pixels of one picture; from any thread."""
+        if tuple(pixels.shape) != tuple(self.shapes[place]):
+            raise DataError(f"picture {place} was {tuple(self.shapes[place])}, but is {pixels.shape} now: it changed")
+        start = int(self.ends[place]) - pixels.size
+        if self.folder is None:
+            self._pixels[start : start + pixels.size] = pixels.ravel()
+            self._there[place] = 1
+            return
+        with _told(self.folder):
+            _write(self._file, np.ascontiguousarray(pixels).data.cast("B"), start)
+            _write(self._flags, b"\1", place)
+
+    def _reserve(self) -> None:
+        """Take the room on the disk at once, so that it cannot run out later; tell it if there is none."""
+        wanted = self.bytes + len(self.shapes)
+        missing = self.bytes - os.fstat(self._file).st_blocks * 512
+        free = shutil.disk_usage(self.folder).free  # type: ignore[type-var]
+        if missing + SPARE > free:
+            self.remove()
+            raise DataError(
+                f"the cache needs {memory(wanted)} in {self.folder}, where {memory(free)} are free; "
+                "--cache off decodes every time, --cache ram keeps pixels in memory, "
+                "and $STRIATE_CACHE names another folder"
+            )
+        for file, size in ((self._file, max(1, self.bytes)), (self._flags, max(1, len(self.shapes)))):
+            os.posix_fallocate(file, 0, size)
+
+    def _forget_before_restart(self) -> None:
+        """Use what an earlier process left only if this machine has not been restarted since, or all was complete."""
+        assert self.folder
+        if (self.folder / "complete").exists():
+            return
+        boot = self.folder / "boot"
+        if not boot.exists() or boot.read_text() != _boot():
+            _write(self._flags, bytes(len(self.shapes)), 0)
+            write_whole(boot, lambda file: file.write(_boot().encode()))
+
+    def complete(self) -> bool:
+        """Whether every picture is there; if so, make sure that it stays, also after a power failure."""
+        there = bool(self._there.all())
+        if there and self.folder and not (self.folder / "complete").exists():
+            with _told(self.folder):
+                os.fsync(self._file)
+                os.fsync(self._flags)
+                write_whole(self.folder / "complete", lambda file: None)
+        return there
+
+    def remove(self) -> None:
+        """Delete the files."""
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Give the files back; views of pixels that are still in use stay valid."""
+        if self.folder is not None:
+            os.close(self._file)
+            os.close(self._flags)
+
+
+def check_memory(wanted: int) -> None:
+    """Refuse what would not fit into the memory that is free now."""
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with suppress(OSError):  # counts what the system would give back, too
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    if wanted + SPARE > free:
+        raise DataError(
+            f"the cache needs {memory(wanted)} of memory, of which {memory(free)} are free; "
+            "--cache disk keeps it in a file, --cache off decodes every time"
+        )
+
+
+def _write(file: int, content, start: int) -> None:
+    view = memoryview(content)
+    while view:
+        written = os.pwrite(file, view, start)
+        view, start = view[written:], start + written
+
+
+def _boot() -> str:
+    """What changes when the machine is restarted; where nothing tells, every process counts as a restart."""
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"process {os.getpid()}"
+
+
+class _told:
+    """Turns what the system says of a cache's files into one sentence."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind, failure, trace) -> None:
+        if isinstance(failure, OSError):
+            raise DataError(
+                f"the cache in {self.folder} cannot be written: {failure.strerror or failure}; "
+                "$STRIATE_CACHE names another folder, --cache off needs none"
+            ) from failure
