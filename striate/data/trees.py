@@ -1,0 +1,164 @@
+"""A tree of files, whether it is a folder on the disk or an archive (`archives.py`): listed once, read in any order."""
+
+# ruff: noqa: PTH  # os.path, for a Path per file would be most of the time of listing 100,000
+
+import os
+import stat
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from striate.data.dataset import Problem
+from striate.errors import DataError, PictureError
+from striate.show.names import printable
+
+KINDS = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFBLK: "a device", stat.S_IFCHR: "a device"}
+
+
+class Entry(NamedTuple):
+    """A file of a tree: its size in bytes, and a number that changes with its content."""
+
+    size: int
+    stamp: int
+
+
+class Tree(Protocol):
+    """Files under names such as 'train/cat/1.jpg', whose bytes that are not UTF-8 are Python's surrogates.
+
+    where
+        how people call it
+    problems
+        what was met and cannot be used: links that lead out of it, FIFOs, members with '..', encrypted ones
+    notes
+        what a person should know
+    """
+
+    where: str
+    problems: list[Problem]
+    notes: list[str]
+
+    def entries(self) -> dict[str, Entry]:
+        """Every file."""
+        ...
+
+    def folders(self) -> Collection[str]:
+        """Every folder below the root, the empty ones too."""
+        ...
+
+    def find(self, name: str) -> Entry | None:
+        """One file, without listing all; None where there is none."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """A file's bytes; several threads may read at once."""
+        ...
+
+
+class Folder:
+    """A folder on the disk. Links are followed inside of it, and never out of it.
+
+    Parameters
+    ----------
+    root
+        the folder
+    where
+        how people call it; without it, the path
+    only
+        the names of the files that belong to it, where it is not all
+    """
+
+    def __init__(self, root: Path, where: str = "", only: Collection[str] | None = None):
+        self.root = os.path.realpath(root)
+        self.where = where or str(root)
+        self.problems: list[Problem] = []
+        self.notes: list[str] = []
+        self._only = only
+        self._files: dict[str, Entry] | None = None
+        self._folders: list[str] = []
+        self._real: dict[str, str] = {}
+
+    def entries(self) -> dict[str, Entry]:
+        """Every file."""
+        if self._files is None:
+            if self._only is None:
+                self._files = dict(self._walk())
+            else:
+                self._files = {name: entry for name in self._only if (entry := self.find(name))}
+        return self._files
+
+    def folders(self) -> Collection[str]:
+        """Every folder below the root, the empty ones too."""
+        self.entries()
+        return self._folders
+
+    def find(self, name: str) -> Entry | None:
+        """One file, without listing all; None where there is none, or where it lies outside."""
+        folder, file = os.path.split(os.path.join(self.root, name))
+        if folder not in self._real:  # many pictures share one, and finding out costs
+            self._real[folder] = os.path.realpath(folder)
+        path = os.path.join(self._real[folder], file)
+        try:
+            if os.path.islink(path):
+                path = os.path.realpath(path)
+            status = os.stat(path)
+        except (OSError, ValueError):
+            return None
+        usable = self._inside(path) and stat.S_ISREG(status.st_mode)
+        return Entry(status.st_size, status.st_mtime_ns) if usable else None
+
+    def read(self, name: str) -> bytes:
+        """A file's bytes."""
+        try:
+            with open(os.path.join(self.root, name), "rb") as file:
+                return file.read()
+        except OSError as error:
+            raise PictureError(f"{printable(name)} cannot be read: {error.strerror}") from error
+
+    def _inside(self, path: str) -> bool:
+        return path == self.root or path.startswith(os.path.join(self.root, ""))
+
+    def _walk(self) -> Iterator[tuple[str, Entry]]:
+        """Every file; a folder's own before those of the folders in it."""
+        linked: set[str] = (
+            set()
+        )  # folders that a link leads to: each is entered through one link only, or it may never end
+        waiting = [("", (self.root,))]  # names of folders, and the real folders that lead to each
+        while waiting:
+            folder, chain = waiting.pop()
+            for item in self._items(folder):
+                name = os.path.join(folder, item.name)
+                try:
+                    status = item.stat()
+                except OSError as error:
+                    what = "is a link that leads nowhere or in a circle" if item.is_symlink() else "cannot be read"
+                    self._problem(name, f"{what}: {error.strerror}")
+                    continue
+                link = os.path.realpath(item.path) if item.is_symlink() else ""
+                if link and not self._inside(link):
+                    self._problem(name, f"is a link that leads out of {printable(self.where)}; a copy would be read")
+                elif stat.S_ISREG(status.st_mode):
+                    yield name, Entry(status.st_size, status.st_mtime_ns)
+                elif not stat.S_ISDIR(status.st_mode):
+                    kind = KINDS.get(stat.S_IFMT(status.st_mode), "of an unknown kind")
+                    self._problem(name, f"is {kind}, but a picture is a file")
+                elif link in chain:
+                    self._problem(name, "is a link to a folder that it lies in, so it would never end")
+                elif link in linked:
+                    self._problem(name, "is a link to a folder that another link leads to")
+                else:
+                    linked.update([link] if link else [])
+                    self._folders.append(name)
+                    waiting.append((name, (*chain, link or os.path.join(chain[-1], item.name))))
+
+    def _items(self, folder: str) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(os.path.join(self.root, folder)) as listing:
+                return sorted(listing, key=lambda item: item.name)
+        except OSError as error:
+            if not folder:
+                raise DataError(f"{printable(self.where)} cannot be listed: {error.strerror}") from error
+            self._problem(folder, f"cannot be listed: {error.strerror}")
+            return []
+
+    def _problem(self, name: str, reason: str) -> None:
+        self.problems.append(Problem(name, f"{printable(name)} {reason}"))

@@ -1,0 +1,26 @@
+"""Names of files as people can read them, whatever bytes they are made of."""
+
+JOINER = "\u200d"  # joins emoji to one; it prints as nothing, and without it a family is three people
+
+
+def printable(name: object) -> str:
+    r"""A name on one line that every UTF-8 terminal prints: what has no sign of its own is escaped.
+
+    Parameters
+    ----------
+    name
+        text, or a path; bytes that are not UTF-8 may stand in it as Python's surrogates
+
+    >>> printable("one\ntwo \udcff.jpg")
+    'one\\ntwo \\xff.jpg'
+    """
+    text = str(name)
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() or sign == JOINER else _escaped(sign) for sign in text)
+
+
+def _escaped(sign: str) -> str:
+    if "\udc80" <= sign <= "\udcff":  # a byte that is not UTF-8, as Python holds it
+        return f"\\x{ord(sign) - 0xDC00:02x}"
+    return sign.encode("unicode_escape", "surrogatepass").decode("ascii")
