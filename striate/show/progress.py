@@ -1,6 +1,7 @@
 """Progress of long steps: a bar on a terminal's standard error, nothing where nobody watches."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -13,3 +14,22 @@ def track(items: Iterable[Item], doing: str, total: int | None = None) -> Iterat
 
     console = Console(stderr=True)
     yield from rich_track(items, doing, total, console=console, transient=True, disable=not console.is_terminal)
+
+
+@contextmanager
+def track_bytes(doing: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar of bytes with their speed; what it hands out is called with the number of bytes that are done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(doing, total=total)
+        yield lambda done: bar.update(task, completed=done)
