@@ -16,6 +16,7 @@ PUBLIC = {
     "Preprocess": "striate.preprocess",
     "Published": "striate.nets.published",
     "StriateError": "striate.errors",
+    "get": "striate.data.get",
     "net": "striate.nets.build",
     "nets": "striate.measure.listing",
     "published": "striate.nets.published",
@@ -28,6 +29,7 @@ __all__ = [
     "Preprocess",
     "Published",
     "StriateError",
+    "get",
     "net",
     "nets",
     "published",
@@ -37,6 +39,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from striate.data.get import get
     from striate.errors import StriateError
     from striate.measure.listing import nets
     from striate.measure.shapes import shapes

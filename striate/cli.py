@@ -20,6 +20,7 @@ COMMANDS = {
     "shapes": "striate.measure.shapes:shapes",
     "nets": "striate.measure.listing:nets",
     "text": "striate.nets.printing:text",
+    "get": "striate.data.get:get",
     "op": {
         "conv": "striate.ops.commands:conv",
         "edges": "striate.ops.commands:edges",
