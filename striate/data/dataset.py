@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
+from PIL import Image
 
 from striate.errors import DataError
 from striate.pictures.decode import Decoded, decode
@@ -66,7 +67,7 @@ class Dataset:
     groups
         (n,) pictures of one group stay in one split; "" is a group of its own
     gray
-        whether the pictures have one channel, as those of MNIST
+        whether pictures are read as brightness alone, one channel, as those of MNIST are
     skipped
         what was left out, by the policy `skip`
     notes
@@ -140,7 +141,7 @@ class Dataset:
         """Upright pixels of one picture; `least` may decode a JPEG smaller, as `striate.pictures.decode` says."""
         content = self.source.read(int(self.rows[place]))
         if isinstance(content, np.ndarray):
-            return Decoded(content)
+            return Decoded(_as_channels(content, 1 if self.gray else 3))
         return decode(content, self.names[place], channels="L" if self.gray else "RGB", least=least)
 
     @property
@@ -166,3 +167,12 @@ class Dataset:
             for part in (name, what(place), self.labels[place].tobytes(), split):
                 total.update(hashlib.sha256(part).digest())
         return total.hexdigest()[:32]
+
+
+def _as_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
+    """Pixels (height, width, 1 or 3) with one channel, their brightness, or with three."""
+    if pixels.shape[2] == channels:
+        return pixels
+    if channels == 3:
+        return np.repeat(pixels, 3, axis=2)
+    return np.asarray(Image.fromarray(pixels).convert("L"))[:, :, None]

@@ -1,5 +1,7 @@
 """In which order the pictures of an epoch come: a function of the seed and the epoch alone."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from striate.data.dataset import Dataset
@@ -7,27 +9,54 @@ from striate.data.randomness import Purpose, generator
 from striate.errors import DataError
 
 
-def epoch_order(data: Dataset, seed: int, epoch: int, *, shuffle: bool, balanced: bool = False) -> np.ndarray:
-    """Places of the pictures of an epoch, in order.
+@dataclass(frozen=True)
+class Order:
+    """The order of every epoch.
 
     Parameters
     ----------
     data
         the pictures
-    seed, epoch
-        what the order depends on
+    seed
+        what the order depends on, with the epoch
     shuffle
-        a permutation; otherwise the order of the data
+        another order in every epoch, otherwise that of the data; several processes get equally many pictures, so the
+        last few of an epoch are left out where they do not divide
     balanced
-        as many pictures as ever, but drawn with replacement so that every class comes equally often
+        as many pictures as ever, but drawn so that every class comes equally often; implies shuffle
+    rank, world
+        this process and how many there are: each gets its part
     """
-    if not (shuffle or balanced):
-        return np.arange(len(data))
-    random = generator(seed, epoch, Purpose.ORDER)
-    if balanced:
-        weights = class_weights(data)[data.labels]
-        return random.choice(len(data), len(data), p=weights / weights.sum())
-    return random.permutation(len(data))
+
+    data: Dataset
+    seed: int = 0
+    shuffle: bool = True
+    balanced: bool = False
+    rank: int = 0
+    world: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rank < self.world:
+            raise DataError(f"a rank is 0 to {self.world - 1} in a world of {self.world}, but is {self.rank}")
+
+    def __len__(self) -> int:
+        return len(self._part(range(len(self.data))))
+
+    def places(self, epoch: int) -> np.ndarray:
+        """Places of the pictures of an epoch, in order."""
+        return self._part(self._all(epoch))
+
+    def _all(self, epoch: int) -> np.ndarray:
+        count = len(self.data)
+        random = generator(self.seed, epoch, Purpose.ORDER)
+        if self.balanced:
+            weights = class_weights(self.data)[self.data.labels]
+            return random.choice(count, count, p=weights / weights.sum())
+        return random.permutation(count) if self.shuffle else np.arange(count)
+
+    def _part(self, places):
+        even = self.shuffle or self.balanced
+        return places[self.rank : len(places) - len(places) % self.world if even else None : self.world]
 
 
 def class_weights(data: Dataset) -> np.ndarray:
@@ -37,10 +66,3 @@ def class_weights(data: Dataset) -> np.ndarray:
     counts = np.bincount(data.labels, minlength=len(data.classes))
     there = counts > 0
     return np.divide(len(data), counts * there.sum(), out=np.zeros(len(counts)), where=there)
-
-
-def part_of_rank(order: np.ndarray, rank: int, world: int, even: bool) -> np.ndarray:
-    """Every world-th place, beginning with rank; even leaves out the last few, so that all ranks have equally many."""
-    if not 0 <= rank < world:
-        raise DataError(f"a rank is 0 to {world - 1} in a world of {world}, but is {rank}")
-    return order[rank : len(order) - len(order) % world if even else None : world]

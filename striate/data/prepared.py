@@ -1,7 +1,7 @@
 """Pictures made ready: decoded once, kept as the pixels that later epochs read.
 
-Training reads crops, so its pictures are kept upright and only as large as the smallest crop needs. Validation keeps the
-final pixels, made from the fully decoded original. What is kept is a function of the picture and of these settings alone.
+Training reads crops, so its pictures are kept upright and only as large as the smallest crop needs. Validation keeps
+the final pixels, made from the fully decoded original. What is kept depends on the picture and these settings alone.
 """
 
 import hashlib
@@ -115,7 +115,7 @@ def _shrunk(before: tuple[int, int], size: tuple[int, int], share: float) -> tup
 
 
 def picture_sizes(data: Dataset, on_bad: OnBad) -> list[tuple[int, int]]:
-    """Height and width of each picture, upright, from the headers alone; 0×0 where there is none and bad ones are skipped."""
+    """Height and width of each picture, upright, from the headers; 0×0 for a bad one that may be skipped."""
 
     problems = []
 

@@ -1,4 +1,4 @@
-"""Store: the pixels of many pictures whose sizes are known, in memory or in one memory-mapped file; filled as they come.
+"""Store: the pixels of many pictures of known sizes, in memory or in one memory-mapped file; filled as they come.
 
 A store on disk is safe without locks. Each picture has its place, so two processes that fill one store write the same
 bytes to the same places; a picture counts as there only after all of its bytes are; and since a power failure may lose
@@ -75,7 +75,7 @@ class Store:
             self._there[place] = 1
             return
         with _told(self.folder):
-            _write(self._file, np.ascontiguousarray(pixels).data.cast("B"), start)
+            _write(self._file, pixels.ravel(), start)
             _write(self._flags, b"\1", place)
 
     def _reserve(self) -> None:

@@ -1,0 +1,260 @@
+"""Batches: threads load and distort pictures while the network trains.
+
+Decoding, resizing and warping release Python's lock, so threads run side by side and share one cache. Pixels travel as
+bytes and become numbers on the device. The order is fixed beforehand and every random choice has an address, so neither
+the number of threads nor the order in which they finish changes anything.
+"""
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from striate.data.dataset import Dataset, OnBad, Problem
+from striate.data.distortion import Distortion
+from striate.data.feeds import Item, WholeFeed
+from striate.data.order import Order
+from striate.data.prepared import Cache, for_testing, for_training
+from striate.data.warp import warp
+from striate.errors import DataError, PictureError
+from striate.preprocess import Preprocess
+
+AHEAD = 3  # batches that are being made while one is used: enough to hide a slow picture, and memory stays bounded
+PIECE = 8  # pictures that a thread takes at a time
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures for one step.
+
+    Parameters
+    ----------
+    pixels
+        (n, channels, height, width) of uint8 on the device, red, green, blue; laid out channels last
+    labels
+        (n,) places in the classes, or (n, classes) of 0.0 and 1.0
+    addresses
+        (n,) which pictures these are: their rows in the source
+    epoch, number
+        where in the training it comes, counted from 0
+    """
+
+    pixels: Tensor
+    labels: Tensor
+    addresses: np.ndarray
+    epoch: int
+    number: int
+
+    def __len__(self) -> int:
+        return len(self.addresses)
+
+
+class Batches:
+    """Batches of a data set, epoch after epoch: iterating goes on where it stopped, up to the end of the epoch.
+
+    Parameters
+    ----------
+    data
+        pictures with labels, of one split, or shards
+    preprocess
+        the network's input
+    batch_size
+        pictures in a batch; the last one of an epoch may have fewer
+    distortion
+        shows each picture differently in each epoch, in a new order; without it all come as `preprocess` makes them, in order
+    balanced
+        draw pictures so that every class comes equally often
+    seed
+        of every random choice
+    cache
+        off: decode in every epoch; ram; disk
+    workers
+        threads; None is one per processor
+    device
+        where the batches are put
+    rank, world
+        this process and how many there are; each gets its part
+    on_bad
+        stop at a picture that cannot be read, or skip it: then the batch is smaller, and `skipped` has its name
+
+    Iterating, `state()` and `resume` are for one thread; the work is done in others.
+    """
+
+    def __init__(
+        self,
+        data: Dataset,
+        preprocess: Preprocess,
+        *,
+        batch_size: int = 32,
+        distortion: Distortion | None = None,
+        balanced: bool = False,
+        seed: int = 0,
+        cache: Cache = "disk",
+        workers: int | None = None,
+        device: str | torch.device = "cpu",
+        rank: int = 0,
+        world: int = 1,
+        on_bad: OnBad = "stop",
+    ):
+        if batch_size < 1 or (workers is not None and workers < 1):
+            raise DataError(f"a batch holds 1 picture or more, made by 1 thread or more, but {batch_size=}, {workers=}")
+        if isinstance(data, Dataset) and not len(data):
+            raise DataError(f"batches are made of pictures, but this part of {data.where} has none")
+        data = replace(data, gray=preprocess.channels == "L")
+        if distortion is None:
+            prepared = for_testing(data, preprocess, cache)
+        else:
+            prepared = for_training(data, preprocess.size, distortion.smallest_share, cache, on_bad)
+        self.feed = WholeFeed(prepared, Order(data, seed, distortion is not None, balanced, rank, world))
+        self.size = preprocess.size
+        self.distortion = distortion
+        self.seed = seed
+        self.batch_size = batch_size
+        self.workers = workers or os.cpu_count() or 1
+        self.device = torch.device(device)
+        self.on_bad = on_bad
+        self.skipped: dict[str, Problem] = {}
+        self.epoch = self.number = 0
+        self._made_of = {
+            "data": data.fingerprint,
+            "preprocess": preprocess.to_dict(),
+            "distortion": str(distortion),
+            "batch size": batch_size,
+            "balanced": balanced,
+            "seed": seed,
+            "rank": rank,
+            "world": world,
+        }
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return -(-len(self.feed) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """What is left of the epoch; then the next epoch can be gone through."""
+        items = self.feed.items(self.epoch, self.number * self.batch_size)
+        groups = enumerate(iter(lambda: list(islice(items, self.batch_size)), []), self.number)
+        with ThreadPoolExecutor(self.workers, "striate") as pool:
+            try:
+                waiting = deque(self._begin(pool, *group) for group in islice(groups, AHEAD))
+                while waiting:
+                    waiting.extend(self._begin(pool, *group) for group in islice(groups, 1))
+                    batch = self._finish(waiting.popleft())
+                    self.number = batch.number + 1
+                    if len(batch):
+                        yield batch
+            finally:
+                pool.shutdown(cancel_futures=True)
+        self.feed.end()
+        self.epoch, self.number = self.epoch + 1, 0
+
+    def state(self) -> dict[str, Any]:
+        """Where iterating stands, for `resume`, here or in another process: plain values."""
+        return {"epoch": self.epoch, "number": self.number, "made_of": self._made_of}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on after the last batch that was handed out before `state()`."""
+        changed = [what for what, value in self._made_of.items() if state["made_of"][what] != value]
+        if changed:
+            before, now = ({what: made[what] for what in changed} for made in (state["made_of"], self._made_of))
+            raise DataError(f"batches go on with what they began with, but it was {before} and is {now}")
+        self.epoch, self.number = state["epoch"], state["number"]
+
+    def _begin(self, pool: ThreadPoolExecutor, number: int, items: list[Item]) -> "_Making":
+        """Hand the pictures of a batch to the threads, a few at a time."""
+        height, width = self.size
+        pinned = self.device.type == "cuda"  # memory from which a GPU copies while the processor goes on
+        pixels = torch.empty((len(items), height, width, self.feed.channels), dtype=torch.uint8, pin_memory=pinned)
+        slots = pixels.numpy()
+        pieces = [
+            pool.submit(self._fill, items[first : first + PIECE], slots[first : first + PIECE], self.epoch)
+            for first in range(0, len(items), PIECE)
+        ]
+        return _Making(number, items, pixels, pieces)
+
+    def _fill(self, items: list[Item], slots: np.ndarray, epoch: int) -> list[Problem | None]:
+        """In a thread: load and distort pictures into their slots; a problem for each that cannot be read."""
+        problems: list[Problem | None] = [None] * len(items)
+        for place, (item, slot) in enumerate(zip(items, slots, strict=True)):
+            try:
+                pixels = item.read()
+            except PictureError as problem:
+                if self.on_bad == "stop":
+                    raise
+                problems[place] = Problem(item.name, str(problem))
+                continue
+            if self.distortion is None:
+                slot[:] = pixels
+            else:
+                warp(pixels, self.distortion.draw(pixels.shape[:2], self.size, self.seed, epoch, item.address), slot)
+        return problems
+
+    def _finish(self, making: "_Making") -> Batch:
+        """Wait for a batch, leave out what was skipped, and send it to the device."""
+        problems = [problem for piece in making.pieces for problem in piece.result()]
+        self.skipped.update({problem.name: problem for problem in problems if problem})
+        pixels, items = making.pixels, making.items
+        if any(problems):
+            kept = [place for place, problem in enumerate(problems) if not problem]
+            pixels, items = pixels[kept], [items[place] for place in kept]
+        labels = torch.from_numpy(
+            np.array([item.label for item in items], np.float32 if self.feed.several else np.int64)
+        )
+        return Batch(
+            pixels.permute(0, 3, 1, 2).to(self.device, non_blocking=True),
+            labels.to(self.device, non_blocking=True),
+            np.array([item.address for item in items], np.int64),
+            self.epoch,
+            making.number,
+        )
+
+
+@dataclass(frozen=True)
+class _Making:
+    """A batch whose pictures the threads have in hand."""
+
+    number: int
+    items: list[Item]
+    pixels: Tensor  # (n, height, width, channels)
+    pieces: list[Future]
+
+
+def normalised(pixels: Tensor, preprocess: Preprocess, out: Tensor | None = None) -> Tensor:
+    """Bytes as the network's input, float32, on the device where they are.
+
+    Parameters
+    ----------
+    pixels
+        (n, channels, height, width) of uint8
+    preprocess
+        mean, std, scale and the order of the channels
+    out
+        a tensor to fill, of an earlier batch: on a processor, fresh memory costs ten times as much as the sums
+    """
+    if preprocess.channels == "BGR":
+        pixels = pixels.flip(1)
+    if out is None or out.shape != pixels.shape:
+        out = torch.empty_like(pixels, dtype=torch.float32)
+    factor, shift = _factors(preprocess, pixels.shape[1:], pixels.device)
+    return out.copy_(pixels).mul_(factor).add_(shift)
+
+
+@lru_cache(maxsize=4)
+def _factors(preprocess: Preprocess, shape: torch.Size, device: torch.device) -> tuple[Tensor, Tensor]:
+    """What pixels are multiplied by, and what is added then: (1, channels, height, width), whole, as that is fastest."""
+    mean, std = (
+        torch.tensor(values, device=device)[None, :, None, None] for values in (preprocess.mean, preprocess.std)
+    )
+
+    def whole(values: Tensor) -> Tensor:
+        return values.expand(1, *shape).contiguous(memory_format=torch.channels_last)
+
+    return whole(preprocess.scale / 255 / std), whole(-mean / std)
