@@ -1,6 +1,7 @@
 """A tree of files, whether it is a folder on the disk or an archive (`archives.py`): listed once, read in any order."""
 
-# ruff: noqa: PTH  # os.path, for a Path per file would be most of the time of listing 100,000
+# os.path, for a Path per file would be most of the time of listing 100,000
+# ruff: noqa: PTH114, PTH116, PTH118, PTH123
 
 import os
 import stat
@@ -122,7 +123,9 @@ class Folder:
         linked: set[str] = (
             set()
         )  # folders that a link leads to: each is entered through one link only, or it may never end
-        waiting = [("", (self.root,))]  # names of folders, and the real folders that lead to each
+        waiting: list[tuple[str, tuple[str, ...]]] = [
+            ("", (self.root,))
+        ]  # names of folders, and the real folders that lead to each
         while waiting:
             folder, chain = waiting.pop()
             for item in self._items(folder):

@@ -1,5 +1,7 @@
 """Names of files as people can read them, whatever bytes they are made of."""
 
+from collections.abc import Collection
+
 JOINER = "\u200d"  # joins emoji to one; it prints as nothing, and without it a family is three people
 
 
@@ -18,6 +20,16 @@ def printable(name: object) -> str:
     if text.isprintable():
         return text
     return "".join(sign if sign.isprintable() or sign == JOINER else _escaped(sign) for sign in text)
+
+
+def listed(names: Collection[str], most: int = 3) -> str:
+    """The first of many names, and how many more there are.
+
+    >>> listed(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    shown = ", ".join(printable(name) for name in list(names)[:most])
+    return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown
 
 
 def _escaped(sign: str) -> str:

@@ -1,0 +1,96 @@
+"""What may be unpacked from an archive, and how much of it: a bomb costs no more than reading its header."""
+
+import bz2
+import gzip
+import lzma
+import os
+import shutil
+import zlib
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from striate.data.caching import cache_folder
+from striate.errors import DataError, StriateError
+from striate.files import write_whole
+from striate.show.names import printable
+from striate.show.numbers import memory
+
+MEMBER_LIMIT = 2**30  # bytes of one member
+RATIO_LIMIT = 100  # unpacked bytes per packed one, of what is larger than the next line; pictures hardly shrink
+HARMLESS = 2**26
+SPARE = 2**30  # bytes of the disk that an unpacked copy must leave free
+DECODERS: dict[bytes, Callable[[IO[bytes]], IO[bytes]]] = {
+    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),  # type: ignore[arg-type]
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ": lzma.LZMAFile,
+}
+
+
+def oversized(size: int, packed: int) -> str:
+    """Why a member is not unpacked, from its header alone; "" where it may be."""
+    if max(size, packed) > MEMBER_LIMIT:
+        return f"would unpack to {memory(max(size, packed))}, but a member may have {memory(MEMBER_LIMIT)}"
+    if size > max(HARMLESS, RATIO_LIMIT * packed):
+        return f"would unpack from {memory(packed)} to {memory(size)}, more than {RATIO_LIMIT} times as much"
+    return ""
+
+
+def decoder(start: bytes) -> Callable[[IO[bytes]], IO[bytes]] | None:
+    """What unpacks a file that starts so; None where nothing has to."""
+    return next((decoder for magic, decoder in DECODERS.items() if start.startswith(magic)), None)
+
+
+def kept_copy(path: Path, kind: str, write: Callable[[BinaryIO], object]) -> Path:
+    """A copy of a file in another form, in the cache folder; made at the first call, and when the file changed.
+
+    Parameters
+    ----------
+    path
+        the file
+    kind
+        the ending of the copy's name
+    write
+        is called with the open copy
+    """
+    status = path.stat()
+    key = f"{os.path.realpath(path)}\0{status.st_size}\0{status.st_mtime_ns}".encode("utf-8", "surrogateescape")
+    copy = cache_folder() / f"unpacked-{sha256(key).hexdigest()[:16]}{kind}"
+    if not copy.exists():
+        write_whole(copy, write)
+    return copy
+
+
+def plain_tar(path: Path) -> Path:
+    """The archive itself, or the unpacked copy of a compressed one."""
+    with path.open("rb") as packed:
+        unpacked = decoder(packed.read(8))
+        packed.seek(0)
+        if not unpacked:
+            return path
+        with unpacked(packed) as content:
+            return kept_copy(path, ".tar", lambda copy: _copy(content, copy, path))
+
+
+def _copy(content: IO[bytes], copy: BinaryIO, path: Path) -> None:
+    """Copy an archive's bytes, and stop where they are absurdly many or the disk has no room for them."""
+    most = max(HARMLESS, RATIO_LIMIT * path.stat().st_size)
+    room = shutil.disk_usage(cache_folder()).free - SPARE
+    for block in _blocks(content, path):
+        if copy.tell() + len(block) > most:
+            raise DataError(f"{printable(path)} unpacks to more than {memory(most)}, {RATIO_LIMIT} times its size")
+        if copy.tell() + len(block) > room:
+            raise StriateError(
+                f"{printable(path)} is larger, unpacked, than the {memory(max(room, 0))} that the cache folder "
+                "has room for; set STRIATE_CACHE to a folder on a larger disk, or unpack it yourself"
+            )
+        copy.write(block)
+
+
+def _blocks(content: IO[bytes], path: Path) -> Iterator[bytes]:
+    try:
+        while block := content.read(2**20):
+            yield block
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+        raise DataError(f"{printable(path)} cannot be unpacked: {error}") from error
