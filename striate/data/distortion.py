@@ -1,0 +1,193 @@
+"""Distortion: how strongly a training view may differ from its picture. Presets, and one text for code and command line."""
+
+import re
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+
+from striate.data.draw import NUMBERS, Drawn, draw
+from striate.data.randomness import Purpose, uniforms
+from striate.errors import StriateError, UnknownName
+
+# what each strength may be, and its unit
+RANGES = {
+    "mirror": (0, 1, "a probability"),
+    "crop": (0, 1, "a share of the area"),
+    "aspect": (1, 4, "a ratio of sides"),
+    "padding": (0, 4096, "pixels of the view"),
+    "rotate": (0, 180, "degrees"),
+    "shear": (0, 60, "degrees"),
+    "scale": (0, 0.9, "a share of the size"),
+    "warp": (0, 0.2, "a share of the shorter side"),
+    "brightness": (0, 1, "a share"),
+    "contrast": (0, 1, "a share"),
+    "saturation": (0, 1, "a share"),
+    "hue": (0, 180, "degrees"),
+    "pca": (0, 1, "standard deviations"),
+    "gray": (0, 1, "a probability"),
+    "blur": (0, 1, "a probability"),
+    "sigma": (0.1, 32, "pixels of the view"),
+    "erase": (0, 1, "a probability"),
+    "erased": (0.02, 1, "a share of the view"),
+}
+
+
+@dataclass(frozen=True)
+class Distortion:
+    """The strength of each distortion; 0 is off.
+
+    Parameters
+    ----------
+    mirror
+        probability of left and right swapped
+    crop
+        random resized crop: the smallest share of the picture's area that a view shows; 1 shows as much as its shape lets
+    aspect
+        how many times wider or taller than the view a crop may be, before it is squeezed into it
+    padding
+        padding and crop: up to so many pixels of the view it moves along each side; instead of `crop`
+    rotate, shear
+        degrees, either way
+    scale
+        share by which it grows or shrinks
+    warp
+        local warping: how far points move at most, as a share of the view's shorter side
+    brightness, contrast, saturation
+        share by which each is raised or lowered; contrast about mid-gray. A gray picture has no saturation, hue or pca
+    hue
+        degrees on the colour circle, either way
+    pca
+        shift along the main axes of the data's own colours, in their standard deviations (Krizhevsky's is 0.1)
+    gray
+        probability of no colour
+    blur, sigma
+        probability of blur, and the largest standard deviation of its bell, in pixels of the view
+    erase, erased
+        probability that a rectangle is painted over, and the largest share of the view that it covers
+    """
+
+    mirror: float = 0.0
+    crop: float = 0.0
+    aspect: float = 4 / 3
+    padding: float = 0.0
+    rotate: float = 0.0
+    shear: float = 0.0
+    scale: float = 0.0
+    warp: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+    hue: float = 0.0
+    pca: float = 0.0
+    gray: float = 0.0
+    blur: float = 0.0
+    sigma: float = 2.0
+    erase: float = 0.0
+    erased: float = 0.3
+
+    def __post_init__(self) -> None:
+        for name, (low, high, unit) in RANGES.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise StriateError(f"{name} is {unit}, from {low} to {high}, but is {value}")
+        if self.padding != int(self.padding):
+            raise StriateError(f"padding is a whole number of pixels, but is {self.padding}")
+        if self.crop and self.padding:
+            raise StriateError(
+                f"a view is cut out by crop or by padding, but crop is {self.crop} and padding {self.padding}; "
+                "set one of them to 0"
+            )
+
+    @property
+    def smallest_share(self) -> float:
+        """The smallest share of a picture's area that a view may show, before it is turned and scaled."""
+        return self.crop or 1.0
+
+    def draw(
+        self,
+        size_in: tuple[int, int],
+        size_out: tuple[int, int],
+        seed: int,
+        epoch: int,
+        sample: int,
+        spread: np.ndarray | None = None,
+    ) -> Drawn:
+        """What happens to one picture in one epoch.
+
+        Parameters
+        ----------
+        size_in, size_out
+            height and width of the picture and of the view
+        seed, epoch, sample
+            the address of the choice
+        spread
+            of the data's colours, for `pca`; see `striate.data.draw.colour_spread`
+        """
+        return draw(self, size_in, size_out, uniforms(seed, epoch, sample, Purpose.DISTORT, NUMBERS), spread)
+
+    def __str__(self) -> str:
+        """The text that makes it: the nearest preset, then what differs."""
+        nearest = min(PRESETS, key=lambda name: len(_changes(PRESETS[name], self)))
+        changes = _changes(PRESETS[nearest], self)
+        return ", ".join([nearest, *(f"{name} {repr(value).removesuffix('.0')}" for name, value in changes.items())])
+
+
+PRESETS = {
+    "none": Distortion(),
+    "light": Distortion(mirror=0.5, crop=0.5, brightness=0.1, contrast=0.1),
+    "photo": Distortion(
+        mirror=0.5, crop=0.25, rotate=10, shear=5, brightness=0.25, contrast=0.25, saturation=0.25, hue=5
+    ),
+    "digits": Distortion(padding=2, rotate=10, shear=8, scale=0.1, warp=0.04),  # a mirrored 2 is no 2
+    "strong": Distortion(
+        mirror=0.5,
+        crop=0.08,
+        rotate=20,
+        shear=10,
+        scale=0.1,
+        warp=0.04,
+        brightness=0.4,
+        contrast=0.4,
+        saturation=0.4,
+        hue=15,
+        gray=0.1,
+        blur=0.1,
+        erase=0.25,
+    ),
+}
+
+
+def distortion(text: "str | Distortion") -> Distortion:
+    """Read a distortion: a preset's name, then what differs from it.
+
+    Parameters
+    ----------
+    text
+        such as "photo" or "photo, rotate 20, mirror 0"
+
+    >>> distortion("photo, rotate 20, mirror 0").rotate
+    20.0
+    >>> print(distortion("photo, rotate 20, mirror 0"))
+    photo, mirror 0, rotate 20
+    """
+    if isinstance(text, Distortion):
+        return text
+    preset, *changes = (part.strip() for part in text.split(","))
+    if preset not in PRESETS:
+        raise UnknownName("preset of distortions", preset, PRESETS)
+    return replace(PRESETS[preset], **dict(_change(part) for part in changes))
+
+
+def _change(text: str) -> tuple[str, float]:
+    name, _, value = text.partition(" ")
+    if name not in RANGES:
+        raise UnknownName("distortion", name, RANGES)
+    low, high, unit = RANGES[name]
+    if not re.fullmatch(r"\d*\.?\d+(e-?\d+)?", value.strip()):
+        raise StriateError(f"{name} is {unit}, from {low} to {high}, as in '{name} {high / 2:g}', but is '{value}'")
+    return name, float(value)
+
+
+def _changes(before: Distortion, after: Distortion) -> dict[str, float]:
+    """The strengths of `after` that differ from those of `before`."""
+    return {name: float(value) for name, value in asdict(after).items() if value != getattr(before, name)}

@@ -1,0 +1,284 @@
+"""From strengths and random numbers to what happens to one picture: one map, one colour matrix, a blur, a rectangle.
+
+Positions are measured from the picture's edge, so pixel i covers i to i + 1 and its middle is i + 1/2; then halving a
+picture halves every position. Each distortion has random numbers of its own, so that switching one on changes no other.
+"""
+
+from math import cos, exp, hypot, log, pi, radians, sin, sqrt, tan
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from striate.data.randomness import normals
+from striate.errors import StriateError
+from striate.ops.picture import LUMA
+
+if TYPE_CHECKING:
+    from striate.data.distortion import Distortion
+
+TRIES = 10  # of a crop that does not fit
+CONTROL = 6  # control points of the local warping along each side: three cells of a cubic spline
+# where the random numbers of each distortion begin; a number never moves, for that would change every seed's views
+MIRROR, CROP, PADDING, ROTATE, SHEAR, SCALE = 0, 1, 24, 26, 27, 28
+BRIGHTNESS, CONTRAST, SATURATION, HUE, PCA, GRAY = 29, 30, 31, 32, 33, 37
+BLUR, ERASE, WARP = 38, 40, 48
+NUMBERS = WARP + 2 * CONTROL * CONTROL
+MID_GRAY = 127.5
+
+Affine = tuple[float, float, float, float, float, float]
+Box = tuple[int, int, int, int]
+
+
+class Drawn(NamedTuple):
+    """What happens to one picture.
+
+    Parameters
+    ----------
+    size
+        height and width of the view
+    affine
+        (a, b, c, d, e, f): the view's position (x, y) shows the picture's (ax + by + c, dx + ey + f)
+    moves
+        (2, 6, 6) local warping: how far the control points of a cubic spline over the view move along x and y, in its
+        pixels, before `affine`
+    colour
+        (3, 4) red, green and blue of the view from red, green, blue and 1; float32
+    light
+        gain and shift of a picture with one channel
+    blur
+        standard deviation in pixels of the view; 0 is none
+    erased
+        top, left, height and width of a rectangle in the view
+    fill
+        its red, green and blue; a picture with one channel takes the middle one
+    amounts
+        what was drawn of each distortion that is on, for people: degrees, shares, factors
+    """
+
+    size: tuple[int, int]
+    affine: Affine
+    moves: np.ndarray | None = None
+    colour: np.ndarray | None = None
+    light: tuple[float, float] | None = None
+    blur: float = 0.0
+    erased: Box | None = None
+    fill: tuple[int, int, int] = (128, 128, 128)
+    amounts: dict[str, float] = {}  # noqa: RUF012  # never written to
+
+
+def draw(
+    distortion: "Distortion",
+    size_in: tuple[int, int],
+    size_out: tuple[int, int],
+    numbers: np.ndarray,
+    spread: np.ndarray | None = None,
+) -> Drawn:
+    """Turn random numbers into what happens to one picture.
+
+    Parameters
+    ----------
+    distortion
+        how strong
+    size_in, size_out
+        height and width of the picture and of the view
+    numbers
+        (NUMBERS,) from 0 to 1
+    spread
+        `colour_spread` of the data, for `pca`
+    """
+    u = numbers.tolist()  # plain numbers: reading single values from an array is slow
+    amounts: dict[str, float] = {}
+    erased = _erased(distortion, size_out, u, amounts)
+    colour, light = _colour(distortion, u, spread, amounts)
+    moves = None
+    if distortion.warp:
+        amounts["warp"] = reach = distortion.warp * min(size_out)
+        moves = (reach * (2 * numbers[WARP:NUMBERS] - 1)).reshape(2, CONTROL, CONTROL)
+    blur = 0.0
+    if u[BLUR] < distortion.blur:
+        amounts["blur"] = blur = 0.1 + u[BLUR + 1] * (distortion.sigma - 0.1)
+    fill = tuple(int(256 * number) for number in u[ERASE + 5 : ERASE + 8])
+    return Drawn(
+        size_out, _affine(distortion, size_in, size_out, u, amounts), moves, colour, light, blur, erased, fill, amounts
+    )
+
+
+def _affine(
+    distortion: "Distortion",
+    size_in: tuple[int, int],
+    size_out: tuple[int, int],
+    u: list[float],
+    amounts: dict[str, float],
+) -> Affine:
+    """Crop, mirror, padding, rotation, shear and scale as one map, from the view to the picture."""
+    height, width = size_out
+    if distortion.crop:
+        top, left, tall, wide = random_box(size_in, size_out, distortion.crop, distortion.aspect, u[CROP : CROP + 22])
+        amounts["crop"] = tall * wide / (size_in[0] * size_in[1])
+    else:
+        top, left, tall, wide = centred_box(size_in, size_out)
+    across, down = wide / width, tall / height  # the picture's pixels in a pixel of the view
+    if u[MIRROR] < distortion.mirror:
+        across = -across
+        amounts["mirror"] = 1
+    # around the middle of the view: a mirrored crop shows the same part of the picture
+    x, y = width / 2, height / 2
+    if distortion.padding:
+        room = int(distortion.padding)
+        amounts["right"], amounts["down"] = (int(u[at] * (2 * room + 1)) - room for at in (PADDING, PADDING + 1))
+        x, y = x + amounts["right"], y + amounts["down"]
+    cosine, sine, slant, grown = 1.0, 0.0, 0.0, 1.0
+    if distortion.rotate:
+        amounts["rotate"] = turn = distortion.rotate * (2 * u[ROTATE] - 1)
+        cosine, sine = cos(radians(turn)), sin(radians(turn))
+    if distortion.shear:
+        amounts["shear"] = turn = distortion.shear * (2 * u[SHEAR] - 1)
+        slant = tan(radians(turn))
+    if distortion.scale:
+        amounts["scale"] = grown = 1 + distortion.scale * (2 * u[SCALE] - 1)
+    a, b = across * cosine / grown, across * (cosine * slant - sine) / grown
+    d, e = down * sine / grown, down * (sine * slant + cosine) / grown
+    return a, b, left + wide / 2 - a * x - b * y, d, e, top + tall / 2 - d * x - e * y
+
+
+def centred_box(size_in: tuple[int, int], size_out: tuple[int, int]) -> Box:
+    """Top, left, height and width of the largest part in the picture's middle that has the view's shape."""
+    (height, width), (tall, wide) = size_in, size_out
+    if height * wide > width * tall:  # taller than the view
+        tall, wide = max(1, round(tall * width / wide)), width
+    else:
+        tall, wide = height, max(1, round(wide * height / tall))
+    return (height - tall) // 2, (width - wide) // 2, tall, wide
+
+
+def random_box(
+    size_in: tuple[int, int], size_out: tuple[int, int], share: float, aspect: float, numbers: list[float]
+) -> Box:
+    """Top, left, height and width of a random part: its share of the area, then its shape, at most ten times.
+
+    The share is uniform from `share` to 1; the ratio of width to height, beside that of the view, is uniform in its
+    logarithm from 1 / aspect to aspect. Where no try fits, it is the middle, as large as an allowed shape lets.
+
+    Parameters
+    ----------
+    size_in, size_out
+        height and width of the picture and of the view
+    share, aspect
+        the smallest share, the largest ratio
+    numbers
+        two for the place, then two for each try
+    """
+    (height, width), shape = size_in, size_out[1] / size_out[0]
+    for at in range(2, 2 + 2 * TRIES, 2):
+        area = height * width * (share + (1 - share) * numbers[at])
+        ratio = shape * exp(log(aspect) * (2 * numbers[at + 1] - 1))
+        wide, tall = round(sqrt(area * ratio)), round(sqrt(area / ratio))
+        if 0 < wide <= width and 0 < tall <= height:
+            return int(numbers[0] * (height - tall + 1)), int(numbers[1] * (width - wide + 1)), tall, wide
+    ratio = min(max(width / height, shape / aspect), shape * aspect)
+    tall, wide = min(height, max(1, round(width / ratio))), min(width, max(1, round(height * ratio)))
+    return (height - tall) // 2, (width - wide) // 2, tall, wide
+
+
+def _colour(
+    distortion: "Distortion", u: list[float], spread: np.ndarray | None, amounts: dict[str, float]
+) -> tuple[np.ndarray | None, tuple[float, float] | None]:
+    """Brightness, contrast, hue, PCA shift and saturation, in this order, as one matrix; and what a gray picture gets."""
+    gain, kept, turn, shift = 1.0, 1.0, 0.0, None
+    if distortion.brightness:
+        amounts["brightness"] = gain = 1 + distortion.brightness * (2 * u[BRIGHTNESS] - 1)
+    lift = 0.0
+    if distortion.contrast:
+        amounts["contrast"] = steeper = 1 + distortion.contrast * (2 * u[CONTRAST] - 1)
+        gain, lift = gain * steeper, MID_GRAY * (1 - steeper)
+    light = (gain, lift) if amounts.keys() & {"brightness", "contrast"} else None
+    if distortion.hue:
+        amounts["hue"] = turn = distortion.hue * (2 * u[HUE] - 1)
+    if distortion.pca:
+        if spread is None:
+            raise StriateError(
+                f"pca shifts colours along the axes of the data's own, but is {distortion.pca} and their spread is not "
+                "known: colour_spread(pictures) tells it"
+            )
+        shift = distortion.pca * (spread @ normals(np.array(u[PCA : PCA + 4]))[:3])
+        amounts["pca"] = float(hypot(*shift))
+    if distortion.saturation:
+        amounts["saturation"] = kept = 1 + distortion.saturation * (2 * u[SATURATION] - 1)
+    if u[GRAY] < distortion.gray:
+        amounts["gray"], kept = 1, 0.0
+    if light is None and turn == 0 and kept == 1 and shift is None:
+        return None, None
+    # a turn about the axis of the grays, of which the rows (p, q, r), (r, p, q), (q, r, p) are made
+    cosine, sine = cos(radians(turn)), sin(radians(turn))
+    p, q, r = cosine + (1 - cosine) / 3, (1 - cosine) / 3 - sine / sqrt(3), (1 - cosine) / 3 + sine / sqrt(3)
+    red, green, blue = LUMA
+    gray = (1 - kept) * (red * p + green * r + blue * q)
+    gray_2 = (1 - kept) * (red * q + green * p + blue * r)
+    gray_3 = (1 - kept) * (red * r + green * q + blue * p)
+    rows = ((p, q, r), (r, p, q), (q, r, p))
+    matrix = [[gain * (kept * x + gray), gain * (kept * y + gray_2), gain * (kept * z + gray_3), lift] for x, y, z in rows]
+    if shift is not None:
+        moved = kept * shift + (1 - kept) * np.dot(LUMA, shift)
+        for row, by in zip(matrix, moved.tolist(), strict=True):
+            row[3] += by
+    return np.array(matrix, np.float32), light
+
+
+def _erased(distortion: "Distortion", size: tuple[int, int], u: list[float], amounts: dict[str, float]) -> Box | None:
+    """A rectangle of a random share of the view, between three times as wide and three times as tall."""
+    if u[ERASE] >= distortion.erase:
+        return None
+    area = size[0] * size[1] * (0.02 + (distortion.erased - 0.02) * u[ERASE + 1])
+    ratio = 3 ** (2 * u[ERASE + 2] - 1)
+    tall, wide = (min(side, max(1, round(sqrt(part)))) for side, part in zip(size, (area / ratio, area * ratio), strict=True))
+    amounts["erase"] = tall * wide / (size[0] * size[1])
+    return int(u[ERASE + 3] * (size[0] - tall + 1)), int(u[ERASE + 4] * (size[1] - wide + 1)), tall, wide
+
+
+def colour_spread(pictures) -> np.ndarray:
+    """How the colours of some pictures spread, (3, 3): the root of their covariance, in levels.
+
+    Times normal numbers it gives shifts that are distributed as the colours are: along their main axes (the
+    eigenvectors), each by its own standard deviation. Every picture counts the same.
+
+    Parameters
+    ----------
+    pictures
+        each (height, width, 3) of uint8
+    """
+    count, total, squares = 0, np.zeros(3), np.zeros((3, 3))
+    for picture in pictures:
+        if picture.shape[2] != 3:
+            raise StriateError(f"the spread of colours is that of 3 channels, but a picture has {picture.shape[2]}")
+        colours = picture.reshape(-1, 3).astype(np.float64)
+        count, total = count + 1, total + colours.mean(axis=0)
+        squares += colours.T @ colours / len(colours)
+    if not count:
+        raise StriateError("the spread of colours is that of 1 picture or more, but there are 0")
+    covariance = squares / count - np.outer(total, total) / count**2
+    sizes, axes = np.linalg.eigh(covariance)
+    return (axes * np.sqrt(np.maximum(sizes, 0))) @ axes.T
+
+
+def spline(count: int) -> np.ndarray:
+    """(count, CONTROL) what each control point of a cubic B-spline adds to each of `count` pixels' middles."""
+    cells = CONTROL - 3
+    place = (np.arange(count) + 0.5) / count * cells
+    cell = np.minimum(place.astype(int), cells - 1)
+    t = place - cell
+    basis = np.zeros((count, CONTROL))
+    four = ((1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3)
+    for number, weight in enumerate(four):
+        basis[np.arange(count), cell + number] = weight / 6
+    return basis
+
+
+def control_positions(drawn: Drawn) -> np.ndarray:
+    """(2, CONTROL, CONTROL) where in the picture the control points lie: a spline of positions on a line is that line."""
+    height, width = drawn.size
+    at = (np.arange(CONTROL) - 1) / (CONTROL - 3)
+    view = np.stack(np.broadcast_arrays(at * width, at[:, None] * height))
+    if drawn.moves is not None:
+        view = view + drawn.moves
+    a, b, c, d, e, f = drawn.affine
+    return np.stack([a * view[0] + b * view[1] + c, d * view[0] + e * view[1] + f])
