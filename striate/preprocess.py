@@ -4,14 +4,14 @@ Training's validation, evaluation, explanation and serving all call `pixels`, so
 input; the exported graph repeats the same sums.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from striate.errors import StriateError
-from striate.pictures.decode import WHITE, Decoded, decode
+from striate.errors import StriateError, UnknownName
+from striate.pictures.decode import WHITE, Decoded, brightness, decode
 from striate.pictures.resize import Interpolation, resize
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -57,6 +57,10 @@ class Preprocess:
     background: tuple[int, int, int] = WHITE
 
     def __post_init__(self) -> None:
+        for name, hint in get_type_hints(type(self)).items():  # a record from a file may hold anything
+            value = getattr(self, name)
+            if get_origin(hint) is Literal and value not in get_args(hint):
+                raise UnknownName(name, str(value), map(str, get_args(hint)))
         count = 1 if self.channels == "L" else 3
         if not len(self.mean) == len(self.std) == count:
             raise StriateError(
@@ -65,7 +69,11 @@ class Preprocess:
             )
         if min(self.std) <= 0:
             raise StriateError(f"std divides, so it must be above 0, but is {self.std}")
-        if min(self.size) < 1 or (self.resize is not None and self.resize < min(self.size)):
+        if len(self.size) != 2 or min(self.size) < 1:
+            raise StriateError(f"size is a height and a width of at least 1, but is {self.size}")
+        if len(self.background) != 3 or not all(level in range(256) for level in self.background):
+            raise StriateError(f"background is red, green and blue, each 0 to 255, but is {self.background}")
+        if self.fit == "crop" and self.resize is not None and self.resize < min(self.size):
             raise StriateError(
                 "the short side is resized to at least the input's, so that the crop fits, "
                 f"but resize is {self.resize} for an input of {self.size[0]}×{self.size[1]}"
@@ -86,13 +94,14 @@ class Preprocess:
         if self.fit == "pad":
             inner = self.fitted(picture.shape[:2])
             paper = np.empty((height, width, picture.shape[2]), np.uint8)
-            paper[:] = self.background if picture.shape[2] == 3 else round(float(np.dot(LUMA, self.background)))
+            paper[:] = self.background if picture.shape[2] == 3 else brightness(self.background)
             top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
             paper[top : top + inner[0], left : left + inner[1]] = resize(picture, inner, self.interpolation)
             return paper
         whole = self.fitted(picture.shape[:2])
         top, left = round((whole[0] - height) / 2), round((whole[1] - width) / 2)  # half to even, as torchvision crops
-        return resize(picture, whole, self.interpolation)[top : top + height, left : left + width]
+        window = slice(top, top + height), slice(left, left + width)
+        return resize(picture, whole, self.interpolation, window)
 
     def fitted(self, size: tuple[int, int]) -> tuple[int, int]:
         """Height and width that a picture is resized to before it is cropped or padded."""
@@ -122,7 +131,8 @@ class Preprocess:
         plain: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
         }
+        if unknown := sorted(plain.keys() - {field.name for field in fields(cls)}):
+            raise StriateError(
+                f"a preprocess is described by {', '.join(cls.__annotations__)}, but {unknown} are there"
+            )
         return cls(**plain)
-
-
-LUMA = (0.299, 0.587, 0.114)  # how bright each colour looks: ITU-R BT.601, as Pillow turns colour into gray

@@ -14,7 +14,7 @@ from striate.ops.picture import COLOURS, Picture
 from striate.ops.pool import average_pool, max_pool
 from striate.ops.size import Window, count, left_over
 from striate.ops.windows import Border, Padding, PerAxis, Sides, numpy_mode, windows
-from striate.pictures.decode import PIXEL_LIMIT
+from striate.pictures.opened import PIXEL_LIMIT
 from striate.show.numbers import show_size
 
 BAND = 16  # output rows computed at once: few enough to stay in the processor's cache

@@ -1,6 +1,5 @@
 """Pictures for the operators: upright, channels first, as numbers from 0 to 255."""
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +8,8 @@ from PIL import Image
 
 from striate.errors import PictureError
 from striate.ops.scene import BUILT_IN
-from striate.pictures.decode import WHITE, is_deep, on_background, opened, turned_upright
+from striate.pictures.decode import WHITE, is_deep, on_background, turned_upright
+from striate.pictures.opened import opened
 from striate.show.numbers import show_size
 
 COLOURS = ("red", "green", "blue")
@@ -72,12 +72,9 @@ def read_picture(source: str | Path | None) -> Picture:
     if not path.is_file():
         what = "a folder" if path.is_dir() else "not an ordinary file" if path.exists() else "not there"
         raise PictureError(f"a picture is a file, or built in ({', '.join(BUILT_IN)}), but {path} is {what}")
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
-        with opened(path, str(path)) as image:
-            upright, notes = turned_upright(image, str(path))
-            pixels = _channels(upright, notes)
-    notes += [f"while reading: {warning.message}" for warning in told]
+    with opened(path, str(path)) as image:
+        upright, notes = turned_upright(image, str(path))
+        pixels = _channels(upright, notes)
     return Picture(path.name, pixels, tuple(notes))
 
 

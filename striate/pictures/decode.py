@@ -1,39 +1,26 @@
 """A picture file becomes upright pixels of 8 bits. What cannot be read is refused with its reason."""
 
-import io
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, TiffImagePlugin
 
 from striate.errors import PictureError
-from striate.show.numbers import show_size
+from striate.pictures.opened import opened, tell, told
 
-PIXEL_LIMIT = 64_000_000
 ORIENTATION = 0x0112  # the EXIF tag
-# the formats that are read, and the endings that their files may have; every other decoder stays shut
-FORMATS = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "MPO": (".jpg", ".jpeg", ".mpo"),  # a JPEG with a second picture behind it, as telephones write them
-    "PNG": (".png", ".apng"),
-    "WEBP": (".webp",),
-    "GIF": (".gif",),
-    "BMP": (".bmp", ".dib"),
-    "TIFF": (".tif", ".tiff"),
-    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
-    "AVIF": (".avif",),
-}
-DECODERS = [format for format in FORMATS if format != "MPO"]  # Pillow finds it behind JPEG
-ENDINGS = frozenset(ending for endings in FORMATS.values() for ending in endings)
+TURNS = (
+    Image.Transpose.FLIP_LEFT_RIGHT,
+    Image.Transpose.ROTATE_180,
+    Image.Transpose.FLIP_TOP_BOTTOM,
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.ROTATE_270,
+    Image.Transpose.TRANSVERSE,
+    Image.Transpose.ROTATE_90,
+)  # what makes orientations 2 to 8 upright
 WHITE = (255, 255, 255)
-
-# the limit above is lower, holds for every file and is an error, so Pillow's own warning says nothing new
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 @dataclass(frozen=True)
@@ -50,39 +37,6 @@ class Decoded:
 
     pixels: np.ndarray
     notes: tuple[str, ...] = ()
-
-
-@contextmanager
-def opened(source: Path | bytes, name: str) -> Iterator[Image.Image]:
-    """A picture whose header was read and checked, and none of whose pixels are decoded yet.
-
-    Every mistake inside the `with`, also one of a decoder, leaves it as a PictureError with the picture's name.
-
-    Parameters
-    ----------
-    source
-        a file, or its bytes
-    name
-        how messages call it
-    """
-    try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=DECODERS) as image:
-            if image.width * image.height > PIXEL_LIMIT:
-                raise PictureError(
-                    f"a picture may have {PIXEL_LIMIT:,} pixels, but {name} is "
-                    f"{show_size((image.height, image.width))}, which is {image.width * image.height:,}"
-                )
-            yield image
-    except PictureError:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise PictureError(f"a picture may have {PIXEL_LIMIT:,} pixels, but {name} has far more") from error
-    except UnidentifiedImageError as error:
-        empty = source == b"" if isinstance(source, bytes) else not source.stat().st_size
-        what = "is empty: it has 0 bytes" if empty else "is not a picture in a format that can be read"
-        raise PictureError(f"{name} {what}") from error
-    except Exception as error:  # a broken file makes decoders raise almost anything
-        raise PictureError(f"{name} cannot be read as a picture: {error or type(error).__name__}") from error
 
 
 def decode(
@@ -110,7 +64,7 @@ def decode(
         it stays at least so large. Not for pictures that are measured: the pixels are those of another decoder
     """
     with opened(source, name) as image:
-        if least:
+        if least and image.format in ("JPEG", "MPO"):
             height, width = least[::-1] if orientation(image) >= 5 else least
             image.draft(None, (width, height))  # type: ignore[arg-type]  # None keeps the mode
         upright, notes = turned_upright(image, name)
@@ -119,27 +73,67 @@ def decode(
 
 def orientation(image: Image.Image) -> int:
     """The EXIF orientation, 1 (upright) to 8; 5 and above swap height and width."""
-    value = image.getexif().get(ORIENTATION, 1)
+    if image.format == "PNG" and "exif" not in image.info:
+        image.load()  # it may stand behind the pixels, whose faults are not those of the EXIF
+    try:
+        value = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # as broken files do
+        tell("its EXIF cannot be read, so it is not turned")
+        return 1
+    if value not in range(9):  # 0 is what some cameras write for "unknown"
+        tell(f"its EXIF orientation is {value!r}, which means nothing, so it is not turned")
     return value if value in range(1, 9) else 1
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Height and width that a picture has when it is upright, from its header."""
+    turned = orientation(image) >= 5 and image.format != "TIFF"  # whose size Pillow has turned already
+    return (image.width, image.height) if turned else (image.height, image.width)
 
 
 def turned_upright(image: Image.Image, name: str) -> tuple[Image.Image, list[str]]:
     """The first frame, decoded, the right way up, in a mode whose white is known; and what was done for it."""
     notes = []
-    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
+    if image.format != "MPO" and getattr(image, "is_animated", False):
         notes.append("it has several frames; this is the first")
-    deep_colour = image.mode.startswith("RGB") and any(";16" in str(tile.args) for tile in getattr(image, "tile", []))
+    _refuse_unknown_white(image, name)
+    coding = " ".join(str(tile.args) for tile in getattr(image, "tile", []))  # such as RGB;16B: gone after loading
     if orientation(image) != 1:
         notes.append("turned upright, as its EXIF orientation says")
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode == "F" or (upright.mode == "I" and image.format != "PPM"):  # PPM's are scaled to 16 bits
+    image.load()
+    turn = orientation(image)  # a TIFF has turned while it was loaded
+    upright = image.transpose(TURNS[turn - 2]) if turn > 1 else image
+    if ";16" in coding and not is_deep(image):
+        notes.append("16-bit colour, of which Pillow keeps 8 bits")
+    _scale_transparency(upright, coding)
+    return upright, notes + told()
+
+
+def _refuse_unknown_white(image: Image.Image, name: str) -> None:
+    """Levels deeper than 8 bits are scaled, which needs to know what is white."""
+    if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):  # PPM's are scaled to 16 bits
         raise PictureError(
             "a picture has 8 or 16 bits per value, so that its white is known, "
-            f"but {name} has 32 (Pillow's mode {upright.mode})"
+            f"but {name} has 32 (Pillow's mode {image.mode})"
         )
-    if deep_colour:
-        notes.append("16-bit colour, of which Pillow keeps 8 bits")
-    return upright, notes
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and is_deep(image):
+        tags = image.tag_v2
+        bits, black = tags[TiffImagePlugin.BITSPERSAMPLE][0], tags[TiffImagePlugin.PHOTOMETRIC_INTERPRETATION]
+        if (bits, black) != (16, 1):
+            raise PictureError(
+                "a gray TIFF of more than 8 bits has 16, and 0 is black in it, "
+                f"but {name} has {bits}, and its photometric interpretation is {black}"
+            )
+
+
+def _scale_transparency(image: Image.Image, coding: str) -> None:
+    """The one transparent level of a PNG, which Pillow leaves in the file's own scale, in that of the pixels."""
+    clear = image.info.get("transparency")
+    if isinstance(clear, tuple) and ";16" in coding:
+        image.info["transparency"] = tuple(level >> 8 for level in clear)
+    for bits, factor in (("L;2", 85), ("L;4", 17)):
+        if isinstance(clear, int) and bits in coding:
+            image.info["transparency"] = clear * factor
 
 
 def is_deep(image: Image.Image) -> bool:
@@ -147,14 +141,29 @@ def is_deep(image: Image.Image) -> bool:
     return image.mode.startswith("I")
 
 
+def _laid_on(background: tuple[int, int, int]) -> str:
+    colour = "white" if background == WHITE else f"({', '.join(map(str, background))})"
+    return f"transparent parts laid on {colour}"
+
+
 def on_background(image: Image.Image, background: tuple[int, int, int], notes: list[str]) -> Image.Image:
     """Transparent parts laid on a colour; adds a note where there are any."""
     if not image.has_transparency_data:
         return image
-    colour = "white" if background == WHITE else f"({', '.join(map(str, background))})"
-    notes.append(f"transparent parts laid on {colour}")
+    notes.append(_laid_on(background))
     paper = Image.new("RGBA", image.size, background)
     return Image.alpha_composite(paper, image.convert("RGBA")).convert("RGB")
+
+
+def brightness(colour: tuple[int, int, int]) -> int:
+    """How bright a colour is, as `decode` turns colour into gray.
+
+    >>> brightness((255, 0, 0))
+    76
+    """
+    gray = Image.new("RGB", (1, 1), colour).convert("L").getpixel((0, 0))
+    assert isinstance(gray, int)
+    return gray
 
 
 def _pixels(
@@ -163,7 +172,12 @@ def _pixels(
     """(height, width, 3 or 1) of uint8."""
     if is_deep(image):
         notes.append("16-bit gray, scaled to 8 bits")
-        gray = np.rint(np.asarray(image) / 257).astype(np.uint8)[:, :, None]
-        return gray if channels == "L" else np.repeat(gray, 3, axis=2)
+        levels = np.asarray(image)
+        gray = np.rint(levels / np.float32(257)).astype(np.uint8)[:, :, None]
+        pixels = gray if channels == "L" else np.repeat(gray, 3, axis=2)
+        if "transparency" in image.info:
+            notes.append(_laid_on(background))
+            pixels[levels == image.info["transparency"]] = background if channels == "RGB" else brightness(background)
+        return pixels
     pixels = np.asarray(on_background(image, background, notes).convert(channels))
     return pixels if pixels.ndim == 3 else pixels[:, :, None]

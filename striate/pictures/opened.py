@@ -1,0 +1,104 @@
+"""A picture file is opened: its format and size are checked, and nothing is decoded yet."""
+
+import io
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
+
+from striate.errors import PictureError, StriateError
+from striate.show.numbers import show_size
+
+PIXEL_LIMIT = 64_000_000
+SIDE_LIMIT = 65_535  # what a JPEG can have; a PNG of one row and many millions of columns is nobody's photo
+# the formats that are read, and the endings that their files may have; every other decoder stays shut
+FORMATS = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "MPO": (".jpg", ".jpeg", ".mpo"),  # a JPEG with a second picture behind it, as telephones write them
+    "PNG": (".png", ".apng"),
+    "WEBP": (".webp",),
+    "GIF": (".gif",),
+    "BMP": (".bmp", ".dib"),
+    "TIFF": (".tif", ".tiff"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+    "AVIF": (".avif",),
+}
+DECODERS = [format for format in FORMATS if format != "MPO"]  # Pillow finds it behind JPEG
+ENDINGS = frozenset(ending for endings in FORMATS.values() for ending in endings)
+
+
+class _Listener(threading.local):
+    """Stands where Pillow finds the module `warnings`: what it says of a picture being opened becomes a note of it.
+
+    `warnings.catch_warnings` serves one thread only: with several, they take each other's filters away. And a filter
+    of the user's, such as `-W error`, must not decide which pictures can be read.
+    """
+
+    notes: list[str] | None = None  # None while this thread opens no picture
+
+    def warn(self, message: str, category: type[Warning] | None = None, stacklevel: int = 1) -> None:
+        if self.notes is None:
+            warnings.warn(message, category, stacklevel + 1)
+        elif category is not Image.DecompressionBombWarning:  # our own limit is lower, and an error
+            self.notes.append(f"while reading: {str(message).strip()}")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(warnings, name)
+
+
+LISTENER = _Listener()
+for _module in (Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin):
+    vars(_module)["warnings"] = LISTENER
+
+
+def tell(note: str) -> None:
+    """Note something about the picture that this thread is opening."""
+    if LISTENER.notes is not None:
+        LISTENER.notes.append(note)
+
+
+def told() -> list[str]:
+    """What was noted about the picture that this thread is opening, each thing once."""
+    return list(dict.fromkeys(LISTENER.notes or []))
+
+
+@contextmanager
+def opened(source: Path | bytes, name: str) -> Iterator[Image.Image]:
+    """A picture whose header was read and checked, and none of whose pixels are decoded yet.
+
+    Every mistake inside the `with`, also one of a decoder, leaves it as a PictureError with the picture's name.
+
+    Parameters
+    ----------
+    source
+        a file, or its bytes
+    name
+        how messages call it
+    """
+    before, LISTENER.notes = LISTENER.notes, []
+    try:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=DECODERS) as image:
+            size = show_size((image.height, image.width))
+            if (count := image.width * image.height) > PIXEL_LIMIT:
+                raise PictureError(
+                    f"a picture may have {PIXEL_LIMIT:,} pixels, but {name} is {size}, which is {count:,}"
+                )
+            if max(image.size) > SIDE_LIMIT:
+                raise PictureError(f"a picture may be {SIDE_LIMIT:,} pixels high and wide, but {name} is {size}")
+            yield image
+    except StriateError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise PictureError(f"a picture may have {PIXEL_LIMIT:,} pixels, but {name} has far more") from error
+    except UnidentifiedImageError as error:
+        empty = source == b"" if isinstance(source, bytes) else not source.stat().st_size
+        what = "is empty: it has 0 bytes" if empty else "is not a picture in a format that can be read"
+        raise PictureError(f"{name} {what}") from error
+    except Exception as error:  # a broken file makes decoders raise almost anything
+        raise PictureError(f"{name} cannot be read as a picture: {error or type(error).__name__}") from error
+    finally:
+        LISTENER.notes = before
