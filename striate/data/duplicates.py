@@ -1,9 +1,56 @@
-"""Duplicates: pictures that are copies of each other, to the byte or nearly."""
+"""Duplicates: pictures that are copies of each other, to the byte or nearly.
 
+A near copy was resized, compressed again, brightened, recoloured, cropped by a few percent or mirrored. It is found in
+three steps, each dearer and surer than the one before: gray pictures of 8×8 pixels that correlate, of 32×32 whose
+details agree where one is laid over the other at several scales, and the same once more at up to 96×96. Details are
+what a blur takes away, so that two skies or two sunsets are no copies of each other. Where many pictures resemble one,
+as digits and forms do, likeness proves little: then copies must lie on each other exactly.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import log
+
+import cv2
 import numpy as np
+from PIL import Image
 
 from striate.data.dataset import Dataset
-from striate.data.examine import examine
+from striate.data.examine import SMALL, Facts, examine, side_by_side
+
+COARSE = 8
+FINE = 96
+ALIKE = 0.88  # what 8×8 pixels of 98 % of all cropped copies exceed, and one in 2,500 of other pairs
+FITTING, SAME = 0.7, 0.75  # what the details of copies exceed at 32×32 and 96×96; other photos reach 0.75 and 0.56
+FLAT = 2.0  # levels: what varies less than this shows nothing by which a copy could be told
+STRETCH = 1.15  # how much the shapes of two copies may differ
+SCALES = (1.0, 0.97, 0.94, 0.91, 0.88)  # of one picture within the other: a copy may be cropped
+CROWD, CROWD_SHARE = 8, 0.005  # so many pictures may resemble one by chance: a number, or a share of all
+SURE = 0.985  # what the details of copies among many like them exceed
+MOST = 8  # of the pictures that resemble one, so many are looked at: enough to join the frames of a film
+ROWS = 1024  # compared with all others at a time
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Which pictures are copies of which.
+
+    Parameters
+    ----------
+    components
+        (n,) numbers from 0, in order of appearance: the same for copies, and for copies of copies
+    exact
+        (n,) numbers from 0: the same for equal bytes
+    mirrored
+        the pairs of places, the lower first, of which one is the other's mirror image
+    small
+        how many pictures are too small for near copies to be told from mere likeness
+    """
+
+    components: np.ndarray
+    exact: np.ndarray
+    mirrored: frozenset[tuple[int, int]]
+    small: int
 
 
 def components(data: Dataset) -> np.ndarray:
@@ -14,7 +61,117 @@ def components(data: Dataset) -> np.ndarray:
     data
         pictures; one that cannot be read is a copy of nothing
     """
+    return find_copies(data).components
+
+
+def find_copies(data: Dataset) -> Copies:
+    """Join equal and nearly equal pictures.
+
+    Parameters
+    ----------
+    data
+        pictures; one that cannot be read is a copy of nothing, one of less than 32 pixels a side only of its equals
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     facts = examine(data)
-    keys = [fact.digest if fact.digest and not fact.fault else place for place, fact in enumerate(facts)]
     numbers: dict[bytes | int, int] = {}
-    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
+    keys = [place if fact.fault or not fact.digest else fact.digest for place, fact in enumerate(facts)]
+    exact = np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
+    firsts = np.unique(exact, return_index=True)[1]
+    near = _near(data, facts, [int(place) for place in firsts if facts[place].thumbnail is not None])
+    edges = np.array([(exact[first], exact[second]) for first, second, _ in near], np.int64).reshape(-1, 2)
+    graph = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), (len(firsts), len(firsts)))
+    joined = connected_components(graph, directed=False)[1].astype(np.int64)
+    return Copies(
+        joined[exact],
+        exact,
+        frozenset((first, second) for first, second, mirrored in near if mirrored),
+        sum(fact.thumbnail is None and not fact.fault for fact in facts),
+    )
+
+
+def _near(data: Dataset, facts: list[Facts], places: list[int]) -> list[tuple[int, int, bool]]:
+    """Pairs of places whose pictures are near copies, and whether one is mirrored."""
+    if len(places) < 2:
+        return []
+    thumbnails = np.stack([facts[place].thumbnail for place in places])  # type: ignore[misc]
+    shapes = [log(facts[place].size[0] / facts[place].size[1]) for place in places]
+    pairs, crowded = _candidates(thumbnails)
+    pairs = [pair for pair in pairs if abs(shapes[pair[0]] - shapes[pair[1]]) < log(STRETCH)]
+
+    @lru_cache(maxsize=1024)
+    def view(place: int, side: int) -> np.ndarray:
+        pixels = data.picture(place, least=(FINE, FINE)).pixels
+        gray = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).convert("L")
+        return np.asarray(gray.resize((side, side), Image.Resampling.BOX))
+
+    def same(number: int) -> bool:
+        first, second, mirrored = pairs[number]
+        sure = bool(crowded[first] or crowded[second])
+        if agreement(thumbnails[first], thumbnails[second], mirrored, sure) < FITTING:
+            return False
+        first, second = places[first], places[second]
+        side = min(FINE, *facts[first].size, *facts[second].size)
+        return agreement(view(first, side), view(second, side), mirrored, sure) >= (SURE if sure else SAME)
+
+    kept = side_by_side(same, range(len(pairs)), "comparing pictures")
+    found = [pair for pair, yes in zip(pairs, kept, strict=True) if yes]
+    return [(places[first], places[second], mirrored) for first, second, mirrored in found]
+
+
+def _candidates(thumbnails: np.ndarray) -> tuple[list[tuple[int, int, bool]], np.ndarray]:
+    """Pairs of places, the lower first, whose 8×8 pixels correlate, straight or mirrored; (n,) what many resemble."""
+    part = SMALL // COARSE
+    coarse = thumbnails.reshape(-1, COARSE, part, COARSE, part).mean((2, 4), dtype=np.float32)
+    coarse -= coarse.mean((1, 2), keepdims=True)
+    coarse[coarse.std((1, 2)) < FLAT] = 0
+    coarse /= np.maximum(np.linalg.norm(coarse, axis=(1, 2), keepdims=True), 1e-6)
+    straight, flipped = (views.reshape(len(views), -1) for views in (coarse, coarse[:, :, ::-1]))  # (n, 64)
+    pairs = []
+    resembling = np.zeros(len(straight), np.int64)
+    for start in range(0, len(straight), ROWS):
+        for mirrored, others in ((False, straight), (True, flipped)):
+            alike = straight[start : start + ROWS] @ others[start:].T  # (rows, all from the first of them on)
+            alike[np.tri(*alike.shape, dtype=bool)] = 0  # each pair once
+            hits = alike > ALIKE
+            resembling[start : start + ROWS] += hits.sum(1)
+            resembling[start:] += hits.sum(0)
+            for full in np.flatnonzero(hits.sum(1) > MOST):
+                hits[full] = False
+                hits[full, np.argpartition(alike[full], -MOST)[-MOST:]] = True
+            pairs += [(start + first, start + second, mirrored) for first, second in np.argwhere(hits).tolist()]
+    return pairs, resembling > max(CROWD, CROWD_SHARE * len(straight))
+
+
+def agreement(first: np.ndarray, second: np.ndarray, mirrored: bool = False, exactly: bool = False) -> float:
+    """How well the details of two gray pictures agree, −1 to 1.
+
+    Parameters
+    ----------
+    first, second
+        (side, side) of uint8, of one size
+    mirrored
+        whether the second is mirrored before
+    exactly
+        whether one lies on the other as it is; else it may be a part of it
+    """
+    side = len(first)
+    one, two = first.astype(np.float32), (second[:, ::-1] if mirrored else second).astype(np.float32)
+    best = -1.0
+    for whole, part in ((one, two), (two, one)):
+        ground = _details(whole, side)
+        for scale in SCALES[:1] if exactly else SCALES:
+            reach = round(side * scale)
+            edge = 0 if exactly else round(reach * 0.1)  # room to move; near its edges a blur sees what lies outside
+            patch = _details(cv2.resize(part, (reach, reach), interpolation=cv2.INTER_AREA), side)
+            patch = patch[edge : reach - edge, edge : reach - edge]
+            if ground.std() < FLAT or patch.std() < FLAT:
+                return -1.0
+            best = max(best, float(cv2.matchTemplate(ground, patch, cv2.TM_CCOEFF_NORMED).max()))
+    return best
+
+
+def _details(gray: np.ndarray, side: int) -> np.ndarray:
+    return gray - cv2.GaussianBlur(gray, (0, 0), 1 + side / 32)
