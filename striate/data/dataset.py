@@ -11,6 +11,8 @@ from PIL import Image
 
 from striate.errors import DataError
 from striate.pictures.decode import Decoded, decode
+from striate.show.names import printable
+from striate.show.table import Table
 
 SPLITS = ("train", "val", "test")
 OnBad = Literal["stop", "skip"]
@@ -112,6 +114,15 @@ class Dataset:
 
         return open_dataset(where, classes=classes, on_bad=on_bad, seed=seed)
 
+    def __str__(self) -> str:
+        return str(self.summary())
+
+    def summary(self) -> Table:
+        """How many pictures each class has in each split, what was skipped, and what a person should know."""
+        from striate.data.summary import summary
+
+        return summary(self)
+
     def __len__(self) -> int:
         return len(self.rows)
 
@@ -142,7 +153,7 @@ class Dataset:
         content = self.source.read(int(self.rows[place]))
         if isinstance(content, np.ndarray):
             return Decoded(_as_channels(content, 1 if self.gray else 3))
-        return decode(content, self.names[place], channels="L" if self.gray else "RGB", least=least)
+        return decode(content, printable(self.names[place]), channels="L" if self.gray else "RGB", least=least)
 
     @property
     def fingerprint(self) -> str:

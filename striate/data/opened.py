@@ -50,7 +50,7 @@ class Opened:
     empty: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Files:
     """Pictures that are files of a tree.
 

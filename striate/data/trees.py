@@ -66,14 +66,16 @@ class Folder:
         how people call it; without it, the path
     only
         the names of the files that belong to it, where it is not all
+    fenced
+        whether it has no file outside of it, which a table that someone wrote may name
     """
 
-    def __init__(self, root: Path, where: str = "", only: Collection[str] | None = None):
+    def __init__(self, root: Path, where: str = "", only: Collection[str] | None = None, fenced: bool = True):
         self.root = os.path.realpath(root)
         self.where = where or str(root)
         self.problems: list[Problem] = []
         self.notes: list[str] = []
-        self._only = only
+        self._only, self._fenced = only, fenced
         self._files: dict[str, Entry] | None = None
         self._folders: list[str] = []
         self._real: dict[str, str] = {}
@@ -104,7 +106,7 @@ class Folder:
             status = os.stat(path)
         except (OSError, ValueError):
             return None
-        usable = self._inside(path) and stat.S_ISREG(status.st_mode)
+        usable = (self._inside(path) or not self._fenced) and stat.S_ISREG(status.st_mode)
         return Entry(status.st_size, status.st_mtime_ns) if usable else None
 
     def read(self, name: str) -> bytes:
@@ -165,3 +167,36 @@ class Folder:
 
     def _problem(self, name: str, reason: str) -> None:
         self.problems.append(Problem(name, f"{printable(name)} {reason}"))
+
+
+class Below:
+    """What lies in one folder of a tree.
+
+    Parameters
+    ----------
+    tree
+        the whole
+    folder
+        the folder's name in it
+    """
+
+    def __init__(self, tree: Tree, folder: str):
+        self.where, self.problems, self.notes = tree.where, tree.problems, tree.notes
+        self._tree, self._folder = tree, f"{folder}/"
+
+    def entries(self) -> dict[str, Entry]:
+        """Every file in it."""
+        start = len(self._folder)
+        return {name[start:]: entry for name, entry in self._tree.entries().items() if name.startswith(self._folder)}
+
+    def folders(self) -> Collection[str]:
+        """Every folder in it."""
+        return [name[len(self._folder) :] for name in self._tree.folders() if name.startswith(self._folder)]
+
+    def find(self, name: str) -> Entry | None:
+        """One file; None where there is none."""
+        return self._tree.find(self._folder + name)
+
+    def read(self, name: str) -> bytes:
+        """A file's bytes."""
+        return self._tree.read(self._folder + name)

@@ -1,0 +1,155 @@
+"""Folders named by class, in folders named by split or not: root/train/cat/1.jpg or root/cat/1.jpg."""
+
+import os
+
+from striate.data.classes import same_name
+from striate.data.dataset import Problem
+from striate.data.opened import Files, Opened
+from striate.data.trees import Below, Tree
+from striate.errors import DataError
+from striate.pictures.opened import ENDINGS
+from striate.show.names import listed, printable
+
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+TABLE_ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
+ARCHIVE_ENDINGS = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz")
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file's name says that it is a picture."""
+    return os.path.splitext(name)[1].lower() in ENDINGS and not is_hidden(name)  # noqa: PTH122  # of 100,000 names
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file, or a folder that it lies in, is one that people do not see: .DS_Store, ._1.jpg, __MACOSX."""
+    return name.startswith((".", "__MACOSX/")) or "/." in name
+
+
+def is_table(name: str) -> bool:
+    """Whether a file's name says that it is a table."""
+    return name.lower().endswith(TABLE_ENDINGS) and not is_hidden(name)
+
+
+def look_through(tree: Tree) -> Tree:
+    """The folder that is all that an archive holds, as packing a folder makes it; else the archive."""
+    names = [name for name in tree.entries() if not is_hidden(name)]
+    tops = {name.partition("/")[0] for name in [*names, *tree.folders()] if not is_hidden(f"{name}/")}
+    direct = [name for name in names if name.count("/") == 1]
+    if len(tops) != 1 or any("/" not in name for name in names) or tops & SPLIT_NAMES.keys():
+        return tree
+    is_class = any(map(is_picture, direct)) and not any(map(is_table, direct))
+    return tree if is_class else Below(tree, tops.pop())
+
+
+def open_folders(tree: Tree) -> Opened:
+    """Pictures whose class is the folder that they lie in, also where there are more folders in between.
+
+    Parameters
+    ----------
+    tree
+        the folder or archive
+    """
+    entries = tree.entries()
+    pictures = [name for name in entries if is_picture(name)]
+    if not pictures:
+        raise DataError(_no_pictures(tree))
+    tops = {name.partition("/")[0] for name in pictures if "/" in name}
+    split_tops = {top: SPLIT_NAMES[top.lower()] for top in tops if top.lower() in SPLIT_NAMES}
+    _check_tops(tree, tops, split_tops)
+    depth = 1 if split_tops else 0  # of the class among the folders of a picture's name
+
+    problems, names, labels, splits = list(tree.problems), [], [], []
+    loose = []
+    for name in pictures:
+        folders = name.split("/")[:-1]
+        if len(folders) <= depth:
+            loose.append(name)
+        elif not entries[name].size:
+            problems.append(Problem(name, f"{printable(name)} is empty: it has 0 bytes"))
+        else:
+            names.append(name)
+            labels.append((same_name(folders[depth]),))
+            splits.append(split_tops.get(folders[0], ""))
+    if len(loose) == len(pictures):
+        raise DataError(
+            f"pictures lie in folders named by their class, such as {'train/' if depth else ''}cat/1.jpg, but those of "
+            f"{printable(tree.where)} do not: {listed(loose)}; make a folder for each class, "
+            "or a table metadata.csv with the columns file_name and label"
+        )
+    problems += [
+        Problem(name, f"{printable(name)} lies in no class's folder, so its class is unknown") for name in loose
+    ]
+
+    empty, without = _folders_without_pictures(tree, {name for (name,) in labels}, split_tops, depth)
+    notes = [*tree.notes, *without]
+    other = [name for name in entries if not is_picture(name)]
+    if other:
+        notes.append(f"{_files(len(other))} not pictures: {listed(other)}")
+    if len({*labels}) == 1 and all(name.count("/") > depth + 1 for name in names):
+        notes.append(f"if the folders inside of {printable(labels[0][0])} are the classes, open it instead")
+    source = Files(tree, names, [entries[name] for name in names])
+    return Opened(source, names, labels, splits, [""] * len(names), problems=problems, notes=notes, empty=empty)
+
+
+def _check_tops(tree: Tree, tops: set[str], split_tops: dict[str, str]) -> None:
+    others = sorted(tops - split_tops.keys())
+    if split_tops and others:
+        raise DataError(
+            f"the folders of {printable(tree.where)} must all be splits or all be classes, but "
+            f"{listed(sorted(split_tops))} would be splits and {listed(others)} classes; "
+            "move either, or name the classes in a table"
+        )
+    if len(set(split_tops.values())) < len(split_tops):
+        raise DataError(
+            f"each split must have one folder, but {printable(tree.where)} has {listed(sorted(split_tops))}; "
+            "merge those that are the same split"
+        )
+
+
+def _folders_without_pictures(
+    tree: Tree, classes: set[str], split_tops: dict[str, str], depth: int
+) -> tuple[list[str], list[str]]:
+    """Classes whose folder is empty, and a note on folders that hold something, but no picture."""
+    filled = {"/".join(name.split("/")[: depth + 1]) for name in tree.entries() if not is_hidden(name)}
+    empty, others = set(), []
+    for folder in tree.folders():
+        top, last = folder.split("/")[0], folder.split("/")[-1]
+        at_depth = folder.count("/") == depth and not is_hidden(folder)
+        if not at_depth or (top not in split_tops if depth else top.lower() in SPLIT_NAMES):
+            continue
+        if same_name(last) in classes:
+            continue
+        if folder in filled:
+            others.append(folder)
+        else:
+            empty.add(same_name(last))
+    notes = [f"folders without a picture, which are no classes: {listed(sorted(others))}"] if others else []
+    return sorted(empty), notes
+
+
+def _no_pictures(tree: Tree) -> str:
+    entries, where = tree.entries(), printable(tree.where)
+    if tree.problems:
+        more = f" (and {len(tree.problems) - 1:,} more)" if tree.problems[1:] else ""
+        return f"{where} holds no picture that can be used: {tree.problems[0].reason}{more}"
+    if not entries:
+        return f"{where} is empty; a data set holds folders of pictures, such as cat/1.jpg, or a table"
+    archives = [name for name in entries if name.lower().endswith(ARCHIVE_ENDINGS)]
+    if archives:
+        return f"{where} holds no picture, but {listed(archives)}; open one of these"
+    return (
+        f"{where} holds no picture with one of the endings {', '.join(sorted(ENDINGS))}, "
+        f"but {_files(len(entries)).removesuffix(' are').removesuffix(' is')}: {listed(list(entries))}"
+    )
+
+
+def _files(count: int) -> str:
+    return "1 file is" if count == 1 else f"{count:,} files are"

@@ -1,0 +1,187 @@
+"""Dataset.open: find out what lies somewhere, put its classes in order, and split it where it is not split yet."""
+
+import tarfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from striate.data import arrays
+from striate.data.archives import Tar, Zip
+from striate.data.classes import class_notes, label_places, order_classes
+from striate.data.dataset import Dataset, OnBad, Problem
+from striate.data.folders import is_picture, is_table, look_through, open_folders
+from striate.data.opened import Opened
+from striate.data.split import held_out, joined
+from striate.data.tables import open_table, table_in
+from striate.data.trees import Folder, Tree
+from striate.errors import DataError
+from striate.show.names import listed, printable
+
+SHARE = 0.2  # of the pictures, for validation
+SHARE_BESIDE_TEST = 0.1  # the same, where a test split is given
+WHAT_WORKS = "a data set is a folder, a table, a zip or tar archive, an .npz file, or 'digits'"
+
+
+def open_dataset(where: str | Path, *, classes: Path | None, on_bad: OnBad, seed: int) -> Dataset:
+    """Open pictures with labels, as `Dataset.open` says.
+
+    Parameters
+    ----------
+    where
+        a path, or `digits`
+    classes
+        a file with a class name per line
+    on_bad
+        stop at what cannot be used, or skip it
+    seed
+        of the split
+    """
+    if on_bad not in ("stop", "skip"):
+        raise DataError(f"what cannot be used is a reason to stop or to skip it, but '{on_bad}' was asked for")
+    opened = find(where, mixed_labels=classes is not None)
+    stop_at(opened.problems, where, on_bad)
+    if not opened.names:
+        raise DataError(f"no picture of {printable(where)} can be used: {opened.problems[0].reason}")
+    order = order_classes(opened, classes)
+    data = Dataset(
+        where=str(where),
+        source=opened.source,
+        rows=np.arange(len(opened.names)),
+        names=opened.names,
+        classes=order,
+        labels=label_places(opened.labels, order, opened.several),
+        splits=np.array(opened.splits, dtype="<U5"),
+        groups=np.array(opened.groups, dtype=object),
+        gray=opened.gray,
+        skipped=tuple(opened.problems),
+        notes=tuple(opened.notes),
+    )
+    data = with_validation(data, seed)
+    return replace(data, notes=(*data.notes, *class_notes(data.labels, data.splits, data.classes)))
+
+
+def find(where: str | Path, mixed_labels: bool = False) -> Opened:
+    """What lies somewhere, as it was found.
+
+    Parameters
+    ----------
+    where
+        a path, or `digits`
+    mixed_labels
+        whether a table's labels may be numbers and words, as a file of classes settles
+    """
+    path = Path(where)
+    try:
+        if not path.exists():
+            if str(where) == "digits":
+                return arrays.open_digits()
+            raise DataError(f"{WHAT_WORKS}, but {_missing(path)}")
+        if path.is_dir():
+            return _in_tree(Folder(path), mixed_labels)
+        if path.is_file():
+            return _in_file(path, mixed_labels)
+    except OSError as error:
+        raise DataError(f"{printable(where)} cannot be opened: {error.strerror or error}") from error
+    raise DataError(f"{WHAT_WORKS}, but {printable(path)} is none of these")
+
+
+def _in_file(path: Path, mixed_labels: bool) -> Opened:
+    if is_table(path.name.lstrip(".")):
+        return open_table(Folder(path.parent, str(path), fenced=False), path.name, mixed_labels)
+    alone = Folder(path.parent, str(path), only=[path.name])
+    if arrays.recognise(alone):
+        return arrays.open_arrays(alone)
+    if is_picture(path.name):
+        raise DataError(f"{WHAT_WORKS}, but {printable(path)} is one picture; open the folder above its class's")
+    if zipfile.is_zipfile(path):
+        return _in_tree(look_through(Zip(path)), mixed_labels)
+    if tarfile.is_tarfile(path):
+        return _in_tree(look_through(Tar(path)), mixed_labels)
+    raise DataError(f"{WHAT_WORKS}, but {printable(path)} is none of these")
+
+
+def _in_tree(tree: Tree, mixed_labels: bool) -> Opened:
+    if arrays.recognise(tree):
+        return arrays.open_arrays(tree)
+    table = table_in(tree)
+    return open_table(tree, table, mixed_labels) if table else open_folders(tree)
+
+
+def _missing(path: Path) -> str:
+    """That a path does not exist, and which one was perhaps meant."""
+    from difflib import get_close_matches
+
+    parent = next(parent for parent in (*path.parents, Path()) if parent.is_dir())
+    wanted = path.relative_to(parent).parts[0] if path.parts else ""
+    near = get_close_matches(wanted, [*(item.name for item in parent.iterdir()), "digits"], n=1)
+    meant = near and (near[0] if near[0] == "digits" else parent / near[0])
+    return f"{printable(path)} does not exist" + (f"; did you mean {printable(meant)}?" if near else "")
+
+
+def stop_at(problems: Sequence[Problem], where: object, on_bad: OnBad) -> None:
+    """Name the first picture that cannot be used and count the others, unless they are to be skipped."""
+    if on_bad == "skip" or not problems:
+        return
+    more = f"; so do {len(problems) - 1:,} more" if problems[1:] else ""
+    raise DataError(
+        f"every picture must be usable, but {problems[0].reason}{more} (--on-bad skip leaves them out, and "
+        f"`striate check {printable(where)}` lists all)".replace("; so do", ", and there are")
+    )
+
+
+def with_validation(data: Dataset, seed: int) -> Dataset:
+    """The data with a validation split, held out of what would be trained on where it has none.
+
+    Parameters
+    ----------
+    data
+        pictures; a split of "" is none
+    seed
+        of the choice
+    """
+    given = sorted(set(data.splits.tolist()))
+    notes = [*data.notes, *_torn_groups(data)]
+    if given not in ([""], ["train"], ["test", "train"]):
+        if "train" not in given:
+            notes.append(
+                f"there is no training split, only {' and '.join(given)}: good for measuring, not for training"
+            )
+        return replace(data, notes=tuple(notes))
+    places = np.flatnonzero(data.splits != "test")
+    splits = np.where(data.splits == "", "train", data.splits)
+    part = replace(data, splits=splits).part(places)
+    share = SHARE_BESIDE_TEST if "test" in given else SHARE
+    components = belonging(part)
+    held = held_out(part.names, part.labels, components, share, seed)
+    splits[places[held]] = "val"
+    _, sizes = np.unique(components, return_counts=True)
+    together = (
+        f"; {sizes[sizes > 1].sum():,} that are copies or of one group stay together" if (sizes > 1).any() else ""
+    )
+    notes.append(
+        f"{held.sum():,} of {len(held):,} pictures were held out for validation, "
+        f"{share:.0%} of each class, by seed {seed}{together}"
+    )
+    return replace(data, splits=splits, notes=tuple(notes))
+
+
+def belonging(data: Dataset) -> np.ndarray:
+    """(n,) components: pictures that are copies of each other or of one group must not be torn apart."""
+    from striate.data.duplicates import components
+
+    if len(data) == 1:
+        return np.zeros(1, dtype=np.int64)
+    groups = [group or ("", place) for place, group in enumerate(data.groups)]  # "" is a group of its own
+    number = {group: place for place, group in enumerate(dict.fromkeys(groups))}
+    return joined(components(data), np.array([number[group] for group in groups]))
+
+
+def _torn_groups(data: Dataset) -> list[str]:
+    """A note on groups of which pictures lie in several of the splits that the data gives."""
+    first: dict[str, str] = {}
+    pairs = zip(data.groups, data.splits.tolist(), strict=True)
+    torn = dict.fromkeys(group for group, split in pairs if group and first.setdefault(group, split) != split)
+    return [f"ATTENTION, groups that lie in several splits: {listed(list(torn))}"] if torn else []
