@@ -26,6 +26,7 @@ FLAT = 2.0  # levels: what varies less than this shows nothing by which a copy c
 STRETCH = 1.15  # how much the shapes of two copies may differ
 SCALES = (1.0, 0.97, 0.94, 0.91, 0.88)  # of one picture within the other: a copy may be cropped
 CROWD, CROWD_SHARE = 8, 0.005  # so many pictures may resemble one by chance: a number, or a share of all
+OF_A_KIND = 0.1  # where so large a share of pictures is in a crowd, all are of a kind, as digits are
 SURE = 0.985  # what the details of copies among many like them exceed
 MOST = 8  # of the pictures that resemble one, so many are looked at: enough to join the frames of a film
 ROWS = 1024  # compared with all others at a time
@@ -142,7 +143,10 @@ def _candidates(thumbnails: np.ndarray) -> tuple[list[tuple[int, int, bool]], np
                 hits[full] = False
                 hits[full, np.argpartition(alike[full], -MOST)[-MOST:]] = True
             pairs += [(start + first, start + second, mirrored) for first, second in np.argwhere(hits).tolist()]
-    return pairs, resembling > max(CROWD, CROWD_SHARE * len(straight))
+    crowded = resembling > max(CROWD, CROWD_SHARE * len(straight))
+    if crowded.mean() > OF_A_KIND:
+        crowded[:] = True
+    return pairs, crowded
 
 
 def agreement(first: np.ndarray, second: np.ndarray, mirrored: bool = False, exactly: bool = False) -> float:
