@@ -69,7 +69,8 @@ class Batches:
     batch_size
         pictures in a batch; the last one of an epoch may have fewer
     distortion
-        shows each picture differently in each epoch, in a new order; without it all come as `preprocess` makes them, in order
+        shows each picture differently in each epoch, in a new order; without it they come in their own order, as
+        `preprocess` makes them
     balanced
         draw pictures so that every class comes equally often
     seed
@@ -205,9 +206,8 @@ class Batches:
         if any(problems):
             kept = [place for place, problem in enumerate(problems) if not problem]
             pixels, items = pixels[kept], [items[place] for place in kept]
-        labels = torch.from_numpy(
-            np.array([item.label for item in items], np.float32 if self.feed.several else np.int64)
-        )
+        kind = np.float32 if self.feed.several else np.int64
+        labels = torch.from_numpy(np.array([item.label for item in items], kind))
         return Batch(
             pixels.permute(0, 3, 1, 2).to(self.device, non_blocking=True),
             labels.to(self.device, non_blocking=True),
@@ -249,7 +249,7 @@ def normalised(pixels: Tensor, preprocess: Preprocess, out: Tensor | None = None
 
 @lru_cache(maxsize=4)
 def _factors(preprocess: Preprocess, shape: torch.Size, device: torch.device) -> tuple[Tensor, Tensor]:
-    """What pixels are multiplied by, and what is added then: (1, channels, height, width), whole, as that is fastest."""
+    """What pixels are multiplied by and what is added: (1, channels, height, width), spread out, which is faster."""
     mean, std = (
         torch.tensor(values, device=device)[None, :, None, None] for values in (preprocess.mean, preprocess.std)
     )

@@ -24,6 +24,7 @@ from striate.show.progress import track
 
 Cache = Literal["off", "ram", "disk"]
 VERSION = 1  # of the pixels below: another way of making them must not find the old ones
+TELLING = (b"eXIf", b"iTXt", b"zTXt", b"tEXt")  # chunks of a PNG that may hold an orientation
 WORTH = 0.8  # a picture that would shrink to more than this is kept as it is
 
 
@@ -126,7 +127,9 @@ def picture_sizes(data: Dataset, on_bad: OnBad) -> list[tuple[int, int]]:
         try:
             with opened(content, data.names[place]) as image:
                 width, height = image.size
-                return (width, height) if orientation(image) >= 5 else (height, width)
+                # a PNG may say how it is turned behind its pixels: asking costs decoding them all
+                upright = image.format == "PNG" and not any(chunk in content for chunk in TELLING)
+                return (height, width) if upright or orientation(image) < 5 else (width, height)
         except PictureError as problem:
             problems.append(problem)
             return 0, 0

@@ -1,0 +1,233 @@
+"""Pictures to batches: striate beside torchvision's ImageFolder and DataLoader, two workers each.
+
+    python -m bench data FOLDER
+
+FOLDER holds photos (JPEG, in folders of any depth). They are resized and saved at quality 92, so that every machine
+measures the same sizes: 400 of 500×375 and 48 of 4000×3000. Both sides read these files and hand over normalised
+float32 batches of 64 at 224×224; torchvision does so by its documented transforms. Striate's first epoch decodes and
+keeps what it decoded; the later ones read that.
+"""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+
+from PIL import Image
+
+from bench.turns import Contestant, race
+
+PHOTOS = {"500×375": ((500, 375), 400), "12 Mpx": ((4000, 3000), 48)}
+CHAINS = {"crop, mirror": "none, crop 0.08, mirror 0.5"}
+CHAINS["crop, mirror, rotate, shear, colour"] = (
+    CHAINS["crop, mirror"] + ", rotate 15, shear 10, brightness 0.4, contrast 0.4, saturation 0.4, hue 18"
+)
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+BATCH, WORKERS = 64, 2
+Work = list[float]
+
+
+def photos(source: Path, folder: Path, size: tuple[int, int], count: int) -> None:
+    """Save `count` photos of one size in two class folders."""
+    files = sorted(path for path in source.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
+    for number in range(count):
+        with Image.open(files[number * len(files) // count]) as photo:
+            to = folder / "ab"[number % 2] / f"{number}.jpg"
+            to.parent.mkdir(parents=True, exist_ok=True)
+            photo.convert("RGB").resize(size, Image.Resampling.LANCZOS).save(to, quality=92)
+
+
+def sums(batches) -> Work:
+    """Go through normalised batches: how many pictures, their side, their mean and spread."""
+    count = total = squares = 0.0
+    for pixels in batches:
+        assert pixels.shape[1:] == (3, 224, 224)
+        assert str(pixels.dtype) == "torch.float32"
+        count += len(pixels)
+        sample = pixels[::8]  # a look at an eighth: this is no part of what is measured
+        total += float(sample.mean()) * len(pixels)
+        squares += float(sample.std()) * len(pixels)
+    return [count, total / count, squares / count]
+
+
+def torchvision(argument: str) -> Callable[[], Work]:
+    """ImageFolder and DataLoader."""
+    from bench.peers import torchvision as load
+
+    load()
+    from torch.utils.data import DataLoader
+    from torchvision import datasets
+    from torchvision import transforms as t
+
+    asked = json.loads(argument)
+    more = [t.RandomAffine(15, shear=10), t.ColorJitter(0.4, 0.4, 0.4, 0.05)] if "rotate" in asked["chain"] else []
+    chain = [t.RandomResizedCrop(224), t.RandomHorizontalFlip(), *more, t.ToTensor(), t.Normalize(MEAN, STD)]
+    data = datasets.ImageFolder(asked["folder"], t.Compose(chain))
+    loader = DataLoader(data, BATCH, shuffle=True, num_workers=WORKERS, persistent_workers=True)
+    return lambda: sums(pixels for pixels, _ in loader)
+
+
+def striate(argument: str) -> Callable[[], Work]:
+    """Striate's batches: from the files each time, or from what an earlier epoch kept."""
+    import numpy as np
+
+    from striate.data.batches import Batches, normalised
+    from striate.data.dataset import Dataset
+    from striate.data.distortion import distortion
+    from striate.preprocess import Preprocess
+
+    asked = json.loads(argument)
+    os.environ["STRIATE_CACHE"] = asked["cache"]
+    data = Dataset.open(asked["folder"])
+    data = data.part(np.arange(len(data)))
+    preprocess = Preprocess(mean=MEAN, std=STD)
+
+    def batches() -> Batches:
+        how = distortion(CHAINS[asked["chain"]])
+        return Batches(data, preprocess, batch_size=BATCH, distortion=how, workers=WORKERS, cache="disk")
+
+    kept = None if asked["epoch"] == "first" else batches()
+
+    def run() -> Work:
+        if not kept:
+            shutil.rmtree(asked["cache"], ignore_errors=True)
+        buffer = None
+
+        def numbers():
+            nonlocal buffer
+            for batch in kept or batches():
+                buffer = normalised(batch.pixels, preprocess, buffer)
+                yield buffer
+
+        return sums(numbers())
+
+    return run
+
+
+def decoding(argument: str) -> Callable[[], Work]:
+    """Pillow alone, decoding every file whole, or at the scale at which striate decodes it, in two threads."""
+    asked = json.loads(argument)
+    files = sorted(Path(asked["folder"]).rglob("*.jpg"))
+
+    def decode(path: Path) -> int:
+        with Image.open(path) as image:
+            if asked.get("least"):
+                image.draft(None, tuple(asked["least"]))
+            image.load()
+            return image.width
+
+    def run() -> Work:
+        with ThreadPoolExecutor(WORKERS) as pool:
+            return [float(len(list(pool.map(decode, files))))]
+
+    return run
+
+
+def memory(argument: str) -> Callable[[], Work]:
+    """MiB that an epoch of a contestant takes at most, all of its processes together: its own, and of files."""
+    asked = json.loads(argument)
+    run = globals()[asked["who"]](argument)
+    run()
+
+    def watched() -> Work:
+        peak, stop = [0.0, 0.0], threading.Event()
+
+        def watch() -> None:
+            while not stop.wait(0.05):
+                peak[:] = [max(pair) for pair in zip(peak, occupied(), strict=True)]
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        run()
+        stop.set()
+        watcher.join()
+        return peak
+
+    return watched
+
+
+def occupied() -> list[float]:
+    """MiB of this process and its children: memory of their own (or shared among them), and pages of files."""
+    own, files = 0, 0
+    here = os.getpid()
+    children = Path(f"/proc/{here}/task/{here}/children").read_text().split()
+    for process in [str(here), *children]:
+        try:
+            rows = dict(line.split(":") for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()[1:])
+        except (OSError, ValueError):  # it has just ended
+            continue
+        own += sum(int(rows[kind].split()[0]) for kind in ("Pss_Anon", "Pss_Shmem"))
+        files += int(rows["Pss_File"].split()[0])
+    return [own / 1024, files / 1024]
+
+
+def contest(folder: Path, cache: Path, chain: str, epoch: str, turns: int) -> str:
+    """Race both sides on one chain; a line for the table."""
+    asked = {"folder": str(folder), "chain": chain, "epoch": epoch, "cache": str(cache)}
+    with (
+        Contestant("striate", "bench.data:striate", json.dumps(asked)) as ours,
+        Contestant("torchvision", "bench.data:torchvision", json.dumps(asked)) as theirs,
+    ):
+        race([ours, theirs], turns)
+    count, mean, spread = ours.work
+    if theirs.work[0] != count or abs(theirs.work[1] - mean) > 0.1 or abs(theirs.work[2] - spread) > 0.1:
+        raise SystemExit(f"they did not do the same work: striate {ours.work}, torchvision {theirs.work}")
+    ratio = median(theirs.seconds) / median(ours.seconds)
+    return f"{rate(ours, count):>27} {rate(theirs, count):>27} {ratio:6.1f}×"
+
+
+def rate(contestant: Contestant, count: float) -> str:
+    """Pictures a second: the median, and the range."""
+    low, high = count / max(contestant.seconds), count / min(contestant.seconds)
+    return f"{count / median(contestant.seconds):7,.0f} ({low:,.0f} … {high:,.0f})"
+
+
+def main(source: str | None = None, turns: int = 5) -> None:
+    """Print the tables."""
+    source = source or (sys.argv[2] if len(sys.argv) > 2 else None)
+    if not source:
+        print("python -m bench data FOLDER: a folder of photos is needed")
+        return
+    with tempfile.TemporaryDirectory() as place:
+        print(f"{'photos':9} {'chain':36} {'epoch':6} {'striate, pictures/s':>27} {'torchvision':>27} {'ratio':>7}")
+        for name, (size, count) in PHOTOS.items():
+            folder, cache = Path(place) / name, Path(place) / "cache"
+            photos(Path(source), folder, size, count)
+            for chain in CHAINS:
+                for epoch in ("first", "later"):
+                    result = contest(folder, cache, chain, epoch, turns)
+                    print(f"{name:9} {chain:36} {epoch:6} {result}", flush=True)
+        tell_decoding(Path(place), turns)
+        tell_memory(Path(place))
+
+
+def tell_decoding(place: Path, turns: int) -> None:
+    """How fast Pillow alone decodes these files with two threads: what both sides' first epoch cannot go below."""
+    for name, (_, count) in PHOTOS.items():
+        for least, what in ((None, "whole"), ((916, 687), "at the scale that 224 and crops of 8 % need")):
+            asked = json.dumps({"folder": str(place / name), "least": least})
+            with Contestant("decoding", "bench.data:decoding", asked) as alone:
+                race([alone], turns)
+            print(f"decoding alone, {name}, {what}: {rate(alone, count)} pictures/s")
+
+
+def tell_memory(place: Path) -> None:
+    """What an epoch takes at most."""
+    for name in PHOTOS:
+        for who in ("striate", "torchvision"):
+            asked = {
+                "folder": str(place / name),
+                "chain": "crop, mirror",
+                "epoch": "first",
+                "cache": str(place / "cache"),
+            }
+            with Contestant(who, "bench.data:memory", json.dumps({**asked, "who": who})) as measured:
+                measured.turn()
+            own, files = measured.work
+            print(f"memory, {name}, {who}: {own:,.0f} MiB, and {files:,.0f} MiB of files (libraries, kept pixels)")

@@ -1,0 +1,259 @@
+"""Batches: every picture once, whatever the workers, from wherever one goes on; failures with their names."""
+
+import threading
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from made import dataset, encoded, photo
+
+import striate.data.batches as batches_module
+from striate.data.batches import AHEAD, Batches, normalised
+from striate.data.distortion import distortion
+from striate.data.order import Order, class_weights
+from striate.errors import DataError, PictureError
+from striate.preprocess import Preprocess
+
+SMALL = Preprocess(size=(16, 16), resize=18)
+FILES = [encoded(photo(number)) for number in range(22)]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+
+
+def made(contents=FILES, **settings) -> Batches:
+    usual = {"batch_size": 4, "distortion": distortion("photo"), "seed": 3, "cache": "off", "workers": 2}
+    return Batches(dataset(contents), SMALL, **{**usual, **settings})
+
+
+def flat(batches) -> list[tuple[int, int, bytes]]:
+    """Pictures of batches with their labels, one by one."""
+    return [
+        (int(address), int(label), pixels.contiguous().numpy().tobytes())
+        for batch in batches
+        for address, label, pixels in zip(batch.addresses, batch.labels, batch.pixels, strict=True)
+    ]
+
+
+def test_an_epoch_holds_each_picture_once_with_its_label():
+    batches = made()
+    seen = flat(batches)
+    assert len(batches) == 6
+    assert sorted(address for address, *_ in seen) == list(range(22))
+    assert all(label == address % 2 for address, label, _ in seen)
+    again = flat(batches)  # the second epoch
+    assert batches.epoch == 2
+    assert [one[0] for one in again] != [one[0] for one in seen]
+    assert {one[2] for one in again}.isdisjoint(one[2] for one in seen)  # other views
+
+
+def test_batches_are_bytes_laid_out_channels_last():
+    batch = next(iter(made()))
+    assert (batch.pixels.shape, batch.pixels.dtype) == ((4, 3, 16, 16), torch.uint8)
+    assert batch.pixels.is_contiguous(memory_format=torch.channels_last)
+    assert (batch.labels.dtype, batch.epoch, batch.number) == (torch.int64, 0, 0)
+
+
+@pytest.mark.parametrize("cache", ["off", "ram", "disk"])
+def test_workers_and_cache_change_nothing(cache):
+    expected = [flat(made(workers=1)) for _ in range(2)]
+    batches = made(workers=5, cache=cache)
+    assert flat(batches) == expected[0]
+    later = flat(batches)
+    reference = made(workers=1)
+    flat(reference)
+    assert later == flat(reference)
+
+
+def test_kept_pictures_are_decoded_once_and_found_again_by_a_later_run():
+    data = dataset(FILES)
+
+    def reads(cache: str) -> int:
+        before = sum(data.source.reads)
+        batches = Batches(data, SMALL, distortion=distortion("photo"), cache=cache)
+        headers = sum(data.source.reads) - before
+        assert headers == len(FILES)
+        for _ in range(3):
+            flat(batches)
+        return sum(data.source.reads) - before - headers
+
+    assert reads("off") == 3 * len(FILES)
+    assert reads("ram") == reads("disk") == len(FILES)
+    assert reads("disk") == 0
+    data.source.contents[3] = encoded(photo(99))  # its stamp changes, so what was kept is not used
+    assert reads("disk") == len(FILES)
+
+
+def test_without_distortion_pictures_come_in_order_as_preprocess_makes_them():
+    seen = flat(made(distortion=None))
+    assert [address for address, *_ in seen] == list(range(22))
+    for address, _, pixels in seen:
+        expected = SMALL.read(FILES[address]).pixels
+        assert pixels == np.moveaxis(expected, 2, 0).tobytes()
+
+
+@pytest.mark.parametrize("stop", [0, 1, 3, 5, 6])
+def test_state_goes_on_at_any_batch_in_another_process(stop):
+    whole = made()
+    expected = flat(whole) + flat(whole)
+    first = made()
+    walk = iter(first)
+    begun = flat(next(walk) for _ in range(stop))
+    state = first.state()
+    walk.close()
+    later = made(workers=3)
+    later.resume(state)
+    assert begun + flat(later) + flat(later) == expected
+
+
+def test_going_on_with_something_else_is_refused():
+    state = made().state()
+    with pytest.raises(DataError, match=r"'seed': 3.*'seed': 4"):
+        made(seed=4).resume(state)
+    with pytest.raises(DataError, match="'data'"):
+        made(FILES[:-1]).resume(state)
+
+
+@given(count=st.integers(0, 40), world=st.integers(1, 5), shuffle=st.booleans(), seed=st.integers(0, 5))
+def test_ranks_share_the_pictures(count, world, shuffle, seed):
+    data = replace(dataset(FILES[:1] * count))
+    orders = [Order(data, seed, shuffle, rank=rank, world=world) for rank in range(world)]
+    parts = [order.places(1).tolist() for order in orders]
+    assert [len(part) for part in parts] == [len(order) for order in orders]
+    everything = sorted(place for part in parts for place in part)
+    if shuffle:
+        assert {len(part) for part in parts} == {count // world}
+        assert len(set(everything)) == count - count % world
+    else:
+        assert everything == list(range(count))
+
+
+def test_a_rank_outside_its_world_is_refused():
+    with pytest.raises(DataError, match="a rank is 0 to 1 in a world of 2, but is 2"):
+        made(rank=2, world=2)
+
+
+def test_balanced_batches_show_every_class_equally_often():
+    data = dataset(FILES[:1] * 2000, labels=[0] * 1900 + [1] * 100)
+    places = Order(data, 0, balanced=True).places(0)
+    assert len(places) == 2000
+    assert abs(data.labels[places].mean() - 0.5) < 4 * 0.5 / 2000**0.5
+    np.testing.assert_allclose(class_weights(data), [2000 / 3800, 2000 / 200])
+    with pytest.raises(DataError, match="may have several"):
+        class_weights(dataset(FILES[:2], labels=[[0, 1], [1, 1]]))
+
+
+def test_a_class_without_pictures_weighs_nothing():
+    np.testing.assert_array_equal(class_weights(dataset(FILES[:2], labels=[0, 0])), [1, 0])
+
+
+BROKEN = [*FILES[:6], FILES[6][:200], *FILES[7:12], b"", *FILES[13:]]
+
+
+def test_a_broken_file_stops_with_its_name():
+    with pytest.raises(DataError, match=r"012\.png is empty: it has 0 bytes; `striate check` lists all"):
+        made(BROKEN)
+    cut = [*FILES[:6], FILES[6][:200], *FILES[7:]]  # a whole header: found when it is decoded
+    with pytest.raises(PictureError, match=r"006\.png cannot be read as a picture"):
+        flat(made(cut))
+    with pytest.raises(DataError, match=r"000\.png .*; 1 more of 22 cannot be read"):
+        made([b"", b"x", *FILES[2:]])
+
+
+def test_broken_files_are_skipped_and_counted_on_request():
+    batches = made(BROKEN, on_bad="skip")
+    seen = flat(batches)
+    assert sorted(address for address, *_ in seen) == [place for place in range(22) if place not in (6, 12)]
+    assert sorted(batches.skipped) == ["006.png", "012.png"]
+    expected = {address: pixels for address, _, pixels in flat(made())}
+    assert all(expected[address] == pixels for address, _, pixels in seen)  # nothing else moved
+
+
+def test_a_batch_of_broken_files_only_is_left_out():
+    batches = made([b""] * 4 + FILES[:4], on_bad="skip", distortion=None, cache="ram")
+    assert [batch.number for batch in batches] == [1]
+    assert len(batches.skipped) == 4
+
+
+def test_threads_do_not_run_ahead_of_the_network():
+    data = dataset(FILES * 10)
+    batches = Batches(data, SMALL, batch_size=4, cache="off", workers=2)
+    walk = iter(batches)
+    for used in range(1, 4):
+        next(walk)
+        time.sleep(0.1)
+        assert sum(data.source.reads) <= 4 * (used + AHEAD + 1)
+    walk.close()
+
+
+def test_nothing_runs_on_after_an_error_or_a_break():
+    before = threading.active_count()
+    for batch in made():
+        assert len(batch)
+        break
+    with pytest.raises(PictureError):
+        flat(made(BROKEN, on_bad="stop", distortion=None))
+    assert threading.active_count() == before
+
+
+def test_several_labels_are_floats():
+    data = dataset(FILES[:4], labels=[[0, 1], [1, 1], [0, 0], [1, 0]])
+    (batch,) = Batches(data, SMALL, cache="off")
+    assert batch.labels.tolist() == [[0, 1], [1, 1], [0, 0], [1, 0]]
+    assert batch.labels.dtype == torch.float32
+
+
+@pytest.mark.parametrize("channels", ["RGB", "L"])
+def test_arrays_come_with_the_channels_that_the_network_wants(channels):
+    gray = np.random.default_rng(0).integers(0, 256, (6, 20, 20, 1), dtype=np.uint8)
+    count = 1 if channels == "L" else 3
+    preprocess = Preprocess((20, 20), None, channels=channels, mean=(0.5,) * count, std=(0.5,) * count)
+    for how in (None, distortion("none")):
+        (batch,) = Batches(dataset(list(gray), gray=True), preprocess, distortion=how, cache="off")
+        for address, pixels in zip(batch.addresses, batch.pixels, strict=True):
+            np.testing.assert_array_equal(pixels, np.broadcast_to(gray[address, :, :, 0], (count, 20, 20)))
+
+
+@pytest.mark.parametrize("channels", ["RGB", "BGR", "L"])
+def test_normalising_on_the_device_is_what_preprocess_does(channels):
+    count = 1 if channels == "L" else 3
+    preprocess = Preprocess(
+        (5, 7), None, channels=channels, scale=255, mean=(10, 20, 30)[:count], std=(1, 2, 4)[:count]
+    )
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 5, 7, count), dtype=np.uint8)
+    tensor = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+    expected = preprocess.normalised(pixels)
+    found = normalised(tensor, preprocess)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-5)
+    again = normalised(tensor, preprocess, found)
+    assert again is found
+    np.testing.assert_allclose(again, expected, rtol=1e-6, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [({"batch_size": 0}, "1 picture or more"), ({"workers": 0}, "1 thread or more")],
+)
+def test_impossible_settings_are_refused(settings, words):
+    with pytest.raises(DataError, match=words):
+        made(**settings)
+
+
+def test_no_pictures_are_no_batches():
+    with pytest.raises(DataError, match="this part of made has none"):
+        made([])
+
+
+def test_a_mistake_in_a_thread_is_not_hidden(monkeypatch):
+    def breaks(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(batches_module, "warp", breaks)
+    with pytest.raises(ZeroDivisionError):
+        flat(made())
