@@ -20,9 +20,10 @@ from torch import Tensor
 
 from striate.data.dataset import Dataset, OnBad, Problem
 from striate.data.distortion import Distortion
-from striate.data.feeds import Item, WholeFeed
+from striate.data.feeds import Item, ShardFeed, WholeFeed
 from striate.data.order import Order
 from striate.data.prepared import Cache, for_testing, for_training
+from striate.data.shards import Shards
 from striate.data.warp import warp
 from striate.errors import DataError, PictureError
 from striate.preprocess import Preprocess
@@ -91,7 +92,7 @@ class Batches:
 
     def __init__(
         self,
-        data: Dataset,
+        data: Dataset | Shards,
         preprocess: Preprocess,
         *,
         batch_size: int = 32,
@@ -107,14 +108,23 @@ class Batches:
     ):
         if batch_size < 1 or (workers is not None and workers < 1):
             raise DataError(f"a batch holds 1 picture or more, made by 1 thread or more, but {batch_size=}, {workers=}")
+        if isinstance(data, Shards) and (balanced or cache != "off"):
+            raise DataError(
+                "a stream of shards is read once from its beginning, so its classes cannot be balanced and its "
+                f"pictures cannot be kept: balanced is False and cache is off, but {balanced=}, {cache=}"
+            )
         if isinstance(data, Dataset) and not len(data):
             raise DataError(f"batches are made of pictures, but this part of {data.where} has none")
-        data = replace(data, gray=preprocess.channels == "L")
-        if distortion is None:
-            prepared = for_testing(data, preprocess, cache)
+        training = distortion is not None
+        if isinstance(data, Shards):
+            self.feed = ShardFeed(data, preprocess, distortion, seed=seed, rank=rank, world=world)
         else:
-            prepared = for_training(data, preprocess.size, distortion.smallest_share, cache, on_bad)
-        self.feed = WholeFeed(prepared, Order(data, seed, distortion is not None, balanced, rank, world))
+            data = replace(data, gray=preprocess.channels == "L")
+            if training:
+                prepared = for_training(data, preprocess.size, distortion.smallest_share, cache, on_bad)
+            else:
+                prepared = for_testing(data, preprocess, cache)
+            self.feed = WholeFeed(prepared, Order(data, seed, training, balanced, rank, world))
         self.size = preprocess.size
         self.distortion = distortion
         self.seed = seed

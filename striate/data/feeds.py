@@ -2,12 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
+from striate.data.distortion import Distortion
 from striate.data.order import Order
-from striate.data.prepared import Prepared
+from striate.data.prepared import Prepared, shrunk, upright_size
+from striate.data.shards import Shards
+from striate.data.tar_stream import Sample
+from striate.errors import DataError
+from striate.pictures.decode import decode
+from striate.pictures.opened import opened
+from striate.preprocess import Preprocess
 
 
 class Item(NamedTuple):
@@ -56,3 +63,48 @@ class WholeFeed:
     def end(self) -> None:
         if self.prepared.store:
             self.prepared.store.complete()
+
+
+class ShardFeed:
+    """A stream of shards: each picture is decoded when its turn comes, and nothing is kept."""
+
+    def __init__(
+        self,
+        shards: Shards,
+        preprocess: Preprocess,
+        distortion: Distortion | None,
+        *,
+        seed: int,
+        rank: int,
+        world: int,
+    ):
+        self.shards, self.preprocess, self.distortion = shards, preprocess, distortion
+        self._samples = partial(shards.samples, seed, shuffle=distortion is not None, rank=rank, world=world)
+        self.channels = 1 if preprocess.channels == "L" else 3
+        self.several = shards.several
+
+    def __len__(self) -> int:
+        raise TypeError("how many pictures a stream of shards has is not known before all of them were read")
+
+    def items(self, epoch: int, start: int) -> Iterator[Item]:
+        places = {name: place for place, name in enumerate(self.shards.classes)}
+        for sample in self._samples(epoch, start=start):
+            label = np.array([places[name] for name in sample.label])
+            if self.several:
+                label = np.isin(np.arange(len(places)), label)
+            elif len(label) != 1:
+                raise DataError(
+                    f"{sample.name} has {len(label)} labels; say `several` where a picture may have several"
+                )
+            yield Item(sample.address, sample.name, label if self.several else label[0], partial(self._pixels, sample))
+
+    def _pixels(self, sample: Sample) -> np.ndarray:
+        if self.distortion is None:
+            return self.preprocess.read(sample.content, sample.name).pixels
+        with opened(sample.content, sample.name) as image:
+            size = upright_size(image, sample.content)
+        least = shrunk(size, self.preprocess.size, self.distortion.smallest_share)
+        gray: Literal["RGB", "L"] = "L" if self.channels == 1 else "RGB"
+        return decode(sample.content, sample.name, channels=gray, least=least).pixels
+
+    def end(self) -> None: ...

@@ -13,6 +13,7 @@ from typing import Literal
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from striate.data.caching import cache_folder
 from striate.data.dataset import Dataset, OnBad
@@ -92,7 +93,7 @@ def for_training(data: Dataset, size: tuple[int, int], share: float, cache: Cach
         return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA).reshape(height, width, channels)
 
     channels = 1 if data.gray else 3
-    shapes = np.array([(*_shrunk(before, size, share), channels) for before in picture_sizes(data, on_bad)]).reshape(
+    shapes = np.array([(*shrunk(before, size, share), channels) for before in picture_sizes(data, on_bad)]).reshape(
         -1, 3
     )
     return Prepared(data, shapes, make, {"view": "training", "size": size, "share": share}, cache)
@@ -108,7 +109,7 @@ def for_testing(data: Dataset, preprocess: Preprocess, cache: Cache) -> Prepared
     return Prepared(data, shapes, make, {"view": "testing", **preprocess.to_dict()}, cache)
 
 
-def _shrunk(before: tuple[int, int], size: tuple[int, int], share: float) -> tuple[int, int]:
+def shrunk(before: tuple[int, int], size: tuple[int, int], share: float) -> tuple[int, int]:
     """Height and width to keep: a crop of that share, 3:4 or 4:3, still has as many pixels as the input."""
     area = before[0] * before[1]
     factor = max(size) / sqrt(share * 3 / 4 * area) if area else 1
@@ -126,10 +127,7 @@ def picture_sizes(data: Dataset, on_bad: OnBad) -> list[tuple[int, int]]:
             return content.shape[0], content.shape[1]
         try:
             with opened(content, data.names[place]) as image:
-                width, height = image.size
-                # a PNG may say how it is turned behind its pixels: asking costs decoding them all
-                upright = image.format == "PNG" and not any(chunk in content for chunk in TELLING)
-                return (height, width) if upright or orientation(image) < 5 else (width, height)
+                return upright_size(image, content)
         except PictureError as problem:
             problems.append(problem)
             return 0, 0
@@ -140,6 +138,15 @@ def picture_sizes(data: Dataset, on_bad: OnBad) -> list[tuple[int, int]]:
         more = f"; {len(problems) - 1} more of {len(data):,} cannot be read" if problems[1:] else ""
         raise DataError(f"{problems[0]}{more}; `striate check` lists all, --on-bad skip leaves them out")
     return found
+
+
+def upright_size(image: Image.Image, content: bytes) -> tuple[int, int]:
+    """Height and width of an opened picture when it is turned upright."""
+    width, height = image.size
+    # a PNG may say how it is turned behind its pixels: asking costs decoding them all
+    if image.format == "PNG" and not any(chunk in content for chunk in TELLING):
+        return height, width
+    return (width, height) if orientation(image) >= 5 else (height, width)
 
 
 def _key(data: Dataset, about: dict) -> str:
