@@ -8,6 +8,7 @@ from itertools import accumulate
 
 import numpy as np
 
+from striate.data.classes import same_name
 from striate.data.opened import Opened
 from striate.data.trees import Tree
 from striate.errors import DataError
@@ -123,14 +124,20 @@ def listed_classes(tree: Tree, name: str) -> list[str] | None:
     """A class name per line of a file, in the order of the labels 0, 1, 2, …; None where there is no such file."""
     if tree.find(name) is None:
         return None
+    return class_list(tree.read(name), name)
+
+
+def class_list(content: bytes, name: str) -> list[str]:
+    """The class names in a file's bytes, one per line."""
     try:
-        lines = tree.read(name).decode("utf-8-sig").splitlines()
+        lines = content.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise DataError(f"class names are UTF-8 text, but {printable(name)} is not: {error}") from error
-    classes = [line.strip() for line in lines if line.strip()]
-    if len(set(classes)) < len(classes):
-        twice = next(line for line in classes if classes.count(line) > 1)
-        raise DataError(f"{printable(name)} names each class once, but '{printable(twice)}' twice")
+    classes = [same_name(line.strip()) for line in lines if line.strip()]
+    twice = [name for name in dict.fromkeys(classes) if classes.count(name) > 1]
+    if not classes or twice:
+        what = f"names {listed(twice)} twice" if twice else "names none"
+        raise DataError(f"a file of classes has a name per line, but {printable(name)} {what}")
     return classes
 
 

@@ -17,6 +17,7 @@ from striate.show.numbers import exact
 from striate.show.progress import track_bytes
 
 TIMEOUT = 30.0  # seconds without a byte
+AGENT = {"User-Agent": f"striate/{striate.__version__}"}
 ATTEMPTS = 5
 BLOCK = 1 << 18
 
@@ -108,7 +109,7 @@ def receive(file: RemoteFile, part: Path, progress: Callable[[int], None]) -> No
 
 def ask(file: RemoteFile, part: Path, start: int) -> HTTPResponse:
     """Open the address at a byte, or at the first one if the server has no such byte."""
-    headers = {"User-Agent": f"striate/{striate.__version__}", "Accept-Encoding": "identity"}
+    headers = {**AGENT, "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
         etag = etag_file(part).read_text(encoding="latin-1") if etag_file(part).exists() else ""

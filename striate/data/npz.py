@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 
 from striate.data.blocks import Block, listed_classes, named, opened
+from striate.data.classes import same_name
 from striate.data.opened import Opened
 from striate.data.trees import Tree
 from striate.errors import DataError
@@ -69,7 +70,7 @@ def names_of(labels: np.ndarray, classes: list[str] | None, what: str) -> list[t
         assert classes is not None
         return [tuple(classes[place] for place in np.flatnonzero(row)) for row in labels]
     if labels.dtype.kind == "U":
-        texts = {text: (text,) for text in map(str, np.unique(labels))}
+        texts = {text: (same_name(text),) for text in map(str, np.unique(labels))}
         return [texts[str(text)] for text in labels]
     return named(labels, classes, what)
 
