@@ -4,7 +4,7 @@ Positions are measured from the picture's edge, so pixel i covers i to i + 1 and
 picture halves every position. Each distortion has random numbers of its own, so that switching one on changes no other.
 """
 
-from math import cos, exp, hypot, log, pi, radians, sin, sqrt, tan
+from math import cos, exp, hypot, log, radians, sin, sqrt, tan
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -216,7 +216,9 @@ def _colour(
     gray_2 = (1 - kept) * (red * q + green * p + blue * r)
     gray_3 = (1 - kept) * (red * r + green * q + blue * p)
     rows = ((p, q, r), (r, p, q), (q, r, p))
-    matrix = [[gain * (kept * x + gray), gain * (kept * y + gray_2), gain * (kept * z + gray_3), lift] for x, y, z in rows]
+    matrix = [
+        [gain * (kept * x + gray), gain * (kept * y + gray_2), gain * (kept * z + gray_3), lift] for x, y, z in rows
+    ]
     if shift is not None:
         moved = kept * shift + (1 - kept) * np.dot(LUMA, shift)
         for row, by in zip(matrix, moved.tolist(), strict=True):
@@ -230,7 +232,9 @@ def _erased(distortion: "Distortion", size: tuple[int, int], u: list[float], amo
         return None
     area = size[0] * size[1] * (0.02 + (distortion.erased - 0.02) * u[ERASE + 1])
     ratio = 3 ** (2 * u[ERASE + 2] - 1)
-    tall, wide = (min(side, max(1, round(sqrt(part)))) for side, part in zip(size, (area / ratio, area * ratio), strict=True))
+    tall, wide = (
+        min(side, max(1, round(sqrt(part)))) for side, part in zip(size, (area / ratio, area * ratio), strict=True)
+    )
     amounts["erase"] = tall * wide / (size[0] * size[1])
     return int(u[ERASE + 3] * (size[0] - tall + 1)), int(u[ERASE + 4] * (size[1] - wide + 1)), tall, wide
 

@@ -22,6 +22,8 @@ import cv2
 import numpy as np
 
 from striate.data.draw import Affine, Drawn, control_positions, spline
+from striate.errors import StriateError
+from striate.show.numbers import show_size
 
 cv2.setNumThreads(1)  # pictures are warped side by side by our own threads
 EDGE = cv2.BORDER_REPLICATE
@@ -72,30 +74,28 @@ def warp(picture: np.ndarray, drawn: Drawn, out: np.ndarray | None = None) -> np
     drawn
         what happens to it
     out
-        where to put the view, (height, width, 1 or 3) of uint8; a new array if absent
+        where to put the view, (height, width, 1 or 3) of uint8 in one piece; a new array if absent
     """
     channels = picture.shape[2]
     if out is None:
         out = np.empty((*drawn.size, channels), np.uint8)
+    elif out.shape != (*drawn.size, channels) or out.dtype != np.uint8:
+        expected = f"{show_size((*drawn.size, channels))} of uint8"
+        raise StriateError(f"the view is {expected}, but is to be put into {show_size(out.shape)} of {out.dtype}")
     if channels == 1:  # OpenCV drops a last axis of 1
         picture, view = picture[:, :, 0], out[:, :, 0]
     else:
         view = out
     values = _sampled(picture, drawn, reading(drawn))
-    changed = True
     if channels == 1 and drawn.light:
         gain, lift = drawn.light
         values = values * np.float32(gain) + np.float32(lift)
     elif channels == 3 and drawn.colour is not None:
         values = cv2.transform(values, drawn.colour)
-    else:
-        changed = False
     if drawn.blur:
         values = cv2.sepFilter2D(values, -1, bell(drawn.blur), bell(drawn.blur), borderType=EDGE)
-    if changed:
-        values = cv2.max(values, 0)  # type: ignore[call-overload]  # the next line takes absolute values
-    if cv2.convertScaleAbs(values, view) is not view:
-        view[:] = cv2.convertScaleAbs(values)
+    cv2.threshold(values, 0, 0, cv2.THRESH_TOZERO, values)  # what follows takes absolute values
+    cv2.convertScaleAbs(values, view)
     if drawn.erased:
         top, left, height, width = drawn.erased
         out[top : top + height, left : left + width] = drawn.fill if channels == 3 else drawn.fill[1]
@@ -151,7 +151,7 @@ def _halved(part: np.ndarray, halvings: tuple[int, int]) -> np.ndarray:
         across, down = (number < count for count in halvings)
         if number == both:
             part = part.astype(np.float32)
-        odd_x, odd_y = across and part.shape[1] % 2, down and part.shape[0] % 2
+        odd_x, odd_y = across * (part.shape[1] % 2), down * (part.shape[0] % 2)
         if odd_x or odd_y:
             part = cv2.copyMakeBorder(part, 0, odd_y, 0, odd_x, EDGE)
         size = part.shape[1] >> across, part.shape[0] >> down
@@ -177,8 +177,12 @@ def _whole_box(affine: Affine, size: tuple[int, int], room: tuple[int, ...]) -> 
     top, bottom, left, right = whole = [round(edge) for edge in edges]
     if max(abs(edge - near) for edge, near in zip(edges, whole, strict=True)) > 1e-6:
         return None
-    inside = 0 <= top and bottom <= room[0] and 0 <= left and right <= room[1]
-    return (slice(top, bottom), slice(left, right)) if inside and bottom - top >= height and right - left >= width else None
+    inside = top >= 0 and bottom <= room[0] and left >= 0 and right <= room[1]
+    return (
+        (slice(top, bottom), slice(left, right))
+        if inside and bottom - top >= height and right - left >= width
+        else None
+    )
 
 
 @lru_cache(maxsize=16)
