@@ -19,7 +19,8 @@ from striate.pictures.opened import ENDINGS
 from striate.show.names import listed, printable
 from striate.show.numbers import memory
 
-LABELS = (".cls", ".json", ".txt")  # the first of them that a sample has, and that holds a label, counts
+# where a label may stand; the first of them that a sample has, and that holds one, counts
+LABELS = {".cls": "the number of a class", ".json": "JSON with `label` or `labels`", ".txt": "the name of a class"}
 HEAD_LIMIT = 2**20  # bytes of the names and notes before a member
 BLOCK = 2**18
 EXTENDED = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, *tarfile.GNU_TYPES)
@@ -173,27 +174,29 @@ def label_of(group: Group, classes: Sequence[str], several: bool) -> tuple[str, 
 
 
 def written_labels(group: Group) -> list:
-    """The labels of a sample: a number (.cls), the field `label` or `labels` (.json), or a name (.txt)."""
-    for ending in LABELS:
-        if ending not in group.parts:
-            continue
-        try:
-            text = group.parts[ending].decode().strip()
-            what = json.loads(text) if ending == ".json" else text
-            number = int(text) if ending == ".cls" and text.isascii() and text.isdigit() else None
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"its {ending} cannot be read: {error}") from error
-        if ending == ".cls":
-            if number is None:
-                raise DataError(f"its .cls must be the number of a class, but is '{printable(text[:40])}'")
-            return [number]
-        if ending == ".txt":
-            return [text]
-        if isinstance(what, dict) and isinstance(what.get("labels"), list):
-            return what["labels"]
-        if isinstance(what, dict) and "label" in what:
-            return [what["label"]]
+    """Numbers or names of classes, from the first of the members for labels that holds any."""
+    for ending, rule in LABELS.items():
+        if ending in group.parts:
+            text = group.parts[ending].decode(errors="backslashreplace").strip()
+            try:
+                labels = parsed(ending, text)
+            except (ValueError, RecursionError) as error:
+                raise DataError(f"its {ending} must hold {rule}, but it is '{printable(text[:40])}'") from error
+            if labels is not None:
+                return labels
     raise DataError(f"a sample has a label in {', '.join(LABELS)}, but it has {listed(list(group.parts)) or 'none'}")
+
+
+def parsed(ending: str, text: str) -> list | None:
+    """The labels in a member's text; None where it is a JSON object of something else."""
+    if ending == ".cls":
+        return [int(text)]
+    if ending == ".txt":
+        return [text]
+    fields = json.loads(text)
+    if isinstance(fields, dict) and isinstance(fields.get("labels"), list):
+        return fields["labels"]
+    return [fields["label"]] if isinstance(fields, dict) and "label" in fields else None
 
 
 def class_name(label: object, classes: Sequence[str]) -> str:
