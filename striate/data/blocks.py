@@ -8,7 +8,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from striate.data.classes import same_name
+from striate.data.classes import class_list
 from striate.data.opened import Opened
 from striate.data.trees import Tree
 from striate.errors import DataError
@@ -125,20 +125,6 @@ def listed_classes(tree: Tree, name: str) -> list[str] | None:
     if tree.find(name) is None:
         return None
     return class_list(tree.read(name), name)
-
-
-def class_list(content: bytes, name: str) -> list[str]:
-    """The class names in a file's bytes, one per line."""
-    try:
-        lines = content.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError(f"class names are UTF-8 text, but {printable(name)} is not: {error}") from error
-    classes = [same_name(line.strip()) for line in lines if line.strip()]
-    twice = [name for name in dict.fromkeys(classes) if classes.count(name) > 1]
-    if not classes or twice:
-        what = f"names {listed(twice)} twice" if twice else "names none"
-        raise DataError(f"a file of classes has a name per line, but {printable(name)} {what}")
-    return classes
 
 
 def named(numbers: np.ndarray, classes: Sequence[str] | None, what: str) -> list[tuple[str, ...]]:

@@ -38,17 +38,34 @@ def read_classes(path: Path) -> list[str]:
         the file
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        return class_list(path.read_bytes(), str(path))
+    except OSError as error:
         raise DataError(
-            f"the file of classes has a name per line, but {printable(path)} cannot be read: {why}"
+            f"the file of classes has a name per line, but {printable(path)} cannot be read: {error.strerror}"
+        ) from error
+
+
+def class_list(content: bytes, where: str) -> list[str]:
+    """The class names in a file's bytes, one per line.
+
+    Parameters
+    ----------
+    content
+        what the file holds
+    where
+        how messages call it
+    """
+    try:
+        lines = content.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"the file of classes has a name per line, but {printable(where)} cannot be read: it is not UTF-8"
         ) from error
     classes = [same_name(line.strip()) for line in lines if line.strip()]
     twice = [name for name in dict.fromkeys(classes) if classes.count(name) > 1]
     if not classes or twice:
         what = f"names {listed(twice)} twice" if twice else "is empty"
-        raise DataError(f"the file of classes has a name per line, but {printable(path)} {what}")
+        raise DataError(f"the file of classes has a name per line, but {printable(where)} {what}")
     return classes
 
 

@@ -14,8 +14,7 @@ from urllib.request import Request, urlopen
 
 import numpy as np
 
-from striate.data.blocks import class_list
-from striate.data.classes import natural
+from striate.data.classes import class_list, natural
 from striate.data.dataset import OnBad, Problem
 from striate.data.download import AGENT, TIMEOUT
 from striate.data.randomness import Purpose, generator
