@@ -1,8 +1,11 @@
 """Well-known pictures with labels, from their official places."""
 
+import fcntl
 import json
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -80,11 +83,12 @@ def get(name: str, *, to: Path | None = None) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"the folder {folder} cannot be made: {error.strerror or error}") from error
-    missing = [file for file in data.files if not is_there(file, folder)]
-    if missing:
-        fetch(data, missing, folder)
-    else:
-        tell(f"{name} is already in {folder}, with the right sums; nothing was fetched")
+    with alone_in(folder):
+        missing = [file for file in data.files if not is_there(file, folder)]
+        if missing:
+            fetch(data, missing, folder)
+        else:
+            tell(f"{name} is already in {folder}, with the right sums; nothing was fetched")
     names = folder / "classes.txt"
     if data.classes and not names.exists():
         write_whole(names, lambda file: file.write("".join(f"{line}\n" for line in data.classes).encode()))
@@ -92,6 +96,19 @@ def get(name: str, *, to: Path | None = None) -> Path:
     place = folder if more else folder / first.name
     tell(f"next: striate check {place}")
     return place
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep a second process from appending to the same parts; the lock goes with the process, however it ends."""
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise DataError(f"one process at a time fetches into a folder, and another is at {folder}") from error
+    finally:
+        os.close(place)
 
 
 def fetch(data: Official, missing: Sequence[RemoteFile], folder: Path) -> None:

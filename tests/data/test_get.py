@@ -1,5 +1,6 @@
 """Downloads from a local server that resumes, breaks, lies and refuses; nothing half-done ever bears the right name."""
 
+import fcntl
 import hashlib
 import os
 import signal
@@ -266,6 +267,31 @@ def test_a_full_disk_is_told_before_anything_is_fetched(site, monkeypatch):
     with pytest.raises(DataError, match=r"set takes 585.9 KiB more, but the disk of data/set has 4 B left"):
         get("set")
     assert site.asked == []
+
+
+def test_a_second_process_does_not_write_into_the_same_part(site, tmp_path):
+    part = start_part(CONTENT[:1000])
+    program = "import striate.data.get as g, sys, pathlib\nwith g.alone_in(pathlib.Path('data/set')): sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as other:
+        until = time.monotonic() + 20
+        while not is_locked(part.parent) and time.monotonic() < until:
+            time.sleep(0.01)
+        with pytest.raises(DataError, match=r"one process at a time fetches into a folder, and another is at data/set"):
+            get("set")
+        assert site.asked == []
+        other.kill()
+    assert get("set").read_bytes() == CONTENT
+
+
+def is_locked(folder: Path) -> bool:
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(place, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(place)
+    return False
 
 
 def test_a_folder_that_is_a_file_is_told(site, tmp_path):
