@@ -107,6 +107,12 @@ def _check_tops(tree: Tree, tops: set[str], split_tops: dict[str, str]) -> None:
             f"{listed(sorted(split_tops))} would be splits and {listed(others)} classes; "
             "move either, or name the classes in a table"
         )
+    inner = {name.split("/")[1] for name in tree.entries() if is_picture(name) and name.count("/") > 1}
+    if len(others) == 1 and inner and all(name.lower() in SPLIT_NAMES for name in inner):
+        raise DataError(
+            f"the folders of {printable(tree.where)} must be splits or classes, but the only one, "
+            f"{printable(others[0])}, holds {listed(sorted(inner))}; open it instead"
+        )
     if len(set(split_tops.values())) < len(split_tops):
         raise DataError(
             f"each split must have one folder, but {printable(tree.where)} has {listed(sorted(split_tops))}; "
@@ -142,7 +148,7 @@ def _no_pictures(tree: Tree) -> str:
         return f"{where} holds no picture that can be used: {tree.problems[0].reason}{more}"
     if not entries:
         return f"{where} is empty; a data set holds folders of pictures, such as cat/1.jpg, or a table"
-    archives = [name for name in entries if name.lower().endswith(ARCHIVE_ENDINGS)]
+    archives = [name for name in entries if name.lower().endswith(ARCHIVE_ENDINGS) and not is_hidden(name)]
     if archives:
         return f"{where} holds no picture, but {listed(archives)}; open one of these"
     return (

@@ -75,6 +75,8 @@ def find(where: str | Path, mixed_labels: bool = False) -> Opened:
     """
     path = Path(where)
     try:
+        if not str(where):
+            raise DataError(f"{WHAT_WORKS}, but nothing was given")
         if not path.exists():
             if str(where) == "digits":
                 return arrays.open_digits()
@@ -125,10 +127,10 @@ def stop_at(problems: Sequence[Problem], where: object, on_bad: OnBad) -> None:
     """Name the first picture that cannot be used and count the others, unless they are to be skipped."""
     if on_bad == "skip" or not problems:
         return
-    more = f"; so do {len(problems) - 1:,} more" if problems[1:] else ""
+    more = f", and there are {len(problems) - 1:,} more" if problems[1:] else ""
     raise DataError(
-        f"every picture must be usable, but {problems[0].reason}{more} (--on-bad skip leaves them out, and "
-        f"`striate check {printable(where)}` lists all)".replace("; so do", ", and there are")
+        f"every picture must be usable, but {problems[0].reason}{more}; --on-bad skip leaves out what is not, "
+        f"and `striate check {printable(where)}` lists it"
     )
 
 
