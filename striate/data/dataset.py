@@ -4,13 +4,16 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from PIL import Image
 
 from striate.errors import DataError
 from striate.pictures.decode import Decoded, decode
+
+if TYPE_CHECKING:
+    from striate.data.audit import Audit
 from striate.show.names import printable
 from striate.show.table import Table
 
@@ -154,6 +157,12 @@ class Dataset:
         if isinstance(content, np.ndarray):
             return Decoded(_as_channels(content, 1 if self.gray else 3))
         return decode(content, printable(self.names[place]), channels="L" if self.gray else "RGB", least=least)
+
+    def audit(self) -> "Audit":
+        """What would harm learning from these pictures: copies, broken files, labels that contradict each other."""
+        from striate.data.audit import audit
+
+        return audit(self)
 
     @property
     def fingerprint(self) -> str:

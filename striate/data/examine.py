@@ -13,7 +13,8 @@ from PIL import Image
 
 from striate.data.dataset import Dataset, Source
 from striate.errors import StriateError
-from striate.pictures.decode import decode, opened, orientation
+from striate.pictures.decode import decode, orientation, upright_size
+from striate.pictures.opened import opened
 from striate.show.progress import track
 
 SMALL = 32  # height and width of the gray thumbnails by which copies are found
@@ -43,6 +44,8 @@ class Facts:
         1, or more for an animation
     thumbnail
         (32, 32) of uint8, gray; None where the picture is smaller or cannot be read
+    notes
+        what the decoder said
     fault
         empty, truncated or unreadable; "" where it is neither
     reason
@@ -57,6 +60,7 @@ class Facts:
     turn: int = 1
     frames: int = 1
     thumbnail: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
     fault: str = ""
     reason: str = ""
 
@@ -123,9 +127,8 @@ def picture_facts(content: bytes | np.ndarray, name: str) -> Facts:
     facts = Facts(length=len(content), digest=_sum(content))
     try:
         with opened(content, name) as image:
-            turn = orientation(image)
-            size = (image.width, image.height) if turn >= 5 else (image.height, image.width)
-            facts = replace(facts, size=size, format=str(image.format), mode=_mode(image), turn=turn)
+            facts = replace(facts, size=upright_size(image), format=str(image.format), mode=_mode(image))
+            facts = replace(facts, turn=orientation(image))
             frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
         # a JPEG is decoded at a fraction of its size, but read to its end: one that was cut is found
         small = decode(content, name, least=(SMALL, SMALL))
@@ -133,7 +136,8 @@ def picture_facts(content: bytes | np.ndarray, name: str) -> Facts:
         fault = "empty" if not content else "truncated" if "truncated" in str(error).lower() else "unreadable"
         return replace(facts, fault=fault, reason=str(error))
     mode = "16-bit" if any("16-bit" in note for note in small.notes) else facts.mode
-    return replace(facts, mode=mode, frames=frames, thumbnail=thumbnail(small.pixels, size))
+    preview = thumbnail(small.pixels, facts.size)
+    return replace(facts, mode=mode, frames=frames, thumbnail=preview, notes=small.notes)
 
 
 def thumbnail(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray | None:

@@ -1,0 +1,231 @@
+"""The audit of a data set: what its pictures are, and what is wrong with them; as text, JSON and CSV."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from striate.data.classes import class_counts, class_notes
+from striate.data.dataset import SPLITS, Dataset
+from striate.data.draw import random_box
+from striate.data.duplicates import Copies, find_copies
+from striate.data.examine import Facts, examine
+from striate.data.findings import Exhibit, Finding, Seen, count, find
+from striate.preprocess import Preprocess
+from striate.show.names import printable
+from striate.show.numbers import memory, show_size
+from striate.show.table import Column, Table, plain_text
+
+HEADS = {"serious": "serious", "look": "worth a look", "note": "to know"}
+CLASSES_SHOWN, EXAMPLES = 20, 3
+DRAWS = 64  # of the random crop, to tell what it leaves on average
+
+
+@dataclass
+class Audit:
+    """What was found in a data set.
+
+    Parameters
+    ----------
+    data
+        the pictures
+    facts
+        of each picture
+    copies
+        which pictures are copies of which
+    kept
+        (n, 2) the share of each picture's area that the test crop and, on average, a random training crop leave
+    findings
+        the most severe first
+    preprocess
+        whose crop this is
+    done
+        what else was done: a page or a table written
+    """
+
+    data: Dataset
+    facts: list[Facts]
+    copies: Copies
+    kept: np.ndarray
+    findings: list[Finding]
+    preprocess: Preprocess
+    done: list[str] = field(default_factory=list)
+
+    @property
+    def counts(self) -> dict[str, np.ndarray]:
+        """(classes,) how many pictures of each class, by split; only splits that have any."""
+        data = self.data
+        there = [split for split in SPLITS if (data.splits == split).any()]
+        return {split: class_counts(data.labels[data.splits == split], data.classes) for split in there}
+
+    @property
+    def verdict(self) -> str:
+        """One sentence."""
+        serious, look = (sum(finding.severity == level for finding in self.findings) for level in ("serious", "look"))
+        if serious:
+            return f"{count(serious, 'serious finding')}" + (f", and {look} worth a look" if look else "")
+        return f"nothing serious; {count(look, 'finding')} worth a look" if look else "nothing is wrong"
+
+    @property
+    def sizes(self) -> dict[str, list[int]]:
+        """The smallest, the median and the largest height and width of the readable pictures."""
+        sizes = np.array([fact.size for fact in self.facts if not fact.fault]).reshape(-1, 2)
+        if not len(sizes):
+            return {}
+        stages = {"smallest": sizes.min(0), "median": np.median(sizes, axis=0), "largest": sizes.max(0)}
+        return {name: [int(side) for side in size] for name, size in stages.items()}
+
+    @property
+    def summary(self) -> list[str]:
+        """A few lines on all pictures."""
+        readable = np.array([not fact.fault for fact in self.facts], bool)
+        space = memory(sum(fact.length for fact in self.facts))
+        where = printable(self.data.where)
+        lines = [f"{where}: {count(len(self.data))} in {count(len(self.data.classes), 'class')}, {space}"]
+        if readable.any():
+            small, median, large = self.sizes.values()
+            sides = [
+                f"{word} {a} to {b}" for word, a, b in zip(("height", "width"), small, large, strict=True) if a < b
+            ]
+            test, train = np.median(self.kept[readable], axis=0)
+            height, width = self.preprocess.size
+            lines += [
+                ", ".join(
+                    [*sides, f"median {show_size(tuple(median))}" if sides else f"all {show_size(tuple(small))}"]
+                ),
+                f"of the median picture the test crop ({height}×{width} from a short side of {self.preprocess.resize}) "
+                f"leaves {test:.0%}, a random resized crop of at least 8 % leaves {train:.0%} on average",
+            ]
+        return lines
+
+    @property
+    def notes(self) -> list[str]:
+        """What opening the data told, but for what is among the findings."""
+        told = class_notes(self.data.labels, self.data.splits, self.data.classes)
+        return [note for note in self.data.notes if note not in told]
+
+    def to_json(self) -> str:
+        """Everything but the pictures."""
+        counts = self.counts
+        told = {
+            "where": self.data.where,
+            "pictures": len(self.data),
+            "verdict": self.verdict,
+            "classes": [
+                {"class": name, **{split: int(counts[split][place]) for split in counts}}
+                for place, name in enumerate(self.data.classes)
+            ],
+            "sizes": self.sizes,
+            "findings": [
+                {
+                    "kind": finding.kind,
+                    "severity": finding.severity,
+                    "sentence": finding.sentence,
+                    "suggestion": finding.suggestion,
+                    "groups": [[_row(one) for one in group] for group in finding.groups],
+                }
+                for finding in self.findings
+            ],
+            "notes": self.notes,
+            "done": self.done,
+        }
+        text = json.dumps(told, indent=2, ensure_ascii=False)
+        # a name that is not UTF-8 is written as JSON's escapes, and comes back whole
+        return re.sub("[\ud800-\udfff]", lambda sign: f"\\u{ord(sign[0]):04x}", text)
+
+    def to_csv(self) -> str:
+        """A row per picture of a finding, and one for a finding without pictures."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["kind", "severity", "group", "name", "split", "label", "detail"])
+        for finding in self.findings:
+            for number, group in enumerate(finding.groups or ((Exhibit("", detail=finding.sentence),),), 1):
+                for one in group:
+                    row = _row(one) | {"name": printable(one.name)}
+                    writer.writerow([finding.kind, finding.severity, number, *row.values()])
+        return text.getvalue()
+
+    def __str__(self) -> str:
+        return plain_text(self)
+
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        from rich.text import Text
+
+        for number, line in enumerate(self.summary):
+            yield Text(line, style="" if number else "bold")
+        yield self._class_table()
+        for note in self.notes:
+            yield Text(f"note: {note}", style="dim")
+        for level, head in HEADS.items():
+            findings = [finding for finding in self.findings if finding.severity == level]
+            if findings:
+                yield Text(f"\n{head}", style="bold")
+            for finding in findings:
+                yield Text(f"• {finding.kind}: {finding.sentence}")
+                for group in finding.groups[:EXAMPLES]:
+                    yield Text(f"    {_line(group)}", style="dim")
+                if len(finding.groups) > EXAMPLES:
+                    yield Text(f"    and {len(finding.groups) - EXAMPLES:,} more", style="dim")
+                if finding.suggestion:
+                    yield Text(f"  → {finding.suggestion}")
+        yield Text(f"\n{self.verdict}", style="bold")
+        for line in self.done:
+            yield Text(line)
+
+    def _class_table(self) -> Table:
+        counts = self.counts
+        rows: list[dict[str, Any]] = [
+            {"class": printable(name)} | {split: int(counts[split][place]) for split in counts}
+            for place, name in enumerate(self.data.classes)
+        ]
+        columns = [Column("class", "class", align="left"), *(Column(s, s, "{:,}".format) for s in counts)]
+        splits = {split: int((self.data.splits == split).sum()) for split in counts}
+        hidden = len(rows) - CLASSES_SHOWN
+        notes = [f"and {count(hidden, 'class')} more, which --json lists"] if hidden > 0 else []
+        return Table(columns, rows[:CLASSES_SHOWN], total={"class": "pictures", **splits}, notes=notes)
+
+
+def audit(data: Dataset) -> Audit:
+    """Look at every picture of a data set for what would harm learning from it.
+
+    Parameters
+    ----------
+    data
+        the pictures
+    """
+    preprocess = Preprocess()
+    facts = examine(data)
+    copies = find_copies(data)
+    kept = shares(facts, preprocess)
+    return Audit(data, facts, copies, kept, find(Seen(data, facts, copies, kept, preprocess)), preprocess)
+
+
+def shares(facts: list[Facts], preprocess: Preprocess) -> np.ndarray:
+    """(n, 2) the share of each picture's area that the test crop and a random training crop leave; 1 if unreadable."""
+    numbers = np.random.default_rng(0).random((DRAWS, 22)).tolist()
+    found: dict[tuple[int, int], tuple[float, float]] = {(0, 0): (1.0, 1.0)}
+    for size in {fact.size for fact in facts if not fact.fault}:
+        tall, wide = preprocess.fitted(size)
+        test = min(1.0, preprocess.size[0] / tall) * min(1.0, preprocess.size[1] / wide)
+        boxes = [random_box(size, preprocess.size, 0.08, 4 / 3, u) for u in numbers]
+        train = float(np.mean([height * width for _, _, height, width in boxes])) / (size[0] * size[1])
+        found[size] = test, train
+    return np.array([found[(0, 0) if fact.fault else fact.size] for fact in facts]).reshape(-1, 2)
+
+
+def _row(one: Exhibit) -> dict[str, str]:
+    return {"name": one.name, "split": one.split, "label": one.label, "detail": one.detail}
+
+
+def _line(group: tuple[Exhibit, ...]) -> str:
+    first, *others = group
+    if others:
+        more = f" = … {len(group) - EXAMPLES:,} more" if len(group) > EXAMPLES else ""
+        return " = ".join(f"{printable(one.name)} ({one.label})" for one in group[:EXAMPLES]) + more
+    name = printable(first.name)
+    return f"{name}: {first.detail}" if first.detail and name not in first.detail else first.detail or name

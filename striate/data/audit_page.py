@@ -1,0 +1,188 @@
+"""The audit as one HTML page with thumbnails."""
+
+from collections import Counter
+from math import log10, sqrt
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from striate.data.audit import HEADS, Audit
+from striate.data.findings import Exhibit, Finding, count, exhibit
+from striate.errors import StriateError
+from striate.files import write_whole
+from striate.show.names import printable
+from striate.show.numbers import show_size
+from striate.show.page import Section, figure, page, text
+
+SIDE = 120  # of a thumbnail
+GROUPS, TOGETHER = 24, 6  # shown of a finding, and of a set of copies; the others are counted
+WORST = 18  # of the crop
+CLASSES = 200
+PLOT, EDGE = 420, 50
+
+
+def write_page(audit: Audit, output: Path) -> str:
+    """Write the page; returns a line that says so.
+
+    Parameters
+    ----------
+    audit
+        what was found
+    output
+        a path that ends in .html
+    """
+    content = audit_page(audit).encode("utf-8")
+    write_whole(output, lambda file: file.write(content))
+    return f"written: {printable(output)}"
+
+
+def audit_page(audit: Audit) -> str:
+    """The page as HTML.
+
+    Parameters
+    ----------
+    audit
+        what was found
+    """
+    thumbnails = _Thumbnails(audit)
+    first, *more = audit.summary
+    lead = f"<p><strong>{text(audit.verdict)}</strong></p>" + "".join(f"<p>{text(line)}</p>" for line in more)
+    lead += "".join(f'<p class="faint">{text(note)}</p>' for note in audit.notes)
+    sections = [Section("Classes", _classes(audit))]
+    for level, head in HEADS.items():
+        findings = [finding for finding in audit.findings if finding.severity == level]
+        if findings:
+            body = "\n".join(_finding(finding, thumbnails) for finding in findings)
+            sections.append(Section(f"{head[0].upper()}{head[1:]}", body))
+    if audit.sizes:
+        sections += [Section("Sizes", _scatter(audit)), Section("What the test crop leaves", _crops(audit, thumbnails))]
+    return page(first, sections, lead)
+
+
+class _Thumbnails:
+    """Small pictures, each decoded once."""
+
+    def __init__(self, audit: Audit):
+        self._audit = audit
+        self._known: dict[int, Image.Image | None] = {}
+
+    def __call__(self, place: int | None) -> Image.Image | None:
+        if place is None or self._audit.facts[place].fault:
+            return None
+        if place not in self._known:
+            try:
+                pixels = self._audit.data.picture(place, least=(SIDE, SIDE)).pixels
+            except (OSError, StriateError):  # it was read before, and is gone by now
+                self._known[place] = None
+            else:
+                image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+                image.thumbnail((SIDE, SIDE))
+                self._known[place] = image
+        return self._known[place]
+
+
+def _classes(audit: Audit) -> str:
+    """A row per class, with a bar for its pictures in the first split: train, where there is one."""
+    counts = audit.counts
+    if not counts:
+        return "<p>There are no pictures.</p>"
+    first = next(iter(counts))
+    largest = max(1, int(counts[first].max()))
+    heads = "".join(f'<th scope="col" class="number">{split}</th>' for split in counts)
+    rows = []
+    for place, name in list(enumerate(audit.data.classes))[:CLASSES]:
+        numbers = "".join(f'<td class="number">{counts[split][place]:,}</td>' for split in counts)
+        bar = f'<span class="bar" style="width:{100 * counts[first][place] / largest:.1f}%"></span>'
+        rows.append(f'<tr><th scope="row"><bdi>{text(name)}</bdi></th>{numbers}<td class="wide">{bar}</td></tr>')
+    hidden = len(audit.data.classes) - CLASSES
+    more = f'<p class="faint">and {count(hidden, "class")} more</p>' if hidden > 0 else ""
+    return (
+        '<div class="scroll"><table style="width:100%"><thead><tr><th scope="col">class</th>'
+        f'{heads}<th scope="col" style="width:50%">{first}</th></tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>{more}"
+    )
+
+
+def _finding(finding: Finding, thumbnails: _Thumbnails) -> str:
+    advice = f'<p class="faint">→ {text(finding.suggestion)}</p>' if finding.suggestion else ""
+    shown = ""
+    if finding.kind != "cropped away":  # those are shown below, with what is left of them
+        shown = "".join(_group(group, thumbnails) for group in finding.groups[:GROUPS])
+    hidden = len(finding.groups) - GROUPS
+    more = f'<p class="faint">and {hidden:,} more, which --json lists</p>' if shown and hidden > 0 else ""
+    return (
+        f'<details class="{finding.severity}"{" open" if finding.severity != "note" else ""}>'
+        f"<summary><h3>{text(finding.kind)}</h3></summary>\n<p>{text(finding.sentence)}</p>{advice}"
+        f'<div class="pictures">{shown}</div>{more}</details>'
+    )
+
+
+def _group(group: tuple[Exhibit, ...], thumbnails: _Thumbnails) -> str:
+    figures = "".join(_figure(one, thumbnails) for one in group[:TOGETHER])
+    if len(group) == 1:
+        return figures
+    more = f'<p class="faint">and {len(group) - TOGETHER:,} more</p>' if len(group) > TOGETHER else ""
+    return f'<div class="together">{figures}{more}</div>'
+
+
+def _figure(one: Exhibit, thumbnails: _Thumbnails, frame: tuple[float, float, float, float] | None = None) -> str:
+    where = " · ".join(part for part in (one.split, one.label) if part)
+    return figure(thumbnails(one.place), one.name, (where, one.detail), frame)
+
+
+def _crops(audit: Audit, thumbnails: _Thumbnails) -> str:
+    """The pictures that lose most, with what is left outlined."""
+    share = audit.kept[:, 0]
+    readable = np.array([place for place, fact in enumerate(audit.facts) if not fact.fault], np.int64)
+    less = int((share[readable] < 0.5).sum())
+    worst = readable[np.argsort(share[readable], kind="stable")][:WORST]
+    figures = []
+    for place in worst.tolist():
+        size = audit.preprocess.fitted(audit.facts[place].size)
+        spans = [min(1.0, inner / outer) / 2 for inner, outer in zip(audit.preprocess.size, size, strict=True)]
+        frame = 0.5 - spans[0], 0.5 + spans[0], 0.5 - spans[1], 0.5 + spans[1]
+        figures.append(_figure(exhibit(audit.data, place, f"{share[place]:.0%} is left"), thumbnails, frame))
+    return (
+        f"<p>{less:,} of {count(len(readable))} lose more than half of their area. "
+        f'The first {len(worst)} of those that lose most:</p><div class="pictures">{"".join(figures)}</div>'
+    )
+
+
+def _scatter(audit: Audit) -> str:
+    """Width against height on logarithmic axes; a dot's area grows with the number of pictures."""
+    numbers = Counter(fact.size for fact in audit.facts if not fact.fault)
+    sides = [side for size in [*numbers, audit.preprocess.size] for side in size]
+    low, high = log10(min(sides)) - 0.1, log10(max(sides)) + 0.1
+    room = PLOT - 2 * EDGE
+
+    def at(side: float) -> float:
+        return (log10(side) - low) / (high - low) * room
+
+    ticks = [step * 10**power for power in range(6) for step in (1, 2, 5)]
+    parts = []
+    for tick in ticks:
+        if low <= log10(tick) <= high:
+            x, y = EDGE + at(tick), PLOT - EDGE - at(tick)
+            parts += [
+                f'<path class="axis" d="M{x:.1f} {EDGE}V{PLOT - EDGE}M{EDGE} {y:.1f}H{PLOT - EDGE}"/>',
+                f'<text x="{x:.1f}" y="{PLOT - EDGE + 18}" text-anchor="middle">{tick:,}</text>',
+                f'<text x="{EDGE - 8}" y="{y + 4:.1f}" text-anchor="end">{tick:,}</text>',
+            ]
+    height, width = audit.preprocess.size
+    parts.append(f'<path class="mark" d="M{EDGE + at(width):.1f} {PLOT - EDGE}v{-at(height):.1f}h{-at(width):.1f}"/>')
+    biggest = max(numbers.values())
+    for (tall, wide), number in numbers.most_common(3000):
+        radius = 2 + 8 * sqrt(number / biggest) if biggest > 1 else 3
+        parts.append(
+            f'<circle class="dot" cx="{EDGE + at(wide):.1f}" cy="{PLOT - EDGE - at(tall):.1f}" r="{radius:.1f}"/>'
+        )
+    parts.append(f'<text x="{PLOT / 2}" y="{PLOT - 8}" text-anchor="middle">width</text>')
+    parts.append(f'<text transform="translate(12 {PLOT / 2}) rotate(-90)" text-anchor="middle">height</text>')
+    usual = ", ".join(f"{show_size(size)} ({number:,})" for size, number in numbers.most_common(3))
+    return (
+        f'<svg viewBox="0 0 {PLOT} {PLOT}" width="{PLOT}" role="img" aria-label="Heights and widths of the pictures">'
+        f"{''.join(parts)}</svg>"
+        f"<p>{count(len(numbers), 'size')}, most often {usual}; dashed: the network's input, "
+        f"{show_size((height, width))}.</p>"
+    )

@@ -1,0 +1,143 @@
+"""Cleaning: a table of the pictures that are worth keeping. The pictures themselves are never touched."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from striate.data.audit import Audit
+from striate.data.dataset import Dataset
+from striate.data.findings import agree, copy_groups, count
+from striate.data.opened import Files
+from striate.data.trees import Folder
+from striate.errors import DataError
+from striate.files import check_output, write_whole
+from striate.show.names import printable
+
+TABLES = {".csv": ",", ".tsv": "\t", ".jsonl": ""}
+SHOWN = 5
+
+
+def check_table(data: Dataset, output: Path) -> None:
+    """Say what is wrong with where a cleaned table is to be written, before anything is computed.
+
+    Parameters
+    ----------
+    data
+        what is to be cleaned
+    output
+        the table
+    """
+    where = Path(data.where)
+    check_output(output, TABLES, where if where.is_file() else None)
+    if not isinstance(data.source, Files) or not isinstance(data.source.tree, Folder):
+        raise DataError(
+            "a cleaned table names picture files that lie in a folder, "
+            f"but those of {printable(data.where)} lie in an archive or array; unpack it first"
+        )
+    if where.is_dir() and output.exists() and output.parent.samefile(where):
+        raise DataError(
+            f"the table must not replace one that may be the data's own, but {printable(output)} is there already; "
+            "give another name"
+        )
+
+
+def leaving(audit: Audit) -> dict[int, str]:
+    """The places of the pictures that leave, each with the reason.
+
+    Of copies, one stays: in test if any is there, else in val, else in train; with different labels, none.
+
+    Parameters
+    ----------
+    audit
+        what was found
+    """
+    data = audit.data
+    left = {place: fact.fault for place, fact in enumerate(audit.facts) if fact.fault}
+    for places in copy_groups(audit.copies.components):
+        if not agree(data, places):
+            left |= dict.fromkeys(places.tolist(), "its copies have other labels")
+            continue
+        splits = data.splits[places].tolist()
+        best = next(split for split in ("test", "val", "train") if split in splits)
+        stays = int(places[splits.index(best)])
+        for place in places.tolist():
+            if place != stays:
+                across = data.splits[place] != best
+                left[place] = f"a copy of one in {best}" if across else "a copy of another one of its split"
+    return left
+
+
+def write_table(audit: Audit, output: Path) -> list[str]:
+    """Write a table without the pictures that leave; returns lines that say what left and why.
+
+    Parameters
+    ----------
+    audit
+        what was found
+    output
+        a path that `check_table` accepts
+    """
+    data, left = audit.data, leaving(audit)
+    kept = np.array([place for place in range(len(data)) if place not in left], np.int64)
+    if not len(kept):
+        raise DataError(f"no picture of {printable(data.where)} would be left, so {printable(output)} is not written")
+    content = _table(data, kept, output).encode("utf-8")
+    write_whole(output, lambda file: file.write(content))
+    why: dict[str, list[str]] = {}
+    for place, reason in left.items():
+        why.setdefault(reason, []).append(data.names[place])
+    skipped = [problem.name for problem in data.skipped]
+    if skipped:
+        why["left out at opening"] = skipped
+    lines = [
+        f"written: {printable(output)}, {len(kept):,} of {count(len(data) + len(skipped))}; the files are untouched"
+    ]
+    for reason, names in why.items():
+        more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+        lines.append(f"left out, {reason}: {len(names):,} ({', '.join(map(printable, names[:SHOWN]))}{more})")
+    lost = [
+        printable(name)
+        for label, name in enumerate(data.classes)
+        if not (data.labels[kept][:, label] if data.several else data.labels[kept] == label).any()
+    ]
+    if lost:
+        lines.append(f"ATTENTION, classes without a picture in the table: {', '.join(lost)}")
+    return lines
+
+
+def _table(data: Dataset, places: np.ndarray, output: Path) -> str:
+    head = ["image", "labels" if data.several else "label", "split", "group"]
+    rows = [_row(data, place, output) for place in places.tolist()]
+    if output.suffix.lower() == ".jsonl":  # JSON's escapes hold any name, also one that is not UTF-8
+        return "".join(json.dumps(dict(zip(head, row, strict=True))) + "\n" for row in rows)
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=TABLES[output.suffix.lower()], lineterminator="\n")
+    writer.writerow(head)
+    for image, labels, *others in rows:
+        cells = [image, "|".join(labels) if isinstance(labels, list) else labels, *others]
+        several = labels if isinstance(labels, list) else []
+        if not "".join(cells).isprintable() or any(sign in label for label in several for sign in "|;,"):
+            raise DataError(
+                "a .csv or .tsv table holds names of printable UTF-8, and several labels without | ; and commas, "
+                f"but not {printable(image)} ({printable(cells[1])}); {output.stem}.jsonl holds any"
+            )
+        writer.writerow(cells)
+    return text.getvalue()
+
+
+def _row(data: Dataset, place: int, output: Path) -> Sequence[str | list[str]]:
+    """Image, labels, split and group of one picture, as JSON writes them."""
+    assert isinstance(data.source, Files)
+    assert isinstance(data.source.tree, Folder)
+    path = os.path.join(data.source.tree.root, data.source.names[int(data.rows[place])])  # noqa: PTH118
+    image = os.path.relpath(path, os.path.realpath(output.parent)).replace(os.sep, "/")
+    labels = data.labels[place]
+    names = [data.classes[label] for label in np.flatnonzero(labels)] if data.several else data.classes[int(labels)]
+    if image != image.strip() or any(name != name.strip() for name in names if data.several):
+        raise DataError(f"a table holds names without space at their ends, but not '{printable(image)}'; rename it")
+    return [image, names, str(data.splits[place]), str(data.groups[place])]
