@@ -125,6 +125,7 @@ class Batches:
             else:
                 prepared = for_testing(data, preprocess, cache)
             self.feed = WholeFeed(prepared, Order(data, seed, training, balanced, rank, world))
+        self._spread = self.feed.colour_spread() if distortion and distortion.pca else None
         self.size = preprocess.size
         self.distortion = distortion
         self.seed = seed
@@ -205,7 +206,8 @@ class Batches:
             if self.distortion is None:
                 slot[:] = pixels
             else:
-                warp(pixels, self.distortion.draw(pixels.shape[:2], self.size, self.seed, epoch, item.address), slot)
+                address = self.seed, epoch, item.address
+                warp(pixels, self.distortion.draw(pixels.shape[:2], self.size, *address, self._spread), slot)
         return problems
 
     def _finish(self, making: "_Making") -> Batch:

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
+from striate.data.colour import colour_spread
 from striate.data.distortion import Distortion
 from striate.data.order import Order
 from striate.data.prepared import Prepared, shrunk, upright_size
@@ -15,6 +16,8 @@ from striate.errors import DataError
 from striate.pictures.decode import decode
 from striate.pictures.opened import opened
 from striate.preprocess import Preprocess
+
+SAMPLED = 256  # pictures whose colours stand for those of all
 
 
 class Item(NamedTuple):
@@ -38,6 +41,10 @@ class Feed(Protocol):
         """Those from `start` on."""
         ...
 
+    def colour_spread(self) -> np.ndarray:
+        """How the colours of the data spread, for distortions along their main axes."""
+        ...
+
     def end(self) -> None:
         """An epoch is over."""
         ...
@@ -56,9 +63,13 @@ class WholeFeed:
 
     def items(self, epoch: int, start: int) -> Iterator[Item]:
         data = self.prepared.data
-        for place in self.order.places(epoch)[start:].tolist():
+        for place in map(int, self.order.places(epoch)[start:]):
             read = partial(self.prepared.__getitem__, place)
             yield Item(int(data.rows[place]), data.names[place], data.labels[place], read)
+
+    def colour_spread(self) -> np.ndarray:
+        places = np.linspace(0, len(self.prepared.data) - 1, min(SAMPLED, len(self.prepared.data)), dtype=int)
+        return colour_spread(self.prepared[place] for place in dict.fromkeys(places.tolist()))
 
     def end(self) -> None:
         if self.prepared.store:
@@ -92,10 +103,6 @@ class ShardFeed:
             label = np.array([places[name] for name in sample.label])
             if self.several:
                 label = np.isin(np.arange(len(places)), label)
-            elif len(label) != 1:
-                raise DataError(
-                    f"{sample.name} has {len(label)} labels; say `several` where a picture may have several"
-                )
             yield Item(sample.address, sample.name, label if self.several else label[0], partial(self._pixels, sample))
 
     def _pixels(self, sample: Sample) -> np.ndarray:
@@ -106,5 +113,8 @@ class ShardFeed:
         least = shrunk(size, self.preprocess.size, self.distortion.smallest_share)
         gray: Literal["RGB", "L"] = "L" if self.channels == 1 else "RGB"
         return decode(sample.content, sample.name, channels=gray, least=least).pixels
+
+    def colour_spread(self) -> np.ndarray:
+        raise DataError("pca needs the colours of the data beforehand, which a stream of shards has not; set pca to 0")
 
     def end(self) -> None: ...

@@ -1,5 +1,6 @@
 """Tar shards in WebDataset's format: pictures for which a disk is too small, read as a stream from disks or servers."""
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -58,6 +59,13 @@ class Shards:
         self.several = several
         self.on_bad = on_bad
         self._problems: dict[str, Problem] = {}
+
+    @property
+    def fingerprint(self) -> str:
+        """The shards and the classes as a short sum; what the shards hold is known only after reading all of them."""
+        return hashlib.sha256(
+            "\0".join((*self.places, "", *self.classes)).encode("utf-8", "surrogateescape")
+        ).hexdigest()[:32]
 
     @property
     def problems(self) -> tuple[Problem, ...]:

@@ -257,3 +257,12 @@ def test_a_mistake_in_a_thread_is_not_hidden(monkeypatch):
     monkeypatch.setattr(batches_module, "warp", breaks)
     with pytest.raises(ZeroDivisionError):
         flat(made())
+
+
+def test_pca_colours_follow_the_data():
+    gray_only = [encoded(np.repeat(photo(number)[:, :, :1], 3, axis=2)) for number in range(8)]
+    (batch,) = Batches(dataset(gray_only), SMALL, distortion=distortion("none, pca 1"), cache="off", seed=1)
+    (plain,) = Batches(dataset(gray_only), SMALL, distortion=distortion("none"), cache="off", seed=1)
+    channels = batch.pixels.to(torch.int16)
+    assert (channels.amax(dim=1) - channels.amin(dim=1)).max() <= 1  # data without colour gets none
+    assert (channels - plain.pixels).abs().amax() > 20
