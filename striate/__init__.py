@@ -16,6 +16,7 @@ PUBLIC = {
     "Preprocess": "striate.preprocess",
     "Published": "striate.nets.published",
     "StriateError": "striate.errors",
+    "check": "striate.data.check",
     "get": "striate.data.get",
     "net": "striate.nets.build",
     "nets": "striate.measure.listing",
@@ -29,6 +30,7 @@ __all__ = [
     "Preprocess",
     "Published",
     "StriateError",
+    "check",
     "get",
     "net",
     "nets",
@@ -39,6 +41,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from striate.data.check import check
     from striate.data.get import get
     from striate.errors import StriateError
     from striate.measure.listing import nets

@@ -21,6 +21,7 @@ COMMANDS = {
     "nets": "striate.measure.listing:nets",
     "text": "striate.nets.printing:text",
     "get": "striate.data.get:get",
+    "check": "striate.data.check:check",
     "op": {
         "conv": "striate.ops.commands:conv",
         "edges": "striate.ops.commands:edges",
