@@ -76,10 +76,13 @@ def orientation(image: Image.Image) -> int:
     if image.format == "PNG" and "exif" not in image.info:
         image.load()  # it may stand behind the pixels, whose faults are not those of the EXIF
     try:
-        value = image.getexif().get(ORIENTATION, 1)
+        tags = image.getexif()
+        value = tags.get(ORIENTATION, 1)
+        lost = not tags and bool(image.info.get("exif"))  # Pillow's reader of JPEGs says nothing of broken ones
     except Exception:  # as broken files do
-        tell("its EXIF cannot be read, so it is not turned")
-        return 1
+        value, lost = 1, True
+    if lost:
+        tell("its EXIF holds nothing that can be read, so it is not turned")
     if value not in range(9):  # 0 is what some cameras write for "unknown"
         tell(f"its EXIF orientation is {value!r}, which means nothing, so it is not turned")
     return value if value in range(1, 9) else 1
