@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from striate.errors import StriateError, UnknownName
+from striate.errors import StriateError
 from striate.pictures.decode import WHITE, Decoded, brightness, decode
 from striate.pictures.resize import Interpolation, resize
 
@@ -60,7 +60,7 @@ class Preprocess:
         for name, hint in get_type_hints(type(self)).items():  # a record from a file may hold anything
             value = getattr(self, name)
             if get_origin(hint) is Literal and value not in get_args(hint):
-                raise UnknownName(name, str(value), map(str, get_args(hint)))
+                raise StriateError(f"{name} is {' or '.join(map(str, get_args(hint)))}, but here it is {value!r}")
         count = 1 if self.channels == "L" else 3
         if not len(self.mean) == len(self.std) == count:
             raise StriateError(
