@@ -1,19 +1,23 @@
-"""Run the benches, all or those that are named: `python -m bench`, `python -m bench ledger`."""
+"""Run the benches, all or those that are named: `python -m bench`, `python -m bench ledger`, `… data PHOTOS`."""
 
 import sys
 from importlib import import_module
+from pathlib import Path
 
 BENCHES = {
     "start": "whole processes: `striate shapes vgg16` beside `import torch`, `striate --help`",
     "ledger": "from a name to a finished ledger, beside torchvision with torchinfo",
+    "data": "pictures to batches, beside torchvision's ImageFolder and DataLoader; needs a folder of photos",
+    "data_memory": "the memory that an epoch takes, beside the same, and with 10,000 pictures beside 1,000; likewise",
 }
 
 if __name__ == "__main__":
-    unknown = [name for name in sys.argv[1:] if name not in BENCHES]
+    names = [word for word in sys.argv[1:] if not Path(word).is_dir()]
+    unknown = [name for name in names if name not in BENCHES]
     if unknown:
-        known = "\n".join(f"  {name:8} {what}" for name, what in BENCHES.items())
+        known = "\n".join(f"  {name:12} {what}" for name, what in BENCHES.items())
         sys.exit(f"no bench is called {', '.join(unknown)}; there are\n{known}")
-    for name in sys.argv[1:] or BENCHES:
+    for name in names or BENCHES:
         print(f"# {name}: {BENCHES[name]}\n")
         import_module(f"bench.{name}").main()
         print()

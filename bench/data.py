@@ -13,7 +13,6 @@ import os
 import shutil
 import sys
 import tempfile
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -129,44 +128,6 @@ def decoding(argument: str) -> Callable[[], Work]:
     return run
 
 
-def memory(argument: str) -> Callable[[], Work]:
-    """MiB that an epoch of a contestant takes at most, all of its processes together: its own, and of files."""
-    asked = json.loads(argument)
-    run = globals()[asked["who"]](argument)
-    run()
-
-    def watched() -> Work:
-        peak, stop = [0.0, 0.0], threading.Event()
-
-        def watch() -> None:
-            while not stop.wait(0.05):
-                peak[:] = [max(pair) for pair in zip(peak, occupied(), strict=True)]
-
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        run()
-        stop.set()
-        watcher.join()
-        return peak
-
-    return watched
-
-
-def occupied() -> list[float]:
-    """MiB of this process and its children: memory of their own (or shared among them), and pages of files."""
-    own, files = 0, 0
-    here = os.getpid()
-    children = Path(f"/proc/{here}/task/{here}/children").read_text().split()
-    for process in [str(here), *children]:
-        try:
-            rows = dict(line.split(":") for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()[1:])
-        except (OSError, ValueError):  # it has just ended
-            continue
-        own += sum(int(rows[kind].split()[0]) for kind in ("Pss_Anon", "Pss_Shmem"))
-        files += int(rows["Pss_File"].split()[0])
-    return [own / 1024, files / 1024]
-
-
 def contest(folder: Path, cache: Path, chain: str, epoch: str, turns: int) -> str:
     """Race both sides on one chain; a line for the table."""
     asked = {"folder": str(folder), "chain": chain, "epoch": epoch, "cache": str(cache)}
@@ -188,11 +149,10 @@ def rate(contestant: Contestant, count: float) -> str:
     return f"{count / median(contestant.seconds):7,.0f} ({low:,.0f} … {high:,.0f})"
 
 
-def main(source: str | None = None, turns: int = 5) -> None:
+def main(turns: int = 5) -> None:
     """Print the tables."""
-    source = source or (sys.argv[2] if len(sys.argv) > 2 else None)
+    source = given_folder()
     if not source:
-        print("python -m bench data FOLDER: a folder of photos is needed")
         return
     with tempfile.TemporaryDirectory() as place:
         print(f"{'photos':9} {'chain':36} {'epoch':6} {'striate, pictures/s':>27} {'torchvision':>27} {'ratio':>7}")
@@ -204,7 +164,6 @@ def main(source: str | None = None, turns: int = 5) -> None:
                     result = contest(folder, cache, chain, epoch, turns)
                     print(f"{name:9} {chain:36} {epoch:6} {result}", flush=True)
         tell_decoding(Path(place), turns)
-        tell_memory(Path(place))
 
 
 def tell_decoding(place: Path, turns: int) -> None:
@@ -217,17 +176,9 @@ def tell_decoding(place: Path, turns: int) -> None:
             print(f"decoding alone, {name}, {what}: {rate(alone, count)} pictures/s")
 
 
-def tell_memory(place: Path) -> None:
-    """What an epoch takes at most."""
-    for name in PHOTOS:
-        for who in ("striate", "torchvision"):
-            asked = {
-                "folder": str(place / name),
-                "chain": "crop, mirror",
-                "epoch": "first",
-                "cache": str(place / "cache"),
-            }
-            with Contestant(who, "bench.data:memory", json.dumps({**asked, "who": who})) as measured:
-                measured.turn()
-            own, files = measured.work
-            print(f"memory, {name}, {who}: {own:,.0f} MiB, and {files:,.0f} MiB of files (libraries, kept pixels)")
+def given_folder() -> str | None:
+    """The folder of photos that was typed after the bench's name."""
+    folders = [word for word in sys.argv[1:] if Path(word).is_dir()]
+    if not folders:
+        print("a folder of photos is needed: python -m bench data data_memory FOLDER")
+    return folders[0] if folders else None
