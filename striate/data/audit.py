@@ -227,5 +227,4 @@ def _line(group: tuple[Exhibit, ...]) -> str:
     if others:
         more = f" = … {len(group) - EXAMPLES:,} more" if len(group) > EXAMPLES else ""
         return " = ".join(f"{printable(one.name)} ({one.label})" for one in group[:EXAMPLES]) + more
-    name = printable(first.name)
-    return f"{name}: {first.detail}" if first.detail and name not in first.detail else first.detail or name
+    return f"{printable(first.name)} ({first.detail})" if first.detail else printable(first.name)

@@ -106,15 +106,16 @@ def _classes(audit: Audit) -> str:
 
 def _finding(finding: Finding, thumbnails: _Thumbnails) -> str:
     advice = f'<p class="faint">→ {text(finding.suggestion)}</p>' if finding.suggestion else ""
-    shown = ""
-    if finding.kind != "cropped away":  # those are shown below, with what is left of them
-        shown = "".join(_group(group, thumbnails) for group in finding.groups[:GROUPS])
+    shown = "".join(_group(group, thumbnails) for group in finding.groups[:GROUPS])
+    if shown:
+        shown = f'<div class="pictures">{shown}</div>'
+    if finding.kind == "cropped away":  # its pictures are shown at the end, with what is left of them outlined
+        shown = ""
     hidden = len(finding.groups) - GROUPS
     more = f'<p class="faint">and {hidden:,} more, which --json lists</p>' if shown and hidden > 0 else ""
     return (
         f'<details class="{finding.severity}"{" open" if finding.severity != "note" else ""}>'
-        f"<summary><h3>{text(finding.kind)}</h3></summary>\n<p>{text(finding.sentence)}</p>{advice}"
-        f'<div class="pictures">{shown}</div>{more}</details>'
+        f"<summary><h3>{text(finding.kind)}</h3></summary>\n<p>{text(finding.sentence)}</p>{advice}{shown}{more}</details>"
     )
 
 

@@ -39,10 +39,10 @@ def check_table(data: Dataset, output: Path) -> None:
             "a cleaned table names picture files that lie in a folder, "
             f"but those of {printable(data.where)} lie in an archive or array; unpack it first"
         )
-    if where.is_dir() and output.exists() and output.parent.samefile(where):
+    if where.is_dir() and output.parent.samefile(where):
         raise DataError(
-            f"the table must not replace one that may be the data's own, but {printable(output)} is there already; "
-            "give another name"
+            f"the table must not lie in {printable(where)} itself, for then opening that would open the table; "
+            f"{printable(Path(os.path.realpath(where)).parent / output.name)} would fit"
         )
 
 

@@ -43,7 +43,7 @@ class Copies:
     exact
         (n,) numbers from 0: the same for equal bytes
     mirrored
-        the pairs of places, the lower first, of which one is the other's mirror image
+        the pairs of places, the lower first, of which one is the other's mirror image; of equal bytes, the first place
     small
         how many pictures are too small for near copies to be told from mere likeness
     """
@@ -83,12 +83,13 @@ def find_copies(data: Dataset) -> Copies:
     firsts = np.unique(exact, return_index=True)[1]
     near = _near(data, facts, [int(place) for place in firsts if facts[place].thumbnail is not None])
     edges = np.array([(exact[first], exact[second]) for first, second, _ in near], np.int64).reshape(-1, 2)
+    straight, flipped = ({pair[:2] for pair in near if pair[2] == mirrored} for mirrored in (False, True))
     graph = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), (len(firsts), len(firsts)))
     joined = connected_components(graph, directed=False)[1].astype(np.int64)
     return Copies(
         joined[exact],
         exact,
-        frozenset((first, second) for first, second, mirrored in near if mirrored),
+        frozenset(flipped - straight),
         sum(fact.thumbnail is None and not fact.fault for fact in facts),
     )
 

@@ -131,7 +131,7 @@ def _copies(seen: Seen) -> Iterator[Finding]:
             sets["conflict"].append(places)
         if not across and not conflict:
             sets["exact" if len(set(copies.exact[places].tolist())) == 1 else "near"].append(places)
-    flipped = {place for pair in copies.mirrored for place in pair}
+    first_of = dict(zip(copies.exact[::-1].tolist(), range(len(data) - 1, -1, -1), strict=True))
 
     def shown(places: np.ndarray) -> tuple[Exhibit, ...]:
         def how(place: int) -> str:
@@ -139,7 +139,8 @@ def _copies(seen: Seen) -> Iterator[Finding]:
                 return ""
             if copies.exact[place] == copies.exact[places[0]]:
                 return "the same bytes"
-            return "a mirrored copy" if place in flipped and places[0] in flipped else "a near copy"
+            pair = sorted(first_of[int(copies.exact[one])] for one in (place, places[0]))
+            return "a mirrored copy" if tuple(pair) in copies.mirrored else "a near copy"
 
         return tuple(exhibit(data, place, how(place)) for place in places.tolist())
 
@@ -153,7 +154,7 @@ def _copies(seen: Seen) -> Iterator[Finding]:
         "conflict": (
             "copies with different labels",
             "serious",
-            "have copies with other labels: one of them is wrong, or both belong (a recoloured copy may be right)",
+            "have different labels: one is wrong, or a picture has several (a recoloured copy may be right)",
             "correct the labels; --fix leaves out all of them",
         ),
         "exact": ("exact duplicates", "look", "are the same to the byte as another one of their split", KEEPS_ONE),
@@ -178,10 +179,10 @@ def _faults(seen: Seen) -> Iterator[Finding]:
     faults: dict[str, list[Exhibit]] = {"empty": [], "truncated": [], "unreadable": [], "left out": []}
     for place, fact in enumerate(seen.facts):
         if fact.fault:
-            faults[fact.fault].append(exhibit(seen.data, place, printable(fact.reason)))
+            faults[fact.fault].append(exhibit(seen.data, place, _without_name(fact.reason, seen.data.names[place])))
     for problem in seen.data.skipped:
         kind = "empty" if "is empty: it has 0 bytes" in problem.reason else "left out"
-        faults[kind].append(Exhibit(problem.name, detail=printable(problem.reason)))
+        faults[kind].append(Exhibit(problem.name, detail=_without_name(problem.reason, problem.name)))
     whats = {
         "empty": "0 bytes",
         "truncated": "cut short, as by a download that broke off",
@@ -193,6 +194,10 @@ def _faults(seen: Seen) -> Iterator[Finding]:
             sentence = f"{count(len(shown))}: {whats[fault]}"
             advice = "fetch them again, or leave them out: --fix" if fault != "left out" else "correct the data"
             yield Finding(fault, "serious", sentence, advice, tuple((one,) for one in shown))
+
+
+def _without_name(reason: str, name: str) -> str:
+    return printable(reason).removeprefix(f"{printable(name)} ")
 
 
 def _classes(seen: Seen) -> Iterator[Finding]:
@@ -274,7 +279,7 @@ def _forms(seen: Seen) -> Iterator[Finding]:
         usual = modes.most_common(1)[0][0]
         other = [place for place, fact in enumerate(seen.facts) if not fact.fault and fact.mode != usual]
         kinds = ", ".join(f"{number:,} {mode}" for mode, number in modes.most_common())
-        told = "classes must not differ in it"
+        told = "see that no class is known by its kind of picture"
         yield Finding("colour modes", "note", f"{kinds}: all become one", told, _singles(seen, other, lambda f: f.mode))
     asked: tuple[tuple[str, Severity, str, Callable[[Facts], str]], ...] = (
         ("turned", "note", "turned upright, as their EXIF says; tools that ignore it see them lying", _turn),
