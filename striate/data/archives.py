@@ -91,6 +91,8 @@ class Archive:
         clean = "/".join(parts)
         if name.startswith("/") or ".." in parts:
             refused = f"has a name that leads out of {printable(self.where)}, so it is not read; pack it without"
+        elif member is not None and not parts:
+            refused = "has no name, so it is not read"
         elif isinstance(member, Member) and not refused:
             refused = oversized(member.entry.size, member.packed)
         if refused:

@@ -92,7 +92,7 @@ def open_folders(tree: Tree) -> Opened:
     notes = [*tree.notes, *without]
     other = [name for name in entries if not is_picture(name)]
     if other:
-        notes.append(f"{_files(len(other))} not pictures: {listed(other)}")
+        notes.append(f"files that are not pictures: {listed(other)}")
     if len({*labels}) == 1 and all(name.count("/") > depth + 1 for name in names):
         notes.append(f"if the folders inside of {printable(labels[0][0])} are the classes, open it instead")
     source = Files(tree, names, [entries[name] for name in names])
@@ -151,11 +151,4 @@ def _no_pictures(tree: Tree) -> str:
     archives = [name for name in entries if name.lower().endswith(ARCHIVE_ENDINGS) and not is_hidden(name)]
     if archives:
         return f"{where} holds no picture, but {listed(archives)}; open one of these"
-    return (
-        f"{where} holds no picture with one of the endings {', '.join(sorted(ENDINGS))}, "
-        f"but {_files(len(entries)).removesuffix(' are').removesuffix(' is')}: {listed(list(entries))}"
-    )
-
-
-def _files(count: int) -> str:
-    return "1 file is" if count == 1 else f"{count:,} files are"
+    return f"{where} holds no picture with one of the endings {', '.join(sorted(ENDINGS))}, but {listed(list(entries))}"

@@ -109,7 +109,14 @@ def _in_tree(tree: Tree, mixed_labels: bool) -> Opened:
     if arrays.recognise(tree):
         return arrays.open_arrays(tree)
     table = table_in(tree)
-    return open_table(tree, table, mixed_labels) if table else open_folders(tree)
+    if not table:
+        return open_folders(tree)
+    opened = open_table(tree, table, mixed_labels)
+    named = {*opened.names, *(problem.name for problem in opened.problems)}
+    others = [name for name in tree.entries() if is_picture(name) and name not in named]
+    if others:
+        opened.notes.append(f"pictures that the table does not name: {listed(others)}")
+    return opened
 
 
 def _missing(path: Path) -> str:

@@ -23,26 +23,25 @@ FRACTION = re.compile(r"[+-]?([0-9]+\.[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNOR
 
 
 def table_in(tree: Tree) -> str | None:
-    """The table of a folder: metadata.csv or the like, else the only one; None where there is none, or class folders.
+    """The table of a folder: metadata.csv or the like, else the only one that names pictures; or None.
 
     Parameters
     ----------
     tree
         the folder or archive
     """
-    tables = [name for name in tree.entries() if "/" not in name and is_table(name)]
+    tables = sorted(name for name in tree.entries() if "/" not in name and is_table(name))
     named = [name for name in tables if name.lower().startswith("metadata.")]
-    if len(named) == 1 or len(tables) == 1:
-        table = (named or tables)[0]
-        in_folders = any("/" in name and is_picture(name) for name in tree.entries())
-        # beside class folders may lie a list of something else
-        return table if not in_folders or column(read_sheet(tree, table), PICTURE_COLUMNS) else None
-    if tables and not any("/" in name and is_picture(name) for name in tree.entries()):
+    if len(named) == 1:
+        return named[0]
+    if any("/" in name and is_picture(name) for name in tree.entries()):  # beside class folders may lie other lists
+        tables = [name for name in tables if column(read_sheet(tree, name), PICTURE_COLUMNS)]
+    if len(tables) > 1:
         raise DataError(
             f"a folder must have one table, or one called metadata.csv, but {printable(tree.where)} has "
-            f"{listed(sorted(tables))}; give the path of one"
+            f"{listed(tables)}; give the path of one"
         )
-    return None
+    return tables[0] if tables else None
 
 
 def column(sheet: Sheet, known: tuple[str, ...]) -> str | None:
@@ -116,7 +115,7 @@ def open_table(tree: Tree, table: str, mixed_labels: bool = False) -> Opened:
         problems=problems,
         notes=notes,
         several=several,
-        classes=sheet.classes,
+        classes=sheet.classes and [same_name(text(name)) for name in sheet.classes],
     )
 
 

@@ -16,10 +16,12 @@ from striate.errors import DataError, StriateError
 from striate.files import write_whole
 from striate.show.names import printable
 from striate.show.numbers import memory
+from striate.show.progress import track
 
 MEMBER_LIMIT = 2**30  # bytes of one member
 RATIO_LIMIT = 100  # unpacked bytes per packed one, of what is larger than the next line; pictures hardly shrink
 HARMLESS = 2**26
+BLOCK = 2**20
 SPARE = 2**30  # bytes of the disk that an unpacked copy must leave free
 DECODERS: dict[bytes, Callable[[IO[bytes]], IO[bytes]]] = {
     b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),  # type: ignore[arg-type]
@@ -70,14 +72,14 @@ def plain_tar(path: Path) -> Path:
         if not unpacked:
             return path
         with unpacked(packed) as content:
-            return kept_copy(path, ".tar", lambda copy: _copy(content, copy, path))
+            return kept_copy(path, ".tar", lambda copy: _copy(_blocks(content, packed, path), copy, path))
 
 
-def _copy(content: IO[bytes], copy: BinaryIO, path: Path) -> None:
-    """Copy an archive's bytes, and stop where they are absurdly many or the disk has no room for them."""
+def _copy(blocks: Iterator[bytes], copy: BinaryIO, path: Path) -> None:
+    """Write an archive's bytes, and stop where they are absurdly many or the disk has no room for them."""
     most = max(HARMLESS, RATIO_LIMIT * path.stat().st_size)
     room = shutil.disk_usage(cache_folder()).free - SPARE
-    for block in _blocks(content, path):
+    for block in blocks:
         if copy.tell() + len(block) > most:
             raise DataError(f"{printable(path)} unpacks to more than {memory(most)}, {RATIO_LIMIT} times its size")
         if copy.tell() + len(block) > room:
@@ -88,9 +90,14 @@ def _copy(content: IO[bytes], copy: BinaryIO, path: Path) -> None:
         copy.write(block)
 
 
-def _blocks(content: IO[bytes], path: Path) -> Iterator[bytes]:
+def _blocks(content: IO[bytes], packed: BinaryIO, path: Path) -> Iterator[bytes]:
+    """The unpacked bytes, with progress through the packed ones."""
+    size = path.stat().st_size
     try:
-        while block := content.read(2**20):
-            yield block
+        for step in track(range(BLOCK, size + BLOCK, BLOCK), f"unpacking {printable(path.name)}"):
+            while block := content.read(BLOCK):
+                yield block
+                if step <= packed.tell() < size:
+                    break
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise DataError(f"{printable(path)} cannot be unpacked: {error}") from error
