@@ -422,3 +422,35 @@ def test_threads_see_what_one_thread_sees():
     alone = [outcome(data) for data in files]
     with ThreadPoolExecutor(4) as threads:
         assert list(threads.map(outcome, files * 20)) == alone * 20
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "MPO"])
+def test_damaged_bytes_end_in_pixels_or_in_a_reason(format):
+    random = np.random.default_rng(0)
+    picture = Image.fromarray(SCENE[:32, :32])
+    moving = {"save_all": True, "append_images": [picture.rotate(180)]} if format in ("GIF", "MPO") else {}
+    data = saved(picture, format, exif=exif(6), **moving)
+    read = 0
+    for _ in range(150):
+        broken = bytearray(data)
+        for at in random.integers(0, min(len(data), 400), 3):
+            broken[at] = random.integers(256)
+        try:
+            whole = decode(bytes(broken), "it")  # a warning would be an error here
+        except PictureError as error:
+            assert "it " in str(error)
+        else:
+            assert whole.pixels.dtype == np.uint8
+            assert whole.pixels.ndim == 3
+            read += 1
+    assert read < 150
+
+
+def test_what_a_decoder_warns_about_is_a_note():
+    first, second = (Image.fromarray(np.full((16, 16, 3), level, np.uint8)) for level in (40, 200))
+    frames = saved(first, "PNG", save_all=True, append_images=[second])
+    at = frames.index(b"acTL")
+    none = frames[: at - 4] + chunk(b"acTL", bytes(8)) + frames[at + 16 :]  # an animation of no frames
+    whole = decode(none, "it")
+    close(whole.pixels, np.full((16, 16, 3), 40))
+    assert whole.notes == ("while reading: Invalid APNG, will use default PNG image if possible",)
