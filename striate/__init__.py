@@ -12,12 +12,14 @@ __version__ = "0.1.0"
 
 # name -> the module that holds it; loaded when first used, so that `import striate` costs nothing
 PUBLIC = {
+    "Distortion": "striate.data.distortion",
     "Net": "striate.nets.net",
     "Preprocess": "striate.preprocess",
     "Published": "striate.nets.published",
     "StriateError": "striate.errors",
-    "check": "striate.data.check",
+    "distort": "striate.data.distort",
     "get": "striate.data.get",
+    "check": "striate.data.check",
     "net": "striate.nets.build",
     "nets": "striate.measure.listing",
     "published": "striate.nets.published",
@@ -26,11 +28,13 @@ PUBLIC = {
     "to_state_dict": "striate.nets.weights",
 }
 __all__ = [
+    "Distortion",
     "Net",
     "Preprocess",
     "Published",
     "StriateError",
     "check",
+    "distort",
     "get",
     "net",
     "nets",
@@ -42,6 +46,8 @@ __all__ = [
 
 if TYPE_CHECKING:
     from striate.data.check import check
+    from striate.data.distort import distort
+    from striate.data.distortion import Distortion
     from striate.data.get import get
     from striate.errors import StriateError
     from striate.measure.listing import nets

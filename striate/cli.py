@@ -22,6 +22,7 @@ COMMANDS = {
     "text": "striate.nets.printing:text",
     "get": "striate.data.get:get",
     "check": "striate.data.check:check",
+    "distort": "striate.data.distort:distort",
     "op": {
         "conv": "striate.ops.commands:conv",
         "edges": "striate.ops.commands:edges",

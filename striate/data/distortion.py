@@ -1,4 +1,4 @@
-"""Distortion: how strongly a training view may differ from its picture. Presets, and one text for code and command line."""
+"""Distortion: how strongly a training view may differ from its picture; presets, and one text for them."""
 
 import re
 from dataclasses import asdict, dataclass, replace
@@ -41,7 +41,7 @@ class Distortion:
     mirror
         probability of left and right swapped
     crop
-        random resized crop: the smallest share of the picture's area that a view shows; 1 shows as much as its shape lets
+        random resized crop: the smallest share of the picture's area in a view; 1 is all that its shape lets
     aspect
         how many times wider or taller than the view a crop may be, before it is squeezed into it
     padding
@@ -121,7 +121,7 @@ class Distortion:
         seed, epoch, sample
             the address of the choice
         spread
-            of the data's colours, for `pca`; see `striate.data.draw.colour_spread`
+            of the data's colours, for `pca`; see `striate.data.colour.colour_spread`
         """
         return draw(self, size_in, size_out, uniforms(seed, epoch, sample, Purpose.DISTORT, NUMBERS), spread)
 

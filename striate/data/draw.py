@@ -4,14 +4,12 @@ Positions are measured from the picture's edge, so pixel i covers i to i + 1 and
 picture halves every position. Each distortion has random numbers of its own, so that switching one on changes no other.
 """
 
-from math import cos, exp, hypot, log, radians, sin, sqrt, tan
+from math import cos, exp, log, radians, sin, sqrt, tan
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from striate.data.randomness import normals
-from striate.errors import StriateError
-from striate.ops.picture import LUMA
+from striate.data.colour import Light, draw_colour
 
 if TYPE_CHECKING:
     from striate.data.distortion import Distortion
@@ -20,10 +18,8 @@ TRIES = 10  # of a crop that does not fit
 CONTROL = 6  # control points of the local warping along each side: three cells of a cubic spline
 # where the random numbers of each distortion begin; a number never moves, for that would change every seed's views
 MIRROR, CROP, PADDING, ROTATE, SHEAR, SCALE = 0, 1, 24, 26, 27, 28
-BRIGHTNESS, CONTRAST, SATURATION, HUE, PCA, GRAY = 29, 30, 31, 32, 33, 37
-BLUR, ERASE, WARP = 38, 40, 48
+COLOUR, BLUR, ERASE, WARP = 29, 38, 40, 48
 NUMBERS = WARP + 2 * CONTROL * CONTROL
-MID_GRAY = 127.5
 
 Affine = tuple[float, float, float, float, float, float]
 Box = tuple[int, int, int, int]
@@ -59,7 +55,7 @@ class Drawn(NamedTuple):
     affine: Affine
     moves: np.ndarray | None = None
     colour: np.ndarray | None = None
-    light: tuple[float, float] | None = None
+    light: Light | None = None
     blur: float = 0.0
     erased: Box | None = None
     fill: tuple[int, int, int] = (128, 128, 128)
@@ -89,7 +85,7 @@ def draw(
     u = numbers.tolist()  # plain numbers: reading single values from an array is slow
     amounts: dict[str, float] = {}
     erased = _erased(distortion, size_out, u, amounts)
-    colour, light = _colour(distortion, u, spread, amounts)
+    colour, light = draw_colour(distortion, u[COLOUR:BLUR], spread, amounts)
     moves = None
     if distortion.warp:
         amounts["warp"] = reach = distortion.warp * min(size_out)
@@ -97,10 +93,9 @@ def draw(
     blur = 0.0
     if u[BLUR] < distortion.blur:
         amounts["blur"] = blur = 0.1 + u[BLUR + 1] * (distortion.sigma - 0.1)
-    fill = tuple(int(256 * number) for number in u[ERASE + 5 : ERASE + 8])
-    return Drawn(
-        size_out, _affine(distortion, size_in, size_out, u, amounts), moves, colour, light, blur, erased, fill, amounts
-    )
+    red, green, blue = (int(256 * number) for number in u[ERASE + 5 : ERASE + 8])
+    affine = _affine(distortion, size_in, size_out, u, amounts)
+    return Drawn(size_out, affine, moves, colour, light, blur, erased, (red, green, blue), amounts)
 
 
 def _affine(
@@ -157,7 +152,7 @@ def random_box(
     """Top, left, height and width of a random part: its share of the area, then its shape, at most ten times.
 
     The share is uniform from `share` to 1; the ratio of width to height, beside that of the view, is uniform in its
-    logarithm from 1 / aspect to aspect. Where no try fits, it is the middle, as large as an allowed shape lets.
+    logarithm from 1 / aspect to aspect. Where no try fits, as in a panorama, it is as large as an allowed shape lets.
 
     Parameters
     ----------
@@ -174,56 +169,11 @@ def random_box(
         ratio = shape * exp(log(aspect) * (2 * numbers[at + 1] - 1))
         wide, tall = round(sqrt(area * ratio)), round(sqrt(area / ratio))
         if 0 < wide <= width and 0 < tall <= height:
-            return int(numbers[0] * (height - tall + 1)), int(numbers[1] * (width - wide + 1)), tall, wide
-    ratio = min(max(width / height, shape / aspect), shape * aspect)
-    tall, wide = min(height, max(1, round(width / ratio))), min(width, max(1, round(height * ratio)))
-    return (height - tall) // 2, (width - wide) // 2, tall, wide
-
-
-def _colour(
-    distortion: "Distortion", u: list[float], spread: np.ndarray | None, amounts: dict[str, float]
-) -> tuple[np.ndarray | None, tuple[float, float] | None]:
-    """Brightness, contrast, hue, PCA shift and saturation, in this order, as one matrix; and what a gray picture gets."""
-    gain, kept, turn, shift = 1.0, 1.0, 0.0, None
-    if distortion.brightness:
-        amounts["brightness"] = gain = 1 + distortion.brightness * (2 * u[BRIGHTNESS] - 1)
-    lift = 0.0
-    if distortion.contrast:
-        amounts["contrast"] = steeper = 1 + distortion.contrast * (2 * u[CONTRAST] - 1)
-        gain, lift = gain * steeper, MID_GRAY * (1 - steeper)
-    light = (gain, lift) if amounts.keys() & {"brightness", "contrast"} else None
-    if distortion.hue:
-        amounts["hue"] = turn = distortion.hue * (2 * u[HUE] - 1)
-    if distortion.pca:
-        if spread is None:
-            raise StriateError(
-                f"pca shifts colours along the axes of the data's own, but is {distortion.pca} and their spread is not "
-                "known: colour_spread(pictures) tells it"
-            )
-        shift = distortion.pca * (spread @ normals(np.array(u[PCA : PCA + 4]))[:3])
-        amounts["pca"] = float(hypot(*shift))
-    if distortion.saturation:
-        amounts["saturation"] = kept = 1 + distortion.saturation * (2 * u[SATURATION] - 1)
-    if u[GRAY] < distortion.gray:
-        amounts["gray"], kept = 1, 0.0
-    if light is None and turn == 0 and kept == 1 and shift is None:
-        return None, None
-    # a turn about the axis of the grays, of which the rows (p, q, r), (r, p, q), (q, r, p) are made
-    cosine, sine = cos(radians(turn)), sin(radians(turn))
-    p, q, r = cosine + (1 - cosine) / 3, (1 - cosine) / 3 - sine / sqrt(3), (1 - cosine) / 3 + sine / sqrt(3)
-    red, green, blue = LUMA
-    gray = (1 - kept) * (red * p + green * r + blue * q)
-    gray_2 = (1 - kept) * (red * q + green * p + blue * r)
-    gray_3 = (1 - kept) * (red * r + green * q + blue * p)
-    rows = ((p, q, r), (r, p, q), (q, r, p))
-    matrix = [
-        [gain * (kept * x + gray), gain * (kept * y + gray_2), gain * (kept * z + gray_3), lift] for x, y, z in rows
-    ]
-    if shift is not None:
-        moved = kept * shift + (1 - kept) * np.dot(LUMA, shift)
-        for row, by in zip(matrix, moved.tolist(), strict=True):
-            row[3] += by
-    return np.array(matrix, np.float32), light
+            break
+    else:
+        ratio = min(max(width / height, shape / aspect), shape * aspect)
+        tall, wide = min(height, max(1, round(width / ratio))), min(width, max(1, round(height * ratio)))
+    return int(numbers[0] * (height - tall + 1)), int(numbers[1] * (width - wide + 1)), tall, wide
 
 
 def _erased(distortion: "Distortion", size: tuple[int, int], u: list[float], amounts: dict[str, float]) -> Box | None:
@@ -237,31 +187,6 @@ def _erased(distortion: "Distortion", size: tuple[int, int], u: list[float], amo
     )
     amounts["erase"] = tall * wide / (size[0] * size[1])
     return int(u[ERASE + 3] * (size[0] - tall + 1)), int(u[ERASE + 4] * (size[1] - wide + 1)), tall, wide
-
-
-def colour_spread(pictures) -> np.ndarray:
-    """How the colours of some pictures spread, (3, 3): the root of their covariance, in levels.
-
-    Times normal numbers it gives shifts that are distributed as the colours are: along their main axes (the
-    eigenvectors), each by its own standard deviation. Every picture counts the same.
-
-    Parameters
-    ----------
-    pictures
-        each (height, width, 3) of uint8
-    """
-    count, total, squares = 0, np.zeros(3), np.zeros((3, 3))
-    for picture in pictures:
-        if picture.shape[2] != 3:
-            raise StriateError(f"the spread of colours is that of 3 channels, but a picture has {picture.shape[2]}")
-        colours = picture.reshape(-1, 3).astype(np.float64)
-        count, total = count + 1, total + colours.mean(axis=0)
-        squares += colours.T @ colours / len(colours)
-    if not count:
-        raise StriateError("the spread of colours is that of 1 picture or more, but there are 0")
-    covariance = squares / count - np.outer(total, total) / count**2
-    sizes, axes = np.linalg.eigh(covariance)
-    return (axes * np.sqrt(np.maximum(sizes, 0))) @ axes.T
 
 
 def spline(count: int) -> np.ndarray:
@@ -278,7 +203,7 @@ def spline(count: int) -> np.ndarray:
 
 
 def control_positions(drawn: Drawn) -> np.ndarray:
-    """(2, CONTROL, CONTROL) where in the picture the control points lie: a spline of positions on a line is that line."""
+    """(2, CONTROL, CONTROL) where in the picture the control points lie: unmoved, their spline is the affine map."""
     height, width = drawn.size
     at = (np.arange(CONTROL) - 1) / (CONTROL - 3)
     view = np.stack(np.broadcast_arrays(at * width, at[:, None] * height))

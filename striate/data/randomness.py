@@ -1,8 +1,8 @@
 """Random numbers with an address: a function of the seed, the epoch, the sample and what they are for.
 
-No generator is passed along, so the number of workers, the order in which they finish and a resume change nothing, and any
-picture of any epoch can be drawn again. Philox counts: its key is (seed, purpose), its counter begins at (sample, epoch),
-and each count is scrambled into four whole numbers of 64 bits, the same on every machine.
+No generator is passed along, so the number of workers, the order in which they finish and a resume change nothing, and
+any picture of any epoch can be drawn again. Philox counts: its key is (seed, purpose), its counter begins at (sample,
+epoch), and each count is scrambled into four whole numbers of 64 bits, the same on every machine.
 """
 
 from enum import IntEnum

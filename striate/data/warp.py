@@ -1,7 +1,7 @@
 """The one warp: a picture becomes a view by one map and one colour matrix, without aliasing.
 
-How far the map moves along the picture's x and y at a step of one pixel of the view, whatever its direction, is s, one for
-each axis. These stages follow, and `tests/data/test_warp.py` holds them as plain float64:
+How far the map moves along the picture's x and y, at a step of one pixel of the view in any direction, is s, one for
+each axis. These stages follow; the tests hold them in plain float64.
 
 1. While both s are 2 or more: the picture is halved in both directions, each pixel the mean of 2×2, rounded half up.
    A last odd row or column is repeated.
@@ -164,8 +164,8 @@ def _softened(part: np.ndarray, softening: tuple[float, float]) -> np.ndarray:
     """Stage 3, as float32."""
     if not any(softening):
         return part.astype(np.float32, copy=False)
-    taps = (np.array((w, 1 - 2 * w, w) if w else (1.0,), np.float32) for w in softening)
-    return cv2.sepFilter2D(part, cv2.CV_32F, *taps, borderType=EDGE)
+    across, down = (np.array((w, 1 - 2 * w, w) if w else (1.0,), np.float32) for w in softening)
+    return cv2.sepFilter2D(part, cv2.CV_32F, across, down, borderType=EDGE)
 
 
 def _whole_box(affine: Affine, size: tuple[int, int], room: tuple[int, ...]) -> tuple[slice, slice] | None:

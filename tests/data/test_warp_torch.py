@@ -1,4 +1,4 @@
-"""Batches of views: each picture has its own map, colours, blur and rectangle. `test_warp.py` holds it to the reference."""
+"""Batches of views: each picture has its own map, colours, blur and rectangle."""
 
 import numpy as np
 import pytest

@@ -55,10 +55,10 @@ def half(values: np.ndarray, axis: int) -> np.ndarray:
 def filtered(values: np.ndarray, weights: np.ndarray, axis: int) -> np.ndarray:
     """The border goes on."""
     radius, places = len(weights) // 2, np.arange(values.shape[axis])
-    return sum(
-        weight * values.take(np.clip(places + offset, 0, len(places) - 1), axis)
-        for weight, offset in zip(weights, range(-radius, radius + 1), strict=True)
-    )
+    total = np.zeros_like(values)
+    for weight, offset in zip(weights, range(-radius, radius + 1), strict=True):
+        total += weight * values.take(np.clip(places + offset, 0, len(places) - 1), axis)
+    return total
 
 
 def bilinear(values: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
