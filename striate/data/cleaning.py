@@ -93,7 +93,7 @@ def write_table(audit: Audit, output: Path) -> list[str]:
         why.setdefault(reason, []).append(data.names[place])
     skipped = [problem.name for problem in data.skipped]
     if skipped:
-        why["left out at opening"] = skipped
+        why["unusable when opened"] = skipped
     lines = [
         f"written: {printable(output)}, {len(kept):,} of {count(len(data) + len(skipped))}; the files are untouched"
     ]

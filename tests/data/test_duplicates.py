@@ -1,0 +1,125 @@
+"""Copies are found however they were made, and likeness is not taken for one."""
+
+import numpy as np
+import pytest
+from made import dataset
+from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
+from spoiled import drawn, jpeg
+
+from striate.data.duplicates import agreement, components, find_copies
+from striate.data.examine import SMALL, examine
+
+
+def cropped(image: Image.Image, share: float) -> Image.Image:
+    left, top = round(image.width * share), round(image.height * share)
+    return image.crop((left, top, image.width - left, image.height - top))
+
+
+COPIES = {
+    "compressed": lambda image: jpeg(image, 40),
+    "halved": lambda image: jpeg(image.resize((image.width // 2, image.height // 2))),
+    "brightened": lambda image: jpeg(ImageEnhance.Brightness(image).enhance(1.1)),
+    "cropped": lambda image: jpeg(cropped(image, 0.03)),
+    "mirrored": lambda image: jpeg(ImageOps.mirror(image)),
+    "gray": lambda image: jpeg(image.convert("L")),
+}
+
+
+@pytest.mark.parametrize("kind", COPIES)
+def test_copies_are_found_and_nothing_else(kind):
+    photos = [drawn(seed) for seed in range(40)]
+    data = dataset([jpeg(image) for image in photos] + [COPIES[kind](image) for image in photos])
+    copies = find_copies(data)
+    first, second = copies.components[:40], copies.components[40:]
+    np.testing.assert_array_equal(first, np.arange(40))  # no photo is another's copy
+    assert (first == second).mean() >= 0.95
+    assert len(set(copies.exact.tolist())) == 80
+    found = {(place, place + 40) for place in np.flatnonzero(first == second).tolist()}
+    assert copies.mirrored == (found if kind == "mirrored" else frozenset())
+
+
+def test_equal_bytes_are_the_same_whatever_their_place():
+    one, two = jpeg(drawn(1)), jpeg(drawn(2))
+    copies = find_copies(dataset([one, two, one, one]))
+    assert copies.exact.tolist() == copies.components.tolist() == [0, 1, 0, 0]
+
+
+def test_a_copy_of_a_copy_is_a_copy():
+    image = drawn(3)
+    steps = [jpeg(image), jpeg(cropped(image, 0.03)), jpeg(cropped(cropped(image, 0.03), 0.03))]
+    assert components(dataset([steps[0], jpeg(drawn(4)), steps[2], steps[1]])).tolist() == [0, 1, 0, 0]
+
+
+def test_what_cannot_be_read_is_a_copy_of_nothing():
+    broken = jpeg(drawn(5))[:1000]
+    assert components(dataset([broken, broken, b"", b"", b"text", b"text"])).tolist() == list(range(6))
+
+
+def test_flat_pictures_and_skies_are_no_copies():
+    random = np.random.default_rng(0)
+    flat = [jpeg(Image.new("RGB", (100, 80), (level, level, level))) for level in (0, 100, 101, 255)]
+    down = np.linspace(0, 1, 120)[:, None, None]
+    skies = []
+    for _ in range(20):
+        top, bottom = random.uniform(80, 255, (2, 3))
+        sky = top + (bottom - top) * down + random.normal(0, 3, (120, 160, 3))
+        skies.append(jpeg(Image.fromarray(sky.clip(0, 255).astype(np.uint8))))
+    assert len(set(components(dataset(flat + skies)).tolist())) == 24
+
+
+def test_pages_and_digits_that_look_alike_are_no_copies():
+    random = np.random.default_rng(0)
+
+    def page() -> bytes:
+        paper = Image.new("L", (310, 440), 255)
+        draw = ImageDraw.Draw(paper)
+        draw.rectangle((20, 50, 290, 400), outline=0)
+        draw.text((100, 15), "INVOICE", fill=0, font=ImageFont.load_default(20))
+        for top in range(60, 390, 14):
+            draw.text((30, top), "".join(map(chr, random.integers(97, 123, random.integers(15, 35)))), fill=0)
+        return jpeg(paper)
+
+    assert len(set(components(dataset([page() for _ in range(30)])).tolist())) == 30
+
+    from sklearn.datasets import load_digits
+
+    digits = (load_digits().images[:300] * 15.9).astype(np.uint8)
+    enlarged = [np.asarray(Image.fromarray(digit).resize((64, 64)))[:, :, None] for digit in digits]
+    assert len(set(components(dataset(enlarged)).tolist())) == 300
+
+
+def test_tiny_pictures_have_exact_copies_only_and_are_counted():
+    random = np.random.default_rng(0)
+    tiny = random.integers(0, 256, (SMALL - 1, SMALL, 3), dtype=np.uint8)
+    copies = find_copies(dataset([tiny, tiny.copy(), tiny // 2 + 60]))
+    assert copies.components.tolist() == [0, 0, 1]
+    assert copies.small == 3
+
+
+def test_frames_of_a_film_are_joined_though_many_resemble_each_other():
+    scene = drawn(6)
+    frames = []
+    for place in range(30):
+        frame = scene.copy()
+        ImageDraw.Draw(frame).ellipse((place * 5, 70, place * 5 + 4, 74), fill=(255, 255, 255))
+        frames.append(jpeg(frame))
+    assert len(set(components(dataset(frames)).tolist())) == 1
+
+
+def test_agreement_is_1_for_equal_pictures_and_low_for_others():
+    one, two = (np.asarray(drawn(seed).convert("L").resize((96, 96))) for seed in (7, 8))
+    assert agreement(one, one) == pytest.approx(1, abs=1e-3)
+    assert agreement(one, one[:, ::-1], mirrored=True) == pytest.approx(1, abs=1e-3)
+    assert agreement(one, two) < 0.6
+    assert agreement(one, np.full_like(one, 90)) == -1
+
+
+def test_nothing_is_read_twice_to_be_examined():
+    data = dataset([jpeg(drawn(seed)) for seed in range(3)])
+    assert examine(data) == examine(data.part(np.arange(3)))
+    assert data.source.reads == [1, 1, 1]  # type: ignore[attr-defined]
+
+
+def test_no_pictures_have_no_copies():
+    assert components(dataset([])).tolist() == []
+    assert components(dataset([jpeg(drawn(1))])).tolist() == [0]
