@@ -9,7 +9,7 @@ import numpy as np
 from striate.data.colour import colour_spread
 from striate.data.distortion import Distortion
 from striate.data.order import Order
-from striate.data.prepared import Prepared, shrunk, upright_size
+from striate.data.prepared import Prepared, shrunk, size_from_header
 from striate.data.shards import Shards
 from striate.data.tar_stream import Sample
 from striate.errors import DataError
@@ -109,7 +109,7 @@ class ShardFeed:
         if self.distortion is None:
             return self.preprocess.read(sample.content, sample.name).pixels
         with opened(sample.content, sample.name) as image:
-            size = upright_size(image, sample.content)
+            size = size_from_header(image, sample.content)
         least = shrunk(size, self.preprocess.size, self.distortion.smallest_share)
         gray: Literal["RGB", "L"] = "L" if self.channels == 1 else "RGB"
         return decode(sample.content, sample.name, channels=gray, least=least).pixels

@@ -19,7 +19,8 @@ from striate.data.caching import cache_folder
 from striate.data.dataset import Dataset, OnBad
 from striate.data.store import Store
 from striate.errors import DataError, PictureError
-from striate.pictures.decode import opened, orientation
+from striate.pictures.decode import upright_size
+from striate.pictures.opened import opened
 from striate.preprocess import Preprocess
 from striate.show.progress import track
 
@@ -127,7 +128,7 @@ def picture_sizes(data: Dataset, on_bad: OnBad) -> list[tuple[int, int]]:
             return content.shape[0], content.shape[1]
         try:
             with opened(content, data.names[place]) as image:
-                return upright_size(image, content)
+                return size_from_header(image, content)
         except PictureError as problem:
             problems.append(problem)
             return 0, 0
@@ -140,13 +141,12 @@ def picture_sizes(data: Dataset, on_bad: OnBad) -> list[tuple[int, int]]:
     return found
 
 
-def upright_size(image: Image.Image, content: bytes) -> tuple[int, int]:
+def size_from_header(image: Image.Image, content: bytes) -> tuple[int, int]:
     """Height and width of an opened picture when it is turned upright."""
-    width, height = image.size
     # a PNG may say how it is turned behind its pixels: asking costs decoding them all
     if image.format == "PNG" and not any(chunk in content for chunk in TELLING):
-        return height, width
-    return (width, height) if orientation(image) >= 5 else (height, width)
+        return image.height, image.width
+    return upright_size(image)
 
 
 def _key(data: Dataset, about: dict) -> str:
