@@ -19,8 +19,7 @@ class Purpose(IntEnum):
     ORDER = 1
     DISTORT = 2
     MIX = 3
-    SPLIT = 4
-    SHARDS = 5
+    SHARDS = 4
 
 
 def uniforms(seed: int, epoch: int, sample: int, purpose: Purpose, count: int) -> np.ndarray:
