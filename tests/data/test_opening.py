@@ -121,6 +121,7 @@ def test_an_empty_class_folder_stays_a_class(tmp_path):
     data = Dataset.open(grow(tmp_path, *many(5, "cat", "fox"), "dog/", "papers/", "fox/deep/"))
     assert data.classes == ("cat", "dog", "fox", "papers")
     assert told(data, "classes without a picture: dog, papers")
+    assert not told(data, "classes without a picture in")
     (tmp_path / "papers/list.txt").touch()
     data = Dataset.open(tmp_path)
     assert data.classes == ("cat", "dog", "fox")

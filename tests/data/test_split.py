@@ -84,6 +84,23 @@ def test_a_component_of_several_classes_is_not_torn():
     np.testing.assert_array_equal(np.bincount(labels[held]), [4, 4, 4])
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_rare_class_counts_as_much_as_a_common_one(seed):
+    labels = np.ones((1000, 2), np.uint8)
+    labels[10:, 0] = 0  # what is rare is common, too
+    held = held_out([str(number) for number in range(1000)], labels, np.arange(1000), seed=seed)
+    assert held[:10].sum() == 2
+    assert abs(held.sum() - 200) <= 2
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_only_picture_of_a_class_is_trained_on(seed):
+    labels, components = np.array([0, *[1, 2, 3, 4] * 5]), np.array([0] * 5 + [*range(1, 17)])
+    held = held_out([str(number) for number in range(21)], labels, components, seed=seed)
+    assert not held[:5].any()
+    np.testing.assert_array_equal(np.bincount(labels[held]), [0, 1, 1, 1, 1])
+
+
 @given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), min_size=1, max_size=20))
 def test_joined_is_the_finest_numbering_that_keeps_both(pairs):
     first, second = np.array(pairs).T
