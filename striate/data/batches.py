@@ -22,7 +22,7 @@ from striate.data.dataset import Dataset, OnBad, Problem
 from striate.data.distortion import Distortion
 from striate.data.feeds import Item, ShardFeed, WholeFeed
 from striate.data.order import Order
-from striate.data.prepared import Cache, for_testing, for_training
+from striate.data.prepared import Cache, TestingPictures, TrainingPictures
 from striate.data.shards import Shards
 from striate.data.warp import warp
 from striate.errors import DataError, PictureError
@@ -121,9 +121,9 @@ class Batches:
         else:
             data = replace(data, gray=preprocess.channels == "L")
             if training:
-                prepared = for_training(data, preprocess.size, distortion.smallest_share, cache, on_bad)
+                prepared = TrainingPictures(data, preprocess, distortion.smallest_share, cache, on_bad)
             else:
-                prepared = for_testing(data, preprocess, cache)
+                prepared = TestingPictures(data, preprocess, cache)
             self.feed = WholeFeed(prepared, Order(data, seed, training, balanced, rank, world))
         self._spread = self.feed.colour_spread() if distortion and distortion.pca else None
         self.size = preprocess.size

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from striate.errors import DataError
-from striate.pictures.decode import Decoded, decode
+from striate.pictures.decode import WHITE, Decoded, decode
 
 if TYPE_CHECKING:
     from striate.data.audit import Audit
@@ -151,12 +151,15 @@ class Dataset:
         """Whether a picture may have several labels."""
         return self.labels.ndim == 2
 
-    def picture(self, place: int, least: tuple[int, int] | None = None) -> Decoded:
-        """Upright pixels of one picture; `least` may decode a JPEG smaller, as `striate.pictures.decode` says."""
+    def picture(
+        self, place: int, least: tuple[int, int] | None = None, background: tuple[int, int, int] = WHITE
+    ) -> Decoded:
+        """Upright pixels of one picture; `least` and `background` are those of `striate.pictures.decode`."""
         content = self.source.read(int(self.rows[place]))
         if isinstance(content, np.ndarray):
             return Decoded(_as_channels(content, 1 if self.gray else 3))
-        return decode(content, printable(self.names[place]), channels="L" if self.gray else "RGB", least=least)
+        channels: Literal["RGB", "L"] = "L" if self.gray else "RGB"
+        return decode(content, printable(self.names[place]), channels=channels, background=background, least=least)
 
     def audit(self) -> "Audit":
         """What would harm learning from these pictures: copies, broken files, labels that contradict each other."""

@@ -112,7 +112,8 @@ class ShardFeed:
             size = size_from_header(image, sample.content)
         least = shrunk(size, self.preprocess.size, self.distortion.smallest_share)
         gray: Literal["RGB", "L"] = "L" if self.channels == 1 else "RGB"
-        return decode(sample.content, sample.name, channels=gray, least=least).pixels
+        background = self.preprocess.background
+        return decode(sample.content, sample.name, channels=gray, background=background, least=least).pixels
 
     def colour_spread(self) -> np.ndarray:
         raise DataError("pca needs the colours of the data beforehand, which a stream of shards has not; set pca to 0")

@@ -6,7 +6,7 @@ the final pixels, made from the fully decoded original. What is kept depends on 
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from math import ceil, sqrt
 from typing import Literal
@@ -37,21 +37,19 @@ class Prepared:
     ----------
     data
         the pictures
+    preprocess
+        the network's input
     shapes
         (n, 3) of what is made
-    make
-        picture's place → pixels
     settings
-        what `make` depends on, besides the pictures
+        what it depends on, besides the pictures
     cache
         off: made every time; ram; disk: in the folder that $STRIATE_CACHE names, else in the user's own cache folder
     """
 
-    def __init__(
-        self, data: Dataset, shapes: np.ndarray, make: Callable[[int], np.ndarray], settings: dict, cache: Cache
-    ):
-        self.data = data
-        self.make = make
+    def __init__(self, data: Dataset, preprocess: Preprocess, shapes: np.ndarray, settings: dict, cache: Cache):
+        self.data, self.preprocess, self.shapes = data, preprocess, shapes
+        self.notes: Counter[str] = Counter()  # what reading told, such as that only a first frame is shown: how often
         self.store: Store | None = None
         if cache != "off":
             about = {"where": data.where, "pictures": len(data), "version": VERSION, **settings}
@@ -60,24 +58,44 @@ class Prepared:
 
     def __getitem__(self, place: int) -> np.ndarray:
         """(height, width, channels) of uint8, not to be written to."""
-        if self.store is None:
-            return self.make(place)
-        kept = self.store.get(place)
+        kept = self.store.get(place) if self.store else None
         if kept is None:
             kept = self.make(place)
-            self.store.put(place, kept)
+            if self.store:
+                self.store.put(place, kept)
         return kept
 
+    def make(self, place: int) -> np.ndarray:
+        """What is kept of a picture."""
+        raise NotImplementedError
 
-def for_training(data: Dataset, size: tuple[int, int], share: float, cache: Cache, on_bad: OnBad = "stop") -> Prepared:
+    def decoded(self, place: int, least: tuple[int, int] | None = None) -> np.ndarray:
+        """A picture's own pixels."""
+        picture = self.data.picture(place, least, self.preprocess.background)
+        self.notes.update(picture.notes)
+        return picture.pixels
+
+
+class TestingPictures(Prepared):
+    """Final pixels, exactly as `Preprocess` makes them anywhere else."""
+
+    def __init__(self, data: Dataset, preprocess: Preprocess, cache: Cache):
+        shapes = np.tile([*preprocess.size, 1 if data.gray else 3], (len(data), 1))
+        super().__init__(data, preprocess, shapes, {"view": "testing", **preprocess.to_dict()}, cache)
+
+    def make(self, place: int) -> np.ndarray:
+        return self.preprocess.pixels(self.decoded(place))
+
+
+class TrainingPictures(Prepared):
     """Whole pictures, shrunk as far as the smallest crop of a training view allows.
 
     Parameters
     ----------
     data
         the pictures
-    size
-        height and width of the network's input
+    preprocess
+        the network's input
     share
         the smallest part of a picture's area that a view shows
     cache
@@ -86,28 +104,18 @@ def for_training(data: Dataset, size: tuple[int, int], share: float, cache: Cach
         stop names the first file whose header cannot be read; skip leaves that to the reading of each
     """
 
-    def make(place: int) -> np.ndarray:
-        height, width, channels = shapes[place].tolist()
-        pixels = data.picture(place, least=(height, width)).pixels
+    def __init__(self, data: Dataset, preprocess: Preprocess, share: float, cache: Cache, on_bad: OnBad = "stop"):
+        size, channels = preprocess.size, 1 if data.gray else 3
+        sizes = [(*shrunk(before, size, share), channels) for before in picture_sizes(data, on_bad)]
+        settings = {"view": "training", "size": size, "share": share, "background": preprocess.background}
+        super().__init__(data, preprocess, np.array(sizes, np.int64).reshape(-1, 3), settings, cache)
+
+    def make(self, place: int) -> np.ndarray:
+        height, width, channels = self.shapes[place].tolist()
+        pixels = self.decoded(place, (height, width))
         if pixels.shape[:2] == (height, width):
             return pixels
         return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA).reshape(height, width, channels)
-
-    channels = 1 if data.gray else 3
-    shapes = np.array([(*shrunk(before, size, share), channels) for before in picture_sizes(data, on_bad)]).reshape(
-        -1, 3
-    )
-    return Prepared(data, shapes, make, {"view": "training", "size": size, "share": share}, cache)
-
-
-def for_testing(data: Dataset, preprocess: Preprocess, cache: Cache) -> Prepared:
-    """Final pixels, exactly as `Preprocess` makes them anywhere else."""
-
-    def make(place: int) -> np.ndarray:
-        return preprocess.pixels(data.picture(place).pixels)
-
-    shapes = np.tile([*preprocess.size, 1 if data.gray else 3], (len(data), 1))
-    return Prepared(data, shapes, make, {"view": "testing", **preprocess.to_dict()}, cache)
 
 
 def shrunk(before: tuple[int, int], size: tuple[int, int], share: float) -> tuple[int, int]:
