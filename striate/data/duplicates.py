@@ -27,7 +27,7 @@ STRETCH = 1.15  # how much the shapes of two copies may differ
 SCALES = (1.0, 0.97, 0.94, 0.91, 0.88)  # of one picture within the other: a copy may be cropped
 CROWD, CROWD_SHARE = 8, 0.005  # so many pictures may resemble one by chance: a number, or a share of all
 OF_A_KIND = 0.1  # where so large a share of pictures is in a crowd, all are of a kind, as digits are
-SURE = 0.985  # what the details of copies among many like them exceed
+SURE = 0.96  # what the details of copies among many like them exceed
 MOST = 8  # of the pictures that resemble one, so many are looked at: enough to join the frames of a film
 ROWS = 1024  # compared with all others at a time
 
