@@ -46,8 +46,7 @@ def audit_page(audit: Audit) -> str:
         what was found
     """
     thumbnails = _Thumbnails(audit)
-    first, *more = audit.summary
-    lead = f"<p><strong>{text(audit.verdict)}</strong></p>" + "".join(f"<p>{text(line)}</p>" for line in more)
+    lead = f"<p><strong>{text(audit.verdict)}</strong></p>" + "".join(f"<p>{text(line)}</p>" for line in audit.summary)
     lead += "".join(f'<p class="faint">{text(note)}</p>' for note in audit.notes)
     sections = [Section("Classes", _classes(audit))]
     for level, head in HEADS.items():
@@ -57,7 +56,7 @@ def audit_page(audit: Audit) -> str:
             sections.append(Section(f"{head[0].upper()}{head[1:]}", body))
     if audit.sizes:
         sections += [Section("Sizes", _scatter(audit)), Section("What the test crop leaves", _crops(audit, thumbnails))]
-    return page(first, sections, lead)
+    return page(f"Check of {Path(audit.data.where).name or audit.data.where}", sections, lead)
 
 
 class _Thumbnails:

@@ -17,6 +17,7 @@ from PIL import Image
 
 from striate.data.dataset import Dataset
 from striate.data.examine import SMALL, Facts, examine, side_by_side
+from striate.show.progress import track
 
 COARSE = 8
 FINE = 96
@@ -29,7 +30,7 @@ CROWD, CROWD_SHARE = 8, 0.005  # so many pictures may resemble one by chance: a 
 OF_A_KIND = 0.1  # where so large a share of pictures is in a crowd, all are of a kind, as digits are
 SURE = 0.96  # what the details of copies among many like them exceed
 MOST = 8  # of the pictures that resemble one, so many are looked at: enough to join the frames of a film
-ROWS = 1024  # compared with all others at a time
+CELLS = 2**24  # of pairs that are compared at a time: 64 MiB, however many pictures there are
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def _near(data: Dataset, facts: list[Facts], places: list[int]) -> list[tuple[in
         side = min(FINE, *facts[first].size, *facts[second].size)
         return agreement(view(first, side), view(second, side), mirrored, sure) >= (SURE if sure else SAME)
 
-    kept = side_by_side(same, range(len(pairs)), "comparing pictures")
+    kept = side_by_side(same, range(len(pairs)), "comparing details")
     found = [pair for pair, yes in zip(pairs, kept, strict=True) if yes]
     return [(places[first], places[second], mirrored) for first, second, mirrored in found]
 
@@ -133,12 +134,13 @@ def _candidates(thumbnails: np.ndarray) -> tuple[list[tuple[int, int, bool]], np
     straight, flipped = (views.reshape(len(views), -1) for views in (coarse, coarse[:, :, ::-1]))  # (n, 64)
     pairs = []
     resembling = np.zeros(len(straight), np.int64)
-    for start in range(0, len(straight), ROWS):
+    rows = max(1, CELLS // len(straight))
+    for start in track(range(0, len(straight), rows), "comparing all pictures"):
         for mirrored, others in ((False, straight), (True, flipped)):
-            alike = straight[start : start + ROWS] @ others[start:].T  # (rows, all from the first of them on)
-            alike[np.tri(*alike.shape, dtype=bool)] = 0  # each pair once
+            alike = straight[start : start + rows] @ others[start:].T  # (rows, all from the first of them on)
+            alike[:, : len(alike)][np.tri(len(alike), dtype=bool)] = 0  # each pair once
             hits = alike > ALIKE
-            resembling[start : start + ROWS] += hits.sum(1)
+            resembling[start : start + rows] += hits.sum(1)
             resembling[start:] += hits.sum(0)
             for full in np.flatnonzero(hits.sum(1) > MOST):
                 hits[full] = False

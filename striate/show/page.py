@@ -28,6 +28,8 @@ nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: 1rem 0 0; 
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); text-align: left; font-weight: normal; }
+th { min-width: 6.5rem; overflow-wrap: break-word; }
+th.number { min-width: 0; }
 thead th { color: var(--faint); font-size: .875rem; }
 .number { text-align: right; white-space: nowrap; }
 .bar { display: block; height: .75rem; min-width: 1px; border-radius: 2px; background: var(--accent); }
