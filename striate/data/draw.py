@@ -33,7 +33,10 @@ class Drawn(NamedTuple):
     size
         height and width of the view
     affine
-        (a, b, c, d, e, f): the view's position (x, y) shows the picture's (ax + by + c, dx + ey + f)
+        (a, b, c, d, e, f): the view's position (x, y) shows the box's (ax + by + c, dx + ey + f)
+    box
+        top, left, height and width of the part of the picture that is cut out first: nothing around it is seen; None is
+        the whole picture
     moves
         (2, 6, 6) local warping: how far the control points of a cubic spline over the view move along x and y, in its
         pixels, before `affine`
@@ -53,6 +56,7 @@ class Drawn(NamedTuple):
 
     size: tuple[int, int]
     affine: Affine
+    box: Box | None = None
     moves: np.ndarray | None = None
     colour: np.ndarray | None = None
     light: Light | None = None
@@ -94,8 +98,8 @@ def draw(
     if u[BLUR] < distortion.blur:
         amounts["blur"] = blur = 0.1 + u[BLUR + 1] * (distortion.sigma - 0.1)
     red, green, blue = (int(256 * number) for number in u[ERASE + 5 : ERASE + 8])
-    affine = _affine(distortion, size_in, size_out, u, amounts)
-    return Drawn(size_out, affine, moves, colour, light, blur, erased, (red, green, blue), amounts)
+    affine, box = _affine(distortion, size_in, size_out, u, amounts)
+    return Drawn(size_out, affine, box, moves, colour, light, blur, erased, (red, green, blue), amounts)
 
 
 def _affine(
@@ -104,8 +108,12 @@ def _affine(
     size_out: tuple[int, int],
     u: list[float],
     amounts: dict[str, float],
-) -> Affine:
-    """Crop, mirror, padding, rotation, shear and scale as one map, from the view to the picture."""
+) -> tuple[Affine, Box | None]:
+    """Crop, mirror, padding, rotation, shear and scale as one map, from the view to a part of the picture.
+
+    A part that is only stretched over the view is cut out. A view that may turn or move beyond its part sees what lies
+    around it in the picture.
+    """
     height, width = size_out
     if distortion.crop:
         top, left, tall, wide = random_box(size_in, size_out, distortion.crop, distortion.aspect, u[CROP : CROP + 22])
@@ -116,6 +124,8 @@ def _affine(
     if u[MIRROR] < distortion.mirror:
         across = -across
         amounts["mirror"] = 1
+    if not any((distortion.padding, distortion.rotate, distortion.shear, distortion.scale, distortion.warp)):
+        return (across, 0.0, wide if across < 0 else 0.0, 0.0, down, 0.0), (top, left, tall, wide)
     # around the middle of the view: a mirrored crop shows the same part of the picture
     x, y = width / 2, height / 2
     if distortion.padding:
@@ -133,7 +143,7 @@ def _affine(
         amounts["scale"] = grown = 1 + distortion.scale * (2 * u[SCALE] - 1)
     a, b = across * cosine / grown, across * (cosine * slant - sine) / grown
     d, e = down * sine / grown, down * (sine * slant + cosine) / grown
-    return a, b, left + wide / 2 - a * x - b * y, d, e, top + tall / 2 - d * x - e * y
+    return (a, b, left + wide / 2 - a * x - b * y, d, e, top + tall / 2 - d * x - e * y), None
 
 
 def centred_box(size_in: tuple[int, int], size_out: tuple[int, int]) -> Box:

@@ -49,7 +49,7 @@ def warp_batch(pictures: Tensor, drawns: Sequence[Drawn]) -> Tensor:
 def _sampled(pictures: Tensor, drawns: list[Drawn], readings: list[Reading]) -> Tensor:
     """Stages 1 to 4, (batch, channels, height, width) of float32, for pictures that are halved equally often."""
     across, down = readings[0].halvings
-    values = pictures.float()
+    values = _boxes(pictures, drawns).float()
     for number in range(max(across, down)):
         values = _halved(values, number < across, number < down)
     weights = np.array([[(w, 1 - 2 * w, w) for w in read.softening] for read in readings])  # (batch, x and y, taps)
@@ -69,6 +69,19 @@ def _sampled(pictures: Tensor, drawns: list[Drawn], readings: list[Reading]) -> 
     assert isinstance(grid, Tensor)
     grid = grid.permute(0, 2, 3, 1)  # (batch, height, width, x and y)
     return grid_sample(values, grid, mode="bilinear", padding_mode="border", align_corners=True)
+
+
+def _boxes(pictures: Tensor, drawns: list[Drawn]) -> Tensor:
+    """Each picture's box, its border repeated as far as the largest box reaches."""
+    if not any(drawn.box for drawn in drawns):
+        return pictures
+    whole = (0, 0, *pictures.shape[2:])
+    boxes = torch.tensor([drawn.box or whole for drawn in drawns], device=pictures.device)
+    top, left, height, width = (part[:, None] for part in boxes.unbind(1))
+    rows = top + torch.minimum(torch.arange(int(height.max()), device=pictures.device), height - 1)
+    columns = left + torch.minimum(torch.arange(int(width.max()), device=pictures.device), width - 1)
+    batch = torch.arange(len(pictures), device=pictures.device)[:, None, None]
+    return pictures[batch, :, rows[:, :, None], columns[:, None, :]].movedim(3, 1)
 
 
 def _halved(values: Tensor, across: bool, down: bool) -> Tensor:

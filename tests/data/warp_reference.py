@@ -13,6 +13,9 @@ from striate.data.draw import Drawn
 def reference(picture: np.ndarray, drawn: Drawn) -> np.ndarray:
     """The view (height, width, channels) before its last rounding, from 0 to 255."""
     a, b, c, d, e, f = drawn.affine
+    if drawn.box:
+        top, left, height, width = drawn.box
+        picture = picture[top : top + height, left : left + width]
     values, steps = picture.astype(np.float64), [math.hypot(d, e), math.hypot(a, b)]  # along rows, along columns
     while min(steps) >= 2:
         values = np.floor(half(half(values, 0), 1) + 0.5)
