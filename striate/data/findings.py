@@ -1,25 +1,16 @@
-"""Findings: what a person should know of their pictures before a network learns from them."""
+"""Findings: what they are made of, and how they are put in words."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from striate.data.classes import class_counts
-from striate.data.dataset import SPLITS, Dataset
+from striate.data.dataset import Dataset
 from striate.data.duplicates import Copies
-from striate.data.examine import SMALL, Facts
-from striate.pictures.opened import ENDINGS, FORMATS
+from striate.data.examine import Facts
 from striate.preprocess import Preprocess
-from striate.show.names import listed, printable
-from striate.show.numbers import show_size
+from striate.show.names import printable
 
-FEW = 10  # training pictures, of which little is learned
-UNEVEN, VERY_UNEVEN = 3, 10  # times as many pictures in the largest class as in the smallest
-MANY = 0.05  # a share of the pictures that is worth another setting
 Severity = Literal["serious", "look", "note"]
 SEVERITIES: tuple[Severity, ...] = ("serious", "look", "note")
 
@@ -82,15 +73,6 @@ class Seen(NamedTuple):
     preprocess: Preprocess
 
 
-def find(seen: Seen) -> list[Finding]:
-    """Every finding, the most severe first."""
-    finders: tuple[Callable[[Seen], Iterator[Finding]], ...] = (
-        _copies, _faults, _classes, _names, _sizes, _crops, _forms
-    )  # fmt: skip
-    found = [finding for finder in finders for finding in finder(seen)]
-    return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
-
-
 def count(number: int, noun: str = "picture") -> str:
     """'1 picture', '1,200 pictures'."""
     return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('s') else 's'}"
@@ -118,191 +100,3 @@ def copy_groups(components: np.ndarray) -> list[np.ndarray]:
 def agree(data: Dataset, places: np.ndarray) -> bool:
     """Whether pictures have the same labels."""
     return bool((data.labels[places] == data.labels[places[0]]).all())
-
-
-def _copies(seen: Seen) -> Iterator[Finding]:
-    data, copies = seen.data, seen.copies
-    sets: dict[str, list[np.ndarray]] = {"across": [], "conflict": [], "exact": [], "near": []}
-    for places in copy_groups(copies.components):
-        across, conflict = len(set(data.splits[places].tolist())) > 1, not agree(data, places)
-        if across:
-            sets["across"].append(places)
-        if conflict:
-            sets["conflict"].append(places)
-        if not across and not conflict:
-            sets["exact" if len(set(copies.exact[places].tolist())) == 1 else "near"].append(places)
-    first_of = dict(zip(copies.exact[::-1].tolist(), range(len(data) - 1, -1, -1), strict=True))
-
-    def shown(places: np.ndarray) -> tuple[Exhibit, ...]:
-        def how(place: int) -> str:
-            if place == places[0]:
-                return ""
-            if copies.exact[place] == copies.exact[places[0]]:
-                return "the same bytes"
-            pair = sorted(first_of[int(copies.exact[one])] for one in (place, places[0]))
-            return "a mirrored copy" if tuple(pair) in copies.mirrored else "a near copy"
-
-        return tuple(exhibit(data, place, how(place)) for place in places.tolist())
-
-    texts: dict[str, tuple[str, Severity, str, str]] = {
-        "across": (
-            "copies across splits",
-            "serious",
-            "lie in several splits: what was learned by heart would count as understood",
-            "--fix leaves out the training copies",
-        ),
-        "conflict": (
-            "copies with different labels",
-            "serious",
-            "have different labels: one is wrong, or a picture has several (a recoloured copy may be right)",
-            "correct the labels; --fix leaves out all of them",
-        ),
-        "exact": ("exact duplicates", "look", "are the same to the byte as another one of their split", KEEPS_ONE),
-        "near": ("near duplicates", "look", "are nearly the same as another one of their split", KEEPS_ONE),
-    }
-    for name, (kind, severity, what, advice) in texts.items():
-        if sets[name]:
-            many = f"{count(sum(map(len, sets[name])))} in {count(len(sets[name]), 'set')} of copies"
-            yield Finding(kind, severity, f"{many} {what}", advice, tuple(map(shown, sets[name])))
-    if copies.small:
-        yield Finding(
-            "too small for near copies",
-            "note",
-            f"{count(copies.small)} of less than {SMALL} pixels a side: only exact copies were looked for",
-        )
-
-
-KEEPS_ONE = "--fix keeps one of each"
-
-
-def _faults(seen: Seen) -> Iterator[Finding]:
-    faults: dict[str, list[Exhibit]] = {"empty": [], "truncated": [], "unreadable": [], "left out": []}
-    for place, fact in enumerate(seen.facts):
-        if fact.fault:
-            faults[fact.fault].append(exhibit(seen.data, place, _without_name(fact.reason, seen.data.names[place])))
-    for problem in seen.data.skipped:
-        kind = "empty" if "is empty: it has 0 bytes" in problem.reason else "left out"
-        faults[kind].append(Exhibit(problem.name, detail=_without_name(problem.reason, problem.name)))
-    whats = {
-        "empty": "0 bytes",
-        "truncated": "cut short, as by a download that broke off",
-        "unreadable": "cannot be read",
-        "left out": "cannot be used and would be left out",
-    }
-    for fault, shown in faults.items():
-        if shown:
-            sentence = f"{count(len(shown))}: {whats[fault]}"
-            advice = "fetch them again, or leave them out: --fix" if fault != "left out" else "correct the data"
-            yield Finding(fault, "serious", sentence, advice, tuple((one,) for one in shown))
-
-
-def _without_name(reason: str, name: str) -> str:
-    return printable(reason).removeprefix(f"{printable(name)} ")
-
-
-def _classes(seen: Seen) -> Iterator[Finding]:
-    data = seen.data
-    counts = {split: class_counts(data.labels[data.splits == split], data.classes) for split in SPLITS}
-    train = counts["train"]
-    for split in SPLITS:
-        lacking = np.flatnonzero(counts[split] == 0)
-        if counts[split].any() and len(lacking):
-            names = listed([data.classes[place] for place in lacking])
-            learned = "nothing is learned of them" if split == "train" else "nothing is known of how well they are told"
-            severity: Severity = "serious" if split == "train" else "look"
-            sentence = f"{count(len(lacking), 'class')} without a picture in {split}: {names}; {learned}"
-            yield Finding(f"classes missing in {split}", severity, sentence, "add pictures, or leave the class away")
-    few = [place for place in np.flatnonzero((train > 0) & (train < FEW)) if train.any()]
-    if few:
-        names = listed([f"{data.classes[place]} ({train[place]})" for place in few])
-        sentence = f"{count(len(few), 'class')} with fewer than {FEW} training pictures: {names}"
-        yield Finding("few pictures", "look", sentence, "collect more, or join classes")
-    present = np.flatnonzero(train)
-    if len(present) > 1:
-        large, small = present[np.argmax(train[present])], present[np.argmin(train[present])]
-        ratio = train[large] / train[small]
-        if ratio >= UNEVEN:
-            yield Finding(
-                "imbalance",
-                "look" if ratio >= VERY_UNEVEN else "note",
-                f"{printable(data.classes[large])} has {ratio:.1f} times as many training pictures as "
-                f"{printable(data.classes[small])}: {train[large]:,} and {train[small]:,}",
-                "draw classes evenly or weigh them, and judge by the accuracy of each class",
-            )
-
-
-def _names(seen: Seen) -> Iterator[Finding]:
-    shown = []
-    for place, fact in enumerate(seen.facts):
-        ending = PurePosixPath(seen.data.names[place]).suffix.lower()
-        if fact.format and not fact.fault and ending in ENDINGS and ending not in FORMATS.get(fact.format, ()):
-            shown.append((exhibit(seen.data, place, f"it is {fact.format}"),))
-    if shown:
-        sentence = f"{count(len(shown))} of another format than the name says; striate reads them, others may not"
-        yield Finding("wrongly named", "look", sentence, "rename them", tuple(shown))
-
-
-def _sizes(seen: Seen) -> Iterator[Finding]:
-    least = min(seen.preprocess.size) // 2
-    small = [place for place, fact in enumerate(seen.facts) if not fact.fault and min(fact.size) < least]
-    if small:
-        sizes = {seen.facts[place].size for place in small}
-        same = f", all {show_size(sizes.pop())}" if len(sizes) == 1 and len(small) > 1 else ""
-        yield Finding(
-            "small pictures",
-            "note" if len(small) == len(seen.facts) else "look",
-            f"{count(len(small))} with a side below {least} pixels{same}: enlarged to "
-            f"{show_size(seen.preprocess.size)}, they are blurred",
-            "a network with a smaller input" if len(small) > MANY * len(seen.facts) else "look whether they help",
-            _singles(seen, sorted(small, key=lambda place: min(seen.facts[place].size)), lambda f: show_size(f.size)),
-        )
-
-
-def _crops(seen: Seen) -> Iterator[Finding]:
-    share = seen.kept[:, 0]
-    worst = [int(place) for place in np.argsort(share, kind="stable") if share[place] < 0.5]
-    if worst:
-        shown = tuple((exhibit(seen.data, place, f"{share[place]:.0%} is left"),) for place in worst)
-        yield Finding(
-            "cropped away",
-            "look" if len(worst) > MANY * len(share) else "note",
-            f"{count(len(worst))} of {len(share):,} lose more than half of their area to the test crop; "
-            f"of {printable(seen.data.names[worst[0]])} {share[worst[0]]:.0%} is left",
-            "fit pad or squash keeps all of them" if len(worst) > MANY * len(share) else "",
-            shown,
-        )
-
-
-def _forms(seen: Seen) -> Iterator[Finding]:
-    modes = Counter(fact.mode for fact in seen.facts if not fact.fault)
-    if len(modes) > 1:
-        usual = modes.most_common(1)[0][0]
-        other = [place for place, fact in enumerate(seen.facts) if not fact.fault and fact.mode != usual]
-        kinds = ", ".join(f"{number:,} {mode}" for mode, number in modes.most_common())
-        told = "see that no class is known by its kind of picture"
-        yield Finding("colour modes", "note", f"{kinds}: all become one", told, _singles(seen, other, lambda f: f.mode))
-    asked: tuple[tuple[str, Severity, str, Callable[[Facts], str]], ...] = (
-        ("turned", "note", "turned upright, as their EXIF says; tools that ignore it see them lying", _turn),
-        ("animations", "look", "with several frames, of which the first is used", _frames),
-        ("decoder's remarks", "note", "read with a remark of the decoder", lambda f: "; ".join(_remarks(f.notes))),
-    )
-    for kind, severity, what, detail in asked:
-        places = [place for place, fact in enumerate(seen.facts) if not fact.fault and detail(fact)]
-        if places:
-            yield Finding(kind, severity, f"{count(len(places))} {what}", "", _singles(seen, places, detail))
-
-
-def _turn(fact: Facts) -> str:
-    return f"orientation {fact.turn}" if fact.turn > 1 else ""
-
-
-def _frames(fact: Facts) -> str:
-    return f"{fact.frames} frames" if fact.frames > 1 else ""
-
-
-def _remarks(notes: Iterable[str]) -> list[str]:
-    return [note for note in notes if note.startswith(("while reading", "its EXIF"))]
-
-
-def _singles(seen: Seen, places: list[int], detail: Callable[[Facts], str]) -> tuple[tuple[Exhibit, ...], ...]:
-    return tuple((exhibit(seen.data, place, printable(detail(seen.facts[place]))),) for place in places)
