@@ -78,7 +78,7 @@ def striate(argument: str) -> Callable[[], Work]:
 
     from striate.data.batches import Batches, normalised
     from striate.data.dataset import Dataset
-    from striate.data.distortion import distortion
+    from striate.data.distort.distortion import distortion
     from striate.preprocess import Preprocess
 
     asked = json.loads(argument)

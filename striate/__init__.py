@@ -12,13 +12,13 @@ __version__ = "0.1.0"
 
 # name -> the module that holds it; loaded when first used, so that `import striate` costs nothing
 PUBLIC = {
-    "Distortion": "striate.data.distortion",
+    "Distortion": "striate.data.distort.distortion",
     "Net": "striate.nets.net",
     "Preprocess": "striate.preprocess",
     "Published": "striate.nets.published",
     "StriateError": "striate.errors",
-    "distort": "striate.data.distort",
-    "get": "striate.data.get",
+    "distort": "striate.data.distort.sheet",
+    "get": "striate.data.sources.get",
     "check": "striate.data.check",
     "net": "striate.nets.build",
     "nets": "striate.measure.listing",
@@ -46,9 +46,9 @@ __all__ = [
 
 if TYPE_CHECKING:
     from striate.data.check import check
-    from striate.data.distort import distort
-    from striate.data.distortion import Distortion
-    from striate.data.get import get
+    from striate.data.distort.distortion import Distortion
+    from striate.data.distort.sheet import distort
+    from striate.data.sources.get import get
     from striate.errors import StriateError
     from striate.measure.listing import nets
     from striate.measure.shapes import shapes

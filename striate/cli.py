@@ -20,9 +20,9 @@ COMMANDS = {
     "shapes": "striate.measure.shapes:shapes",
     "nets": "striate.measure.listing:nets",
     "text": "striate.nets.printing:text",
-    "get": "striate.data.get:get",
+    "get": "striate.data.sources.get:get",
     "check": "striate.data.check:check",
-    "distort": "striate.data.distort:distort",
+    "distort": "striate.data.distort.sheet:distort",
     "op": {
         "conv": "striate.ops.commands:conv",
         "edges": "striate.ops.commands:edges",

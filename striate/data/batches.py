@@ -19,12 +19,12 @@ import torch
 from torch import Tensor
 
 from striate.data.dataset import Dataset, OnBad, Problem
-from striate.data.distortion import Distortion
+from striate.data.distort.distortion import Distortion
+from striate.data.distort.warp import warp
 from striate.data.feeds import Item, ShardFeed, WholeFeed
 from striate.data.order import Order
 from striate.data.prepared import Cache, TestingPictures, TrainingPictures
-from striate.data.shards import Shards
-from striate.data.warp import warp
+from striate.data.sources.shards import Shards
 from striate.errors import DataError, PictureError
 from striate.preprocess import Preprocess
 

@@ -12,8 +12,8 @@ import numpy as np
 from striate.data.audit import Audit
 from striate.data.dataset import Dataset
 from striate.data.findings import agree, copy_groups, count
-from striate.data.opened import Files
-from striate.data.trees import Folder
+from striate.data.sources.opened import Files
+from striate.data.sources.trees import Folder
 from striate.errors import DataError
 from striate.files import check_output, write_whole
 from striate.show.names import printable

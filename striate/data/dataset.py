@@ -113,7 +113,7 @@ class Dataset:
         seed
             of the split, where the data has none of its own
         """
-        from striate.data.opening import open_dataset
+        from striate.data.sources.opening import open_dataset
 
         return open_dataset(where, classes=classes, on_bad=on_bad, seed=seed)
 

@@ -6,12 +6,12 @@ from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from striate.data.colour import colour_spread
-from striate.data.distortion import Distortion
+from striate.data.distort.colour import colour_spread
+from striate.data.distort.distortion import Distortion
 from striate.data.order import Order
 from striate.data.prepared import Prepared, shrunk, size_from_header
-from striate.data.shards import Shards
-from striate.data.tar_stream import Sample
+from striate.data.sources.shards import Shards
+from striate.data.sources.tar_stream import Sample
 from striate.errors import DataError
 from striate.pictures.decode import decode
 from striate.pictures.opened import opened

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from striate.data.classes import class_counts
 from striate.data.dataset import SPLITS, Dataset
+from striate.data.sources.classes import class_counts
 from striate.show.names import listed, printable
 from striate.show.numbers import exact
 from striate.show.table import Column, Table

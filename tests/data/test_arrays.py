@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from striate.data.arrays import open_arrays, open_digits, recognise
-from striate.data.trees import Folder
+from striate.data.sources.arrays import open_arrays, open_digits, recognise
+from striate.data.sources.trees import Folder
 from striate.errors import DataError
 
 RANDOM = np.random.default_rng(0)

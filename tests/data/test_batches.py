@@ -13,7 +13,7 @@ from made import dataset, encoded, photo
 
 import striate.data.batches as batches_module
 from striate.data.batches import AHEAD, Batches, normalised
-from striate.data.distortion import distortion
+from striate.data.distort.distortion import distortion
 from striate.data.order import Order, class_weights
 from striate.errors import DataError, PictureError
 from striate.preprocess import Preprocess

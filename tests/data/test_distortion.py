@@ -9,9 +9,9 @@ from warp_reference import distortions
 
 import striate
 from striate.cli import main
-from striate.data.colour import colour_spread, draw_colour
-from striate.data.distortion import PRESETS, Distortion, distortion
-from striate.data.draw import NUMBERS, centred_box, draw, random_box
+from striate.data.distort.colour import colour_spread, draw_colour
+from striate.data.distort.distortion import PRESETS, Distortion, distortion
+from striate.data.distort.draw import NUMBERS, centred_box, draw, random_box
 from striate.errors import StriateError, UnknownName
 from striate.ops.picture import LUMA
 

@@ -16,11 +16,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-import striate.data.download as downloading
-import striate.data.get as getting
+import striate.data.sources.download as downloading
+import striate.data.sources.get as getting
 from striate.cli import main
-from striate.data.download import RemoteFile
-from striate.data.get import Official, get, official
+from striate.data.sources.download import RemoteFile
+from striate.data.sources.get import Official, get, official
 from striate.errors import DataError, UnknownName
 
 CONTENT = np.random.default_rng(0).bytes(600_000)
@@ -271,7 +271,10 @@ def test_a_full_disk_is_told_before_anything_is_fetched(site, monkeypatch):
 
 def test_a_second_process_does_not_write_into_the_same_part(site, tmp_path):
     part = start_part(CONTENT[:1000])
-    program = "import striate.data.get as g, sys, pathlib\nwith g.alone_in(pathlib.Path('data/set')): sys.stdin.read()"
+    program = (
+        "import pathlib, sys\nfrom striate.data.sources.get import alone_in\n"
+        "with alone_in(pathlib.Path('data/set')): sys.stdin.read()"
+    )
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as other:
         until = time.monotonic() + 20
         while not is_locked(part.parent) and time.monotonic() < until:
@@ -319,7 +322,7 @@ def test_ctrl_c_keeps_the_part(site, monkeypatch, capsys):
 
 def test_a_killed_process_is_taken_up_where_it_died(site, tmp_path):
     program = (
-        "import sys, striate.data.get as g; from striate.data.download import RemoteFile\n"
+        "import sys, striate.data.sources.get as g; from striate.data.sources.download import RemoteFile\n"
         f"record = g.Official('set', '', '', '', (RemoteFile({site.address!r}, {len(CONTENT)}, {SUM!r}),))\n"
         "g.official = lambda: {'set': record}; print(g.get('set'))"
     )

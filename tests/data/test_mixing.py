@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from striate.data.mixing import Mixing, mix
+from striate.data.distort.mixing import Mixing, mix
 from striate.errors import StriateError
 
 CLASSES = 5

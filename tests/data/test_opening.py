@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from grown import grow, many, picture
 
-from striate.data.classes import natural
 from striate.data.dataset import Dataset
+from striate.data.sources.classes import natural
 from striate.errors import DataError, PictureError
 
 
@@ -338,5 +338,5 @@ def test_the_fingerprint_tells_of_changes(split_root):
 
 
 def test_opening_splits_reads_no_picture(split_root, monkeypatch):
-    monkeypatch.setattr("striate.data.trees.Folder.read", lambda tree, name: pytest.fail(f"{name} was read"))
+    monkeypatch.setattr("striate.data.sources.trees.Folder.read", lambda tree, name: pytest.fail(f"{name} was read"))
     assert len(Dataset.open(split_root)) == 13

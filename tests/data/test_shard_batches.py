@@ -9,8 +9,8 @@ import torch
 from made import encoded, photo
 
 from striate.data.batches import Batches
-from striate.data.distortion import distortion
-from striate.data.shards import open_shards
+from striate.data.distort.distortion import distortion
+from striate.data.sources.shards import open_shards
 from striate.errors import DataError, PictureError
 from striate.preprocess import Preprocess
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from striate.data.shards import expanded, open_shards
+from striate.data.sources.shards import expanded, open_shards
 from striate.errors import DataError
 
 CLASSES = ["cat", "dog", "été"]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from striate.data.split import held_out, joined
+from striate.data.sources.split import held_out, joined
 
 
 @st.composite

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +96,8 @@ print("ready", flush=True)
 for place in range(len(shapes)):
     if store.get(place) is None:
         store.put(place, pixels(place))
+        if place % 100 == 0:
+            print("on", flush=True)
 print(store.complete())
 """
 
@@ -118,11 +119,11 @@ def test_two_processes_fill_one_store(tmp_path):
 def test_a_killed_writer_leaves_nothing_half_written(tmp_path):
     shapes = np.tile(SHAPES, (2000, 1))
     found = []
-    for pause in (0.02, 0.05, 0.1):
+    for lines in (2, 5, 9):  # "ready", and one for every hundred pictures
         process = writer(tmp_path, 2000)
         assert process.stdout
-        process.stdout.readline()
-        time.sleep(pause)
+        for _ in range(lines):
+            process.stdout.readline()
         process.kill()
         process.wait()
         process.stdout.close()

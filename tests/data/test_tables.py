@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.data.dataset import Dataset
-from striate.data.tables import open_table
-from striate.data.trees import Entry
+from striate.data.sources.tables import open_table
+from striate.data.sources.trees import Entry
 from striate.errors import DataError
 
 
 @pytest.fixture(autouse=True)
 def no_search_for_copies(monkeypatch):
-    monkeypatch.setattr("striate.data.opening.belonging", lambda data: range(len(data)))
+    monkeypatch.setattr("striate.data.sources.opening.belonging", lambda data: range(len(data)))
 
 
 @pytest.fixture

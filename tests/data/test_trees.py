@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 from grown import grow, many, picture
 
-from striate.data.archives import Tar, Zip
-from striate.data.trees import Below, Folder
-from striate.data.unpacking import MEMBER_LIMIT
+from striate.data.sources.archives import Tar, Zip
+from striate.data.sources.trees import Below, Folder
+from striate.data.sources.unpacking import MEMBER_LIMIT
 from striate.errors import DataError, PictureError
 from striate.show.names import printable
 
@@ -365,7 +365,7 @@ def test_a_compressed_tar_that_is_a_bomb_is_stopped(tmp_path, cache, pack):
 
 def test_a_cache_without_room_is_told(tmp_path, monkeypatch):
     path = tarred(tmp_path / "a.tar.gz", {"cat/1.png": b"one"}, "w:gz")
-    monkeypatch.setattr("striate.data.unpacking.SPARE", 2**60)
+    monkeypatch.setattr("striate.data.sources.unpacking.SPARE", 2**60)
     with pytest.raises(Exception, match="set STRIATE_CACHE to a folder on a larger disk"):
         Tar(path)
 

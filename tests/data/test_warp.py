@@ -8,10 +8,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from warp_reference import distortions, reference
 
-from striate.data.distortion import PRESETS, Distortion, distortion
-from striate.data.draw import NUMBERS, Drawn, draw
-from striate.data.warp import warp
-from striate.data.warp_torch import warp_batch
+from striate.data.distort.distortion import PRESETS, Distortion, distortion
+from striate.data.distort.draw import NUMBERS, Drawn, draw
+from striate.data.distort.warp import warp
+from striate.data.distort.warp_torch import warp_batch
 from striate.errors import StriateError
 
 SPREAD = np.array([[40.0, 20, 10], [20, 50, 30], [10, 30, 45]])

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from striate.data.distortion import distortion
-from striate.data.draw import Drawn
-from striate.data.warp import reading, warp
-from striate.data.warp_torch import warp_batch
+from striate.data.distort.distortion import distortion
+from striate.data.distort.draw import Drawn
+from striate.data.distort.warp import reading, warp
+from striate.data.distort.warp_torch import warp_batch
 from striate.errors import StriateError
 
 

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import strategies as st
 from scipy.interpolate import BSpline
 
-from striate.data.distortion import RANGES, Distortion
-from striate.data.draw import Drawn
+from striate.data.distort.distortion import RANGES, Distortion
+from striate.data.distort.draw import Drawn
 
 
 def reference(picture: np.ndarray, drawn: Drawn) -> np.ndarray:

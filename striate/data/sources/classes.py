@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.opened import Opened
+from striate.data.sources.opened import Opened
 from striate.errors import DataError
 from striate.show.names import listed, printable
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from striate.data.colour import Light, draw_colour
+from striate.data.distort.colour import Light, draw_colour
 
 if TYPE_CHECKING:
-    from striate.data.distortion import Distortion
+    from striate.data.distort.distortion import Distortion
 
 TRIES = 10  # of a crop that does not fit
 CONTROL = 6  # control points of the local warping along each side: three cells of a cubic spline

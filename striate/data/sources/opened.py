@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from striate.data.dataset import Problem, Source
-from striate.data.trees import Entry, Tree
+from striate.data.sources.trees import Entry, Tree
 
 
 @dataclass

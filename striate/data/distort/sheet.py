@@ -8,10 +8,10 @@ import numpy as np
 from cyclopts import Parameter
 from PIL import Image
 
-from striate.data.colour import colour_spread
-from striate.data.distortion import distortion
-from striate.data.draw import Drawn
-from striate.data.warp import warp
+from striate.data.distort.colour import colour_spread
+from striate.data.distort.distortion import distortion
+from striate.data.distort.draw import Drawn
+from striate.data.distort.warp import warp
 from striate.errors import StriateError
 from striate.files import check_output
 from striate.ops.options import Output

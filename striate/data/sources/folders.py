@@ -2,10 +2,10 @@
 
 import os
 
-from striate.data.classes import same_name
 from striate.data.dataset import Problem
-from striate.data.opened import Files, Opened
-from striate.data.trees import Below, Tree
+from striate.data.sources.classes import same_name
+from striate.data.sources.opened import Files, Opened
+from striate.data.sources.trees import Below, Tree
 from striate.errors import DataError
 from striate.pictures.opened import ENDINGS
 from striate.show.names import listed, printable

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from striate.data.blocks import Block, named, opened
-from striate.data.cifar import is_cifar, open_cifar
-from striate.data.idx import is_idx, open_idx
-from striate.data.npz import open_npz
-from striate.data.opened import Opened
-from striate.data.trees import Tree
+from striate.data.sources.blocks import Block, named, opened
+from striate.data.sources.cifar import is_cifar, open_cifar
+from striate.data.sources.idx import is_idx, open_idx
+from striate.data.sources.npz import open_npz
+from striate.data.sources.opened import Opened
+from striate.data.sources.trees import Tree
 from striate.errors import DataError
 from striate.pictures.opened import ENDINGS
 from striate.show.names import listed, printable

@@ -9,9 +9,9 @@ import zlib
 
 import numpy as np
 
-from striate.data.blocks import Block, in_one_folder, listed_classes, named, opened
-from striate.data.opened import Opened
-from striate.data.trees import Tree
+from striate.data.sources.blocks import Block, in_one_folder, listed_classes, named, opened
+from striate.data.sources.opened import Opened
+from striate.data.sources.trees import Tree
 from striate.errors import DataError
 from striate.show.names import printable
 from striate.show.numbers import exact, show_size

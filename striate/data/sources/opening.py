@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data import arrays
-from striate.data.archives import Tar, Zip
-from striate.data.classes import class_notes, label_places, order_classes
 from striate.data.dataset import Dataset, OnBad, Problem
-from striate.data.folders import is_picture, is_table, look_through, open_folders
-from striate.data.opened import Opened
-from striate.data.split import held_out, joined
-from striate.data.tables import open_table, table_in
-from striate.data.trees import Folder, Tree
+from striate.data.sources import arrays
+from striate.data.sources.archives import Tar, Zip
+from striate.data.sources.classes import class_notes, label_places, order_classes
+from striate.data.sources.folders import is_picture, is_table, look_through, open_folders
+from striate.data.sources.opened import Opened
+from striate.data.sources.split import held_out, joined
+from striate.data.sources.tables import open_table, table_in
+from striate.data.sources.trees import Folder, Tree
 from striate.errors import DataError
 from striate.show.names import listed, printable
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from striate.data.draw import NUMBERS, Drawn, draw
+from striate.data.distort.draw import NUMBERS, Drawn, draw
 from striate.data.randomness import Purpose, uniforms
 from striate.errors import StriateError, UnknownName
 
@@ -121,7 +121,7 @@ class Distortion:
         seed, epoch, sample
             the address of the choice
         spread
-            of the data's colours, for `pca`; see `striate.data.colour.colour_spread`
+            of the data's colours, for `pca`; see `striate.data.distort.colour.colour_spread`
         """
         return draw(self, size_in, size_out, uniforms(seed, epoch, sample, Purpose.DISTORT, NUMBERS), spread)
 

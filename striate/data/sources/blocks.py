@@ -8,9 +8,9 @@ from itertools import accumulate
 
 import numpy as np
 
-from striate.data.classes import class_list
-from striate.data.opened import Opened
-from striate.data.trees import Tree
+from striate.data.sources.classes import class_list
+from striate.data.sources.opened import Opened
+from striate.data.sources.trees import Tree
 from striate.errors import DataError
 from striate.show.names import listed, printable
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from striate.data.download import RemoteFile, download, sha256_of, size_of, tell
+from striate.data.sources.download import RemoteFile, download, sha256_of, size_of, tell
 from striate.errors import DataError, StriateError, UnknownName
 from striate.files import write_whole
 from striate.show.numbers import exact, memory

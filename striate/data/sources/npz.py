@@ -6,10 +6,10 @@ import zlib
 
 import numpy as np
 
-from striate.data.blocks import Block, listed_classes, named, opened
-from striate.data.classes import same_name
-from striate.data.opened import Opened
-from striate.data.trees import Tree
+from striate.data.sources.blocks import Block, listed_classes, named, opened
+from striate.data.sources.classes import same_name
+from striate.data.sources.opened import Opened
+from striate.data.sources.trees import Tree
 from striate.errors import DataError
 from striate.show.names import listed, printable
 from striate.show.numbers import exact

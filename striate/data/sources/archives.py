@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from striate.data.dataset import Problem
-from striate.data.trees import Entry
-from striate.data.unpacking import oversized, plain_tar
+from striate.data.sources.trees import Entry
+from striate.data.sources.unpacking import oversized, plain_tar
 from striate.errors import DataError, PictureError
 from striate.show.names import listed, printable
 from striate.show.numbers import memory

@@ -11,7 +11,7 @@ from striate.errors import StriateError
 from striate.ops.picture import LUMA
 
 if TYPE_CHECKING:
-    from striate.data.distortion import Distortion
+    from striate.data.distort.distortion import Distortion
 
 MID_GRAY = 127.5
 Light = tuple[float, float]

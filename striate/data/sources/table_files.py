@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from striate.data.archives import Tar
-from striate.data.trees import Folder, Tree
-from striate.data.unpacking import kept_copy
+from striate.data.sources.archives import Tar
+from striate.data.sources.trees import Folder, Tree
+from striate.data.sources.unpacking import kept_copy
 from striate.errors import DataError
 from striate.show.names import listed, printable
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import IO, NamedTuple
 
-from striate.data.classes import same_name
-from striate.data.unpacking import MEMBER_LIMIT
+from striate.data.sources.classes import same_name
+from striate.data.sources.unpacking import MEMBER_LIMIT
 from striate.errors import DataError
 from striate.pictures.opened import ENDINGS
 from striate.show.names import listed, printable

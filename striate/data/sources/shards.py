@@ -15,11 +15,11 @@ from urllib.request import Request, urlopen
 
 import numpy as np
 
-from striate.data.classes import class_list, natural
 from striate.data.dataset import OnBad, Problem
-from striate.data.download import AGENT, TIMEOUT
 from striate.data.randomness import Purpose, generator
-from striate.data.tar_stream import Sample, read_samples
+from striate.data.sources.classes import class_list, natural
+from striate.data.sources.download import AGENT, TIMEOUT
+from striate.data.sources.tar_stream import Sample, read_samples
 from striate.errors import DataError
 from striate.show.names import listed, printable
 

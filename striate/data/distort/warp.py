@@ -21,7 +21,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from striate.data.draw import Affine, Drawn, control_positions, spline
+from striate.data.distort.draw import Affine, Drawn, control_positions, spline
 from striate.errors import StriateError
 from striate.show.numbers import show_size
 

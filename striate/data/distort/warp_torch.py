@@ -1,4 +1,4 @@
-"""The one warp for a batch, on any device: the stages of `striate.data.warp`, with the same parameters.
+"""The one warp for a batch, on any device: the stages of `striate.data.distort.warp`, with the same parameters.
 
 What was drawn may differ from picture to picture; the pictures have one size, and so have the views.
 """
@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample, pad
 
-from striate.data.draw import Drawn, control_positions, spline
-from striate.data.warp import Reading, bell, reading
+from striate.data.distort.draw import Drawn, control_positions, spline
+from striate.data.distort.warp import Reading, bell, reading
 from striate.errors import StriateError
 
 

@@ -5,12 +5,12 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from striate.data.classes import same_name
 from striate.data.dataset import Problem
-from striate.data.folders import SPLIT_NAMES, is_picture, is_table
-from striate.data.opened import Files, Opened
-from striate.data.table_files import PICTURE_COLUMNS, Sheet, read_sheet
-from striate.data.trees import Tree
+from striate.data.sources.classes import same_name
+from striate.data.sources.folders import SPLIT_NAMES, is_picture, is_table
+from striate.data.sources.opened import Files, Opened
+from striate.data.sources.table_files import PICTURE_COLUMNS, Sheet, read_sheet
+from striate.data.sources.trees import Tree
 from striate.errors import DataError
 from striate.show.names import listed, printable
 
