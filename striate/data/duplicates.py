@@ -1,15 +1,14 @@
 """Duplicates: pictures that are copies of each other, to the byte or nearly.
 
-A near copy was resized, compressed again, brightened, recoloured, cropped by a few percent or mirrored. It is found in
-three steps, each dearer and surer than the one before: gray pictures of 8×8 pixels that correlate, of 32×32 whose
-details agree where one is laid over the other at several scales, and the same once more at up to 96×96. Details are
-what a blur takes away, so that two skies or two sunsets are no copies of each other. Where many pictures resemble one,
-as digits and forms do, likeness proves little: then copies must lie on each other exactly.
+A near copy was resized, compressed again, brightened, recoloured, cropped by a few percent, squashed or mirrored. It
+is found in three steps, each dearer and surer than the one before: gray pictures of 8×8 pixels that correlate, of
+32×32 whose details agree where one is laid over the other at several scales, and the same once more at up to 96×96.
+Details are what a blur takes away, so that two skies or two sunsets are no copies of each other. Where many pictures
+resemble one, as digits and forms do, likeness proves little: then copies must lie on each other exactly.
 """
 
 from dataclasses import dataclass
 from functools import lru_cache
-from math import log
 
 import cv2
 import numpy as np
@@ -24,7 +23,6 @@ FINE = 96
 ALIKE = 0.88  # what 8×8 pixels of 98 % of all cropped copies exceed, and one in 2,500 of other pairs
 FITTING, SAME = 0.7, 0.75  # what the details of copies exceed at 32×32 and 96×96; other photos reach 0.75 and 0.56
 FLAT = 2.0  # levels: what varies less than this shows nothing by which a copy could be told
-STRETCH = 1.15  # how much the shapes of two copies may differ
 SCALES = (1.0, 0.97, 0.94, 0.91, 0.88)  # of one picture within the other: a copy may be cropped
 CROWD, CROWD_SHARE = 8, 0.005  # so many pictures may resemble one by chance: a number, or a share of all
 OF_A_KIND = 0.1  # where so large a share of pictures is in a crowd, all are of a kind, as digits are
@@ -100,9 +98,7 @@ def _near(data: Dataset, facts: list[Facts], places: list[int]) -> list[tuple[in
     if len(places) < 2:
         return []
     thumbnails = np.stack([facts[place].thumbnail for place in places])  # type: ignore[misc]
-    shapes = [log(facts[place].size[0] / facts[place].size[1]) for place in places]
     pairs, crowded = _candidates(thumbnails)
-    pairs = [pair for pair in pairs if abs(shapes[pair[0]] - shapes[pair[1]]) < log(STRETCH)]
 
     @lru_cache(maxsize=1024)
     def view(place: int, side: int) -> np.ndarray:

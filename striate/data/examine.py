@@ -101,12 +101,9 @@ def _memory(source: Source) -> dict[int, tuple[tuple[int, int], Facts]]:
 
 def side_by_side(work: Callable[[int], Result], places: Sequence[int], doing: str) -> Iterator[Result]:
     """The result of each place in order, computed in threads, with progress; Ctrl-C leaves the rest undone."""
-    pool = ThreadPoolExecutor(os.cpu_count())
-    try:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in track(range(0, len(places), BLOCK), doing):
             yield from pool.map(work, places[start : start + BLOCK])
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def picture_facts(content: bytes | np.ndarray, name: str) -> Facts:

@@ -1,5 +1,7 @@
 """Copies are found however they were made, and likeness is not taken for one."""
 
+from time import sleep
+
 import numpy as np
 import pytest
 from made import dataset
@@ -7,7 +9,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 from spoiled import drawn, jpeg
 
 from striate.data.duplicates import agreement, components, find_copies
-from striate.data.examine import SMALL, examine
+from striate.data.examine import SMALL, examine, side_by_side
 
 
 def cropped(image: Image.Image, share: float) -> Image.Image:
@@ -21,6 +23,7 @@ COPIES = {
     "brightened": lambda image: jpeg(ImageEnhance.Brightness(image).enhance(1.1)),
     "cropped": lambda image: jpeg(cropped(image, 0.03)),
     "mirrored": lambda image: jpeg(ImageOps.mirror(image)),
+    "squashed": lambda image: jpeg(image.resize((120, 150))),
     "gray": lambda image: jpeg(image.convert("L")),
 }
 
@@ -48,6 +51,42 @@ def test_a_copy_of_a_copy_is_a_copy():
     image = drawn(3)
     steps = [jpeg(image), jpeg(cropped(image, 0.03)), jpeg(cropped(cropped(image, 0.03), 0.03))]
     assert components(dataset([steps[0], jpeg(drawn(4)), steps[2], steps[1]])).tolist() == [0, 1, 0, 0]
+
+
+def test_another_detail_is_another_picture():
+    random = np.random.default_rng(0)
+    layout = drawn(9).resize((8, 6)).resize((320, 240), Image.Resampling.BICUBIC)
+    coarse = np.asarray(layout, np.float32)
+    pictures = []
+    for _ in range(5):
+        rough = Image.fromarray(random.integers(0, 256, (60, 80), dtype=np.uint8)).resize(layout.size)
+        detailed = coarse + (np.asarray(rough, np.float32)[:, :, None] - 128) / 3
+        pictures.append(jpeg(Image.fromarray(detailed.clip(0, 255).astype(np.uint8))))
+    assert components(dataset(pictures)).tolist() == list(range(5))
+
+
+def test_a_symmetric_picture_is_not_its_mirror_image():
+    left = drawn(10)
+    paper = Image.new("RGB", (2 * left.width, left.height))
+    paper.paste(left, (0, 0))
+    paper.paste(ImageOps.mirror(left), (left.width, 0))
+    copies = find_copies(dataset([jpeg(paper), jpeg(paper, 50), jpeg(drawn(11))]))
+    assert copies.components.tolist() == [0, 0, 1]
+    assert not copies.mirrored
+
+
+def test_who_stops_waiting_leaves_the_rest_undone():
+    done = []
+
+    def work(place: int) -> int:
+        sleep(0.005)
+        done.append(place)
+        return place
+
+    results = side_by_side(work, range(1000), "working")
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    results.close()  # as Ctrl-C does
+    assert len(done) < 60
 
 
 def test_what_cannot_be_read_is_a_copy_of_nothing():
