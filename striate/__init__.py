@@ -12,22 +12,27 @@ __version__ = "0.1.0"
 
 # name -> the module that holds it; loaded when first used, so that `import striate` costs nothing
 PUBLIC = {
+    "Batches": "striate.data.batches",
+    "Dataset": "striate.data.dataset",
     "Distortion": "striate.data.distort.distortion",
     "Net": "striate.nets.net",
     "Preprocess": "striate.preprocess",
     "Published": "striate.nets.published",
     "StriateError": "striate.errors",
+    "check": "striate.data.check",
     "distort": "striate.data.distort.sheet",
     "get": "striate.data.sources.get",
-    "check": "striate.data.check",
     "net": "striate.nets.build",
     "nets": "striate.measure.listing",
+    "open_shards": "striate.data.sources.shards",
     "published": "striate.nets.published",
     "shapes": "striate.measure.shapes",
     "text": "striate.nets.printing",
     "to_state_dict": "striate.nets.weights",
 }
 __all__ = [
+    "Batches",
+    "Dataset",
     "Distortion",
     "Net",
     "Preprocess",
@@ -38,6 +43,7 @@ __all__ = [
     "get",
     "net",
     "nets",
+    "open_shards",
     "published",
     "shapes",
     "text",
@@ -45,10 +51,13 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from striate.data.batches import Batches
     from striate.data.check import check
+    from striate.data.dataset import Dataset
     from striate.data.distort.distortion import Distortion
     from striate.data.distort.sheet import distort
     from striate.data.sources.get import get
+    from striate.data.sources.shards import open_shards
     from striate.errors import StriateError
     from striate.measure.listing import nets
     from striate.measure.shapes import shapes

@@ -20,10 +20,11 @@ from torch import Tensor
 
 from striate.data.dataset import Dataset, OnBad, Problem
 from striate.data.distort.distortion import Distortion
+from striate.data.distort.distortion import distortion as read_distortion
 from striate.data.distort.warp import warp
 from striate.data.feeds import Item, ShardFeed, WholeFeed
 from striate.data.order import Order
-from striate.data.prepared import Cache, TestingPictures, TrainingPictures
+from striate.data.prepared import Cache, FinalPictures, WholePictures
 from striate.data.sources.shards import Shards
 from striate.errors import DataError, PictureError
 from striate.preprocess import Preprocess
@@ -70,8 +71,8 @@ class Batches:
     batch_size
         pictures in a batch; the last one of an epoch may have fewer
     distortion
-        shows each picture differently in each epoch, in a new order; without it they come in their own order, as
-        `preprocess` makes them
+        strengths, or their text such as "photo, rotate 20": shows each picture differently in each epoch, in a new
+        order; without it they come in their own order, as `preprocess` makes them
     balanced
         draw pictures so that every class comes equally often
     seed
@@ -96,7 +97,7 @@ class Batches:
         preprocess: Preprocess,
         *,
         batch_size: int = 32,
-        distortion: Distortion | None = None,
+        distortion: Distortion | str | None = None,
         balanced: bool = False,
         seed: int = 0,
         cache: Cache = "disk",
@@ -115,15 +116,17 @@ class Batches:
             )
         if isinstance(data, Dataset) and not len(data):
             raise DataError(f"batches are made of pictures, but this part of {data.where} has none")
+        if isinstance(distortion, str):
+            distortion = read_distortion(distortion)
         training = distortion is not None
         if isinstance(data, Shards):
             self.feed = ShardFeed(data, preprocess, distortion, seed=seed, rank=rank, world=world)
         else:
             data = replace(data, gray=preprocess.channels == "L")
             if training:
-                prepared = TrainingPictures(data, preprocess, distortion.smallest_share, cache, on_bad)
+                prepared = WholePictures(data, preprocess, distortion, cache, on_bad)
             else:
-                prepared = TestingPictures(data, preprocess, cache)
+                prepared = FinalPictures(data, preprocess, cache)
             self.feed = WholeFeed(prepared, Order(data, seed, training, balanced, rank, world))
         self._spread = self.feed.colour_spread() if distortion and distortion.pca else None
         self.size = preprocess.size

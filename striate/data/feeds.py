@@ -110,7 +110,7 @@ class ShardFeed:
             return self.preprocess.read(sample.content, sample.name).pixels
         with opened(sample.content, sample.name) as image:
             size = size_from_header(image, sample.content)
-        least = shrunk(size, self.preprocess.size, self.distortion.smallest_share)
+        least = shrunk(size, self.preprocess.size, self.distortion)
         gray: Literal["RGB", "L"] = "L" if self.channels == 1 else "RGB"
         background = self.preprocess.background
         return decode(sample.content, sample.name, channels=gray, background=background, least=least).pixels

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from math import ceil, sqrt
+from math import ceil
 from typing import Literal
 
 import cv2
@@ -17,6 +17,7 @@ from PIL import Image
 
 from striate.data.caching import cache_folder
 from striate.data.dataset import Dataset, OnBad
+from striate.data.distort.distortion import Distortion
 from striate.data.store import Store
 from striate.errors import DataError, PictureError
 from striate.pictures.decode import upright_size
@@ -53,7 +54,7 @@ class Prepared:
         self.store: Store | None = None
         if cache != "off":
             about = {"where": data.where, "pictures": len(data), "version": VERSION, **settings}
-            folder = cache_folder() / "pixels" / _key(data, about) if cache == "disk" else None
+            folder = cache_folder() / "pixels" / _key(data, shapes, about) if cache == "disk" else None
             self.store = Store(shapes, folder, about)
 
     def __getitem__(self, place: int) -> np.ndarray:
@@ -76,7 +77,7 @@ class Prepared:
         return picture.pixels
 
 
-class TestingPictures(Prepared):
+class FinalPictures(Prepared):
     """Final pixels, exactly as `Preprocess` makes them anywhere else."""
 
     def __init__(self, data: Dataset, preprocess: Preprocess, cache: Cache):
@@ -87,7 +88,7 @@ class TestingPictures(Prepared):
         return self.preprocess.pixels(self.decoded(place))
 
 
-class TrainingPictures(Prepared):
+class WholePictures(Prepared):
     """Whole pictures, shrunk as far as the smallest crop of a training view allows.
 
     Parameters
@@ -96,18 +97,20 @@ class TrainingPictures(Prepared):
         the pictures
     preprocess
         the network's input
-    share
-        the smallest part of a picture's area that a view shows
+    distortion
+        says how small a crop may be
     cache
         where they are kept
     on_bad
         stop names the first file whose header cannot be read; skip leaves that to the reading of each
     """
 
-    def __init__(self, data: Dataset, preprocess: Preprocess, share: float, cache: Cache, on_bad: OnBad = "stop"):
-        size, channels = preprocess.size, 1 if data.gray else 3
-        sizes = [(*shrunk(before, size, share), channels) for before in picture_sizes(data, on_bad)]
-        settings = {"view": "training", "size": size, "share": share, "background": preprocess.background}
+    def __init__(
+        self, data: Dataset, preprocess: Preprocess, distortion: Distortion, cache: Cache, on_bad: OnBad = "stop"
+    ):
+        channels = 1 if data.gray else 3
+        sizes = [(*shrunk(size, preprocess.size, distortion), channels) for size in picture_sizes(data, on_bad)]
+        settings = {"view": "training", "background": preprocess.background}
         super().__init__(data, preprocess, np.array(sizes, np.int64).reshape(-1, 3), settings, cache)
 
     def make(self, place: int) -> np.ndarray:
@@ -118,10 +121,9 @@ class TrainingPictures(Prepared):
         return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA).reshape(height, width, channels)
 
 
-def shrunk(before: tuple[int, int], size: tuple[int, int], share: float) -> tuple[int, int]:
-    """Height and width to keep: a crop of that share, 3:4 or 4:3, still has as many pixels as the input."""
-    area = before[0] * before[1]
-    factor = max(size) / sqrt(share * 3 / 4 * area) if area else 1
+def shrunk(before: tuple[int, int], size: tuple[int, int], distortion: Distortion) -> tuple[int, int]:
+    """Height and width to keep of a picture."""
+    factor = distortion.needed(before, size) if all(before) else 1
     return (ceil(before[0] * factor), ceil(before[1] * factor)) if factor < WORTH else before
 
 
@@ -157,9 +159,10 @@ def size_from_header(image: Image.Image, content: bytes) -> tuple[int, int]:
     return upright_size(image)
 
 
-def _key(data: Dataset, about: dict) -> str:
+def _key(data: Dataset, shapes: np.ndarray, about: dict) -> str:
     """A name for what is kept: another picture, another time of change or another setting gives another name."""
     total = hashlib.sha256(json.dumps(about, sort_keys=True).encode("utf-8", "surrogateescape"))
+    total.update(shapes.astype("<i8").tobytes())
     for name, row in zip(data.names, data.rows, strict=True):
         total.update(f"{name}\0{data.source.stamp(int(row))}".encode("utf-8", "surrogateescape"))
     return total.hexdigest()[:32]

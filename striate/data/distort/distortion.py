@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import asdict, dataclass, replace
+from math import sqrt
 
 import numpy as np
 
@@ -98,10 +99,19 @@ class Distortion:
                 "set one of them to 0"
             )
 
-    @property
-    def smallest_share(self) -> float:
-        """The smallest share of a picture's area that a view may show, before it is turned and scaled."""
-        return self.crop or 1.0
+    def needed(self, size_in: tuple[int, int], size_out: tuple[int, int]) -> float:
+        """How far a picture may be shrunk so that no view shows less of it; above 1 it is too small already.
+
+        Parameters
+        ----------
+        size_in, size_out
+            height and width of the picture and of the view
+        """
+        factor = max(after / before for after, before in zip(size_out, size_in, strict=True))
+        if self.crop:
+            smallest = self.crop / self.aspect * size_in[0] * size_in[1]
+            factor = max(factor, sqrt(size_out[0] * size_out[1] / smallest))
+        return factor * (1 + self.scale)
 
     def draw(
         self,

@@ -1,0 +1,113 @@
+"""What is kept of a picture: enough for every later view, and nothing of another picture or another setting."""
+
+from math import hypot
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made import dataset, encoded, photo
+from PIL import Image
+
+from striate.data.distort.distortion import PRESETS, distortion
+from striate.data.prepared import FinalPictures, WholePictures, shrunk
+from striate.errors import DataError
+from striate.pictures.decode import decode
+from striate.preprocess import Preprocess
+
+SMALL = Preprocess(size=(16, 16), resize=18)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+
+
+sides = st.integers(1, 5000)
+
+
+@given(
+    before=st.tuples(sides, sides), size=st.sampled_from([(224, 224), (32, 96)]), preset=st.sampled_from(list(PRESETS))
+)
+def test_a_shrunk_picture_still_has_a_pixel_for_each_of_every_view(before, size, preset):
+    how = distortion(preset)
+    after = shrunk(before, size, how)
+    if after == before:
+        return
+    assert after < before
+    for sample in range(40):
+        a, b, _, d, e, _ = how.draw(after, size, 0, 0, sample).affine
+        # boxes are whole pixels, and shear and an odd shape squeeze one direction a little
+        assert hypot(a, d) * hypot(b, e) > 0.93
+        assert min(hypot(a, b), hypot(d, e)) > 0.93
+
+
+def test_a_large_photo_is_decoded_small_and_kept_smaller():
+    content = encoded(photo(1, 600, 800), "JPEG", quality=95)
+    kept = WholePictures(dataset([content]), SMALL, distortion("none, crop 0.25"), "ram")[0]
+    assert kept.shape[:2] == (32, 43)  # 16 pixels of the 0.25 · 3/4 of its area that the smallest crop shows
+    whole = Image.fromarray(decode(content, "whole").pixels).resize((43, 32), Image.Resampling.BOX)
+    assert np.abs(kept - np.asarray(whole, float)).max() < 4  # the same picture, though decoded at an eighth
+
+
+def test_a_small_photo_is_kept_as_it_is():
+    pixels = photo(2, 40, 60)
+    kept = WholePictures(dataset([encoded(pixels)]), SMALL, distortion("strong"), "off")[0]
+    np.testing.assert_array_equal(kept, pixels)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_testing_keeps_the_final_pixels_of_the_whole_original(orientation):
+    image = encoded(photo(3, 300, 200), "JPEG", quality=90, exif=exif(orientation))
+    kept = FinalPictures(dataset([image]), SMALL, "ram")
+    np.testing.assert_array_equal(kept[0], SMALL.read(image).pixels)
+    assert sum(kept.notes.values()) == (orientation != 1)  # it says that it turned the picture
+
+
+def exif(orientation: int):
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    return tags
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_turned_pictures_are_kept_upright(format):
+    pixels = photo(4, 50, 30)
+    content = encoded(pixels, format, exif=exif(6))
+    kept = WholePictures(dataset([content]), SMALL, distortion("none, crop 0.08"), "ram")
+    assert kept[0].shape == (30, 50, 3)
+
+
+def test_what_is_kept_depends_on_the_picture_and_the_settings():
+    folders = set()
+    for contents, preset, background in (
+        ([photo(5, 90, 90)], "none", (255, 255, 255)),
+        ([photo(6, 90, 90)], "none", (255, 255, 255)),
+        ([photo(5, 90, 90)], "none, crop 0.25", (255, 255, 255)),
+        ([photo(5, 90, 90)], "none", (0, 0, 0)),
+        ([photo(5, 90, 90)] * 2, "none", (255, 255, 255)),
+    ):
+        preprocess = Preprocess(size=(16, 16), resize=18, background=background)
+        kept = WholePictures(dataset(contents), preprocess, distortion(preset), "disk")
+        assert kept.store
+        folders.add(kept.store.folder)
+    assert len(folders) == 5
+    again = WholePictures(dataset([photo(5, 90, 90)]), SMALL, distortion("none, mirror 0.5"), "disk")
+    assert again.store
+    assert again.store.folder in folders  # another distortion that needs the same pixels shares them
+
+
+def test_transparent_parts_lie_on_the_background_of_the_preprocess():
+    clear = np.dstack([photo(7, 20, 20), np.zeros((20, 20), np.uint8)])
+    preprocess = Preprocess(size=(16, 16), resize=16, background=(1, 2, 3))
+    for made in (
+        WholePictures(dataset([encoded(clear)]), preprocess, distortion("none"), "off"),
+        FinalPictures(dataset([encoded(clear)]), preprocess, "off"),
+    ):
+        assert (made[0] == (1, 2, 3)).all()
+
+
+def test_bad_headers_are_counted_before_training_starts():
+    contents = [encoded(photo(8)), b"", b"no picture"]
+    with pytest.raises(DataError, match=r"001\.png is empty.*; 1 more of 3 cannot be read; `striate check` lists all"):
+        WholePictures(dataset(contents), SMALL, distortion("none"), "off")
