@@ -19,7 +19,7 @@ PUBLIC = {
     "Preprocess": "striate.preprocess",
     "Published": "striate.nets.published",
     "StriateError": "striate.errors",
-    "check": "striate.data.check",
+    "check": "striate.data.audit.check",
     "distort": "striate.data.distort.sheet",
     "get": "striate.data.sources.get",
     "net": "striate.nets.build",
@@ -51,8 +51,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from striate.data.audit.check import check
     from striate.data.batches import Batches
-    from striate.data.check import check
     from striate.data.dataset import Dataset
     from striate.data.distort.distortion import Distortion
     from striate.data.distort.sheet import distort

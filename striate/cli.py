@@ -21,7 +21,7 @@ COMMANDS = {
     "nets": "striate.measure.listing:nets",
     "text": "striate.nets.printing:text",
     "get": "striate.data.sources.get:get",
-    "check": "striate.data.check:check",
+    "check": "striate.data.audit.check:check",
     "distort": "striate.data.distort.sheet:distort",
     "op": {
         "conv": "striate.ops.commands:conv",

@@ -13,7 +13,7 @@ from striate.errors import DataError
 from striate.pictures.decode import WHITE, Decoded, decode
 
 if TYPE_CHECKING:
-    from striate.data.audit import Audit
+    from striate.data.audit.audit import Audit
 from striate.show.names import printable
 from striate.show.table import Table
 
@@ -163,7 +163,7 @@ class Dataset:
 
     def audit(self) -> "Audit":
         """What would harm learning from these pictures: copies, broken files, labels that contradict each other."""
-        from striate.data.audit import audit
+        from striate.data.audit.audit import audit
 
         return audit(self)
 

@@ -9,10 +9,10 @@ from made import dataset
 from PIL import Image
 from spoiled import drawn, good_folder, jpeg, spoiled_folder
 
-from striate.data.audit import audit, shares
-from striate.data.audit_page import audit_page
+from striate.data.audit.audit import audit, shares
+from striate.data.audit.examine import Facts, picture_facts
+from striate.data.audit.page import audit_page
 from striate.data.dataset import Dataset
-from striate.data.examine import Facts, picture_facts
 from striate.preprocess import Preprocess
 
 

@@ -9,7 +9,7 @@ from spoiled import drawn, good_folder, jpeg, spoiled_folder
 
 import striate
 from striate.cli import main
-from striate.data.check import check
+from striate.data.audit.check import check
 from striate.data.dataset import Dataset
 from striate.errors import StriateError
 

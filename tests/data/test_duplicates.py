@@ -8,8 +8,8 @@ from made import dataset
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 from spoiled import drawn, jpeg
 
-from striate.data.duplicates import agreement, components, find_copies
-from striate.data.examine import SMALL, examine, side_by_side
+from striate.data.audit.duplicates import agreement, components, find_copies
+from striate.data.audit.examine import SMALL, examine, side_by_side
 
 
 def cropped(image: Image.Image, share: float) -> Image.Image:

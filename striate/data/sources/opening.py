@@ -179,7 +179,7 @@ def with_validation(data: Dataset, seed: int) -> Dataset:
 
 def belonging(data: Dataset) -> np.ndarray:
     """(n,) components: pictures that are copies of each other or of one group must not be torn apart."""
-    from striate.data.duplicates import components
+    from striate.data.audit.duplicates import components
 
     if len(data) == 1:
         return np.zeros(1, dtype=np.int64)

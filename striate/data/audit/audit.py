@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from striate.data.audit.duplicates import Copies, find_copies
+from striate.data.audit.examine import Facts, examine
+from striate.data.audit.finders import find
+from striate.data.audit.findings import Exhibit, Finding, Seen, count
 from striate.data.dataset import SPLITS, Dataset
 from striate.data.distort.draw import random_box
-from striate.data.duplicates import Copies, find_copies
-from striate.data.examine import Facts, examine
-from striate.data.finders import find
-from striate.data.findings import Exhibit, Finding, Seen, count
 from striate.data.sources.classes import class_counts, class_notes
 from striate.preprocess import Preprocess
 from striate.show.names import printable

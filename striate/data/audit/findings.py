@@ -5,9 +5,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from striate.data.audit.duplicates import Copies
+from striate.data.audit.examine import Facts
 from striate.data.dataset import Dataset
-from striate.data.duplicates import Copies
-from striate.data.examine import Facts
 from striate.preprocess import Preprocess
 from striate.show.names import printable
 

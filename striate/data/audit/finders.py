@@ -6,9 +6,9 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from striate.data.audit.examine import SMALL, Facts
+from striate.data.audit.findings import SEVERITIES, Exhibit, Finding, Seen, Severity, agree, copy_groups, count, exhibit
 from striate.data.dataset import SPLITS
-from striate.data.examine import SMALL, Facts
-from striate.data.findings import SEVERITIES, Exhibit, Finding, Seen, Severity, agree, copy_groups, count, exhibit
 from striate.data.sources.classes import class_counts
 from striate.pictures.opened import ENDINGS, FORMATS
 from striate.show.names import listed, printable

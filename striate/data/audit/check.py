@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from striate.data.audit import Audit, audit
+from striate.data.audit.audit import Audit, audit
 from striate.data.dataset import Dataset
 from striate.errors import DataError
 from striate.files import check_output
@@ -35,7 +35,7 @@ def check(
     classes
         a file with a class name per line, in the order wanted
     """
-    from striate.data.cleaning import check_table, leaving, write_table
+    from striate.data.audit.cleaning import check_table, leaving, write_table
 
     if isinstance(where, Dataset) and classes:
         raise DataError(
@@ -49,7 +49,7 @@ def check(
         check_table(data, fix)
     found = audit(data)
     if page:
-        from striate.data.audit_page import write_page
+        from striate.data.audit.page import write_page
 
         found.done.append(write_page(found, page))
     if fix:

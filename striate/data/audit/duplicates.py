@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from striate.data.audit.examine import SMALL, Facts, examine, side_by_side
 from striate.data.dataset import Dataset
-from striate.data.examine import SMALL, Facts, examine, side_by_side
 from striate.show.progress import track
 
 COARSE = 8

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from striate.data.audit import HEADS, Audit
-from striate.data.findings import Exhibit, Finding, count, exhibit
+from striate.data.audit.audit import HEADS, Audit
+from striate.data.audit.findings import Exhibit, Finding, count, exhibit
 from striate.errors import StriateError
 from striate.files import write_whole
 from striate.show.names import printable

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.audit import Audit
+from striate.data.audit.audit import Audit
+from striate.data.audit.findings import agree, copy_groups, count
 from striate.data.dataset import Dataset
-from striate.data.findings import agree, copy_groups, count
 from striate.data.sources.opened import Files
 from striate.data.sources.trees import Folder
 from striate.errors import DataError
