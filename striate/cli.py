@@ -84,8 +84,8 @@ def run(
 
 
 def show(result: object) -> None:
-    """Print text as it is, and anything else as fits the terminal."""
-    if isinstance(result, str):
+    """Print text and paths as they are, and anything else as fits the terminal."""
+    if isinstance(result, str | Path):
         print(result)
     elif sys.stdout.isatty():
         from rich.console import Console

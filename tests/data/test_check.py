@@ -57,7 +57,8 @@ def test_what_left_is_told_with_its_reason(spoiled, capsys):
     assert "the files are untouched" in told
 
 
-def test_the_next_command_is_told(spoiled, capsys):
+def test_the_next_command_is_told(spoiled, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "500")  # so that no long path is broken
     main(["check", str(spoiled)])
     assert f"next: striate check {spoiled} --fix clean.csv leaves out 8 of " in capsys.readouterr().out
 
