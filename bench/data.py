@@ -5,7 +5,8 @@
 FOLDER holds photos (JPEG, in folders of any depth). They are resized and saved at quality 92, so that every machine
 measures the same sizes: 400 of 500×375 and 48 of 4000×3000. Both sides read these files and hand over normalised
 float32 batches of 64 at 224×224; torchvision does so by its documented transforms. Striate's first epoch decodes and
-keeps what it decoded; the later ones read that.
+keeps what it decoded; the later ones read that. "bytes" are later epochs handed over as bytes, as Striate does it where a
+GPU normalises them.
 """
 
 import json
@@ -13,7 +14,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
@@ -42,17 +43,23 @@ def photos(source: Path, folder: Path, size: tuple[int, int], count: int) -> Non
             photo.convert("RGB").resize(size, Image.Resampling.LANCZOS).save(to, quality=92)
 
 
-def sums(batches) -> Work:
-    """Go through normalised batches: how many pictures, their side, their mean and spread."""
-    count = total = squares = 0.0
-    for pixels in batches:
-        assert pixels.shape[1:] == (3, 224, 224)
-        assert str(pixels.dtype) == "torch.float32"
-        count += len(pixels)
-        sample = pixels[::8]  # a look at an eighth: this is no part of what is measured
-        total += float(sample.mean()) * len(pixels)
-        squares += float(sample.std()) * len(pixels)
-    return [count, total / count, squares / count]
+class Sums:
+    """Goes through normalised batches: how many pictures, their mean and spread, looked at in the first turn only."""
+
+    def __init__(self, batches: Callable[[], Iterable]):
+        self.batches, self.found = batches, []
+
+    def __call__(self) -> Work:
+        count, sums = 0, []
+        for pixels in self.batches():
+            count += len(pixels)
+            if not self.found:
+                assert pixels.shape[1:] == (3, 224, 224)
+                assert str(pixels.dtype) == "torch.float32"
+                sums.append([float(pixels.mean()) * len(pixels), float(pixels.std()) * len(pixels)])
+        self.found = self.found or [float(count), *(sum(column) / count for column in zip(*sums, strict=True))]
+        assert count == self.found[0]
+        return self.found
 
 
 def torchvision(argument: str) -> Callable[[], Work]:
@@ -69,7 +76,7 @@ def torchvision(argument: str) -> Callable[[], Work]:
     chain = [t.RandomResizedCrop(224), t.RandomHorizontalFlip(), *more, t.ToTensor(), t.Normalize(MEAN, STD)]
     data = datasets.ImageFolder(asked["folder"], t.Compose(chain))
     loader = DataLoader(data, BATCH, shuffle=True, num_workers=WORKERS, persistent_workers=True)
-    return lambda: sums(pixels for pixels, _ in loader)
+    return Sums(lambda: (pixels for pixels, _ in loader))
 
 
 def striate(argument: str) -> Callable[[], Work]:
@@ -93,20 +100,19 @@ def striate(argument: str) -> Callable[[], Work]:
 
     kept = None if asked["epoch"] == "first" else batches()
 
-    def run() -> Work:
+    def numbers() -> Iterator:
         if not kept:
             shutil.rmtree(asked["cache"], ignore_errors=True)
         buffer = None
-
-        def numbers():
-            nonlocal buffer
-            for batch in kept or batches():
+        for batch in kept or batches():
+            if asked["epoch"] == "bytes" and work.found:
+                yield batch.pixels
+            else:
                 buffer = normalised(batch.pixels, preprocess, buffer)
                 yield buffer
 
-        return sums(numbers())
-
-    return run
+    work = Sums(numbers)
+    return work
 
 
 def decoding(argument: str) -> Callable[[], Work]:
@@ -160,7 +166,7 @@ def main(turns: int = 5) -> None:
             folder, cache = Path(place) / name, Path(place) / "cache"
             photos(Path(source), folder, size, count)
             for chain in CHAINS:
-                for epoch in ("first", "later"):
+                for epoch in ("first", "later", "bytes"):
                     result = contest(folder, cache, chain, epoch, turns)
                     print(f"{name:9} {chain:36} {epoch:6} {result}", flush=True)
         tell_decoding(Path(place), turns)

@@ -1,5 +1,6 @@
 """Where batches get their pictures: a data set in any order, or shards as a stream."""
 
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Literal, NamedTuple, Protocol
@@ -73,7 +74,7 @@ class WholeFeed:
 
     def end(self) -> None:
         if self.prepared.store:
-            self.prepared.store.complete()
+            threading.Thread(target=self.prepared.store.complete, name="striate cache").start()  # waits for the disk
 
 
 class ShardFeed:

@@ -6,6 +6,7 @@ the final pixels, made from the fully decoded original. What is kept depends on 
 
 import hashlib
 import json
+import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from math import ceil
@@ -28,6 +29,7 @@ from striate.show.progress import track
 Cache = Literal["off", "ram", "disk"]
 VERSION = 1  # of the pixels below: another way of making them must not find the old ones
 TELLING = (b"eXIf", b"iTXt", b"zTXt", b"tEXt")  # chunks of a PNG that may hold an orientation
+PIECE = 64  # headers that a thread reads at a time
 WORTH = 0.8  # a picture that would shrink to more than this is kept as it is
 
 
@@ -143,8 +145,10 @@ def picture_sizes(data: Dataset, on_bad: OnBad) -> list[tuple[int, int]]:
             problems.append(problem)
             return 0, 0
 
-    with ThreadPoolExecutor() as pool:
-        found = list(track(pool.map(size, range(len(data))), "reading headers", len(data)))
+    places = [range(first, min(first + PIECE, len(data))) for first in range(0, len(data), PIECE)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        pieces = track(pool.map(lambda piece: [size(place) for place in piece], places), "reading headers", len(places))
+        found = [size for piece in pieces for size in piece]
     if problems and on_bad == "stop":
         more = f"; {len(problems) - 1} more of {len(data):,} cannot be read" if problems[1:] else ""
         raise DataError(f"{problems[0]}{more}; `striate check` lists all, --on-bad skip leaves them out")

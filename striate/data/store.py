@@ -8,12 +8,13 @@ bytes that a flag already promised, a store that is not complete is not used aft
 import json
 import os
 import shutil
+import weakref
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
-from striate.errors import DataError
+from striate.errors import DataError, StriateError
 from striate.files import write_whole
 from striate.show.numbers import memory
 
@@ -36,6 +37,7 @@ class Store:
     def __init__(self, shapes: np.ndarray, folder: Path | None, about: dict | None = None):
         self.shapes = shapes
         self.ends = np.cumsum(shapes.astype(np.int64).prod(axis=1))
+        self.starts = np.concatenate([[0], self.ends[:-1]]).astype(np.int64)
         self.folder = folder
         if folder is None:
             check_memory(self.bytes)
@@ -46,10 +48,12 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
             self._flags = os.open(folder / "there", os.O_RDWR | os.O_CREAT, 0o644)
             self._file = os.open(folder / "pixels", os.O_RDWR | os.O_CREAT, 0o644)
+            weakref.finalize(self, _close, self._flags, self._file)
             self._reserve()
             self._forget_before_restart()
             self._there = np.memmap(folder / "there", np.uint8, "r", shape=len(shapes))
-            self._pixels = np.memmap(folder / "pixels", np.uint8, "r", shape=max(1, self.bytes))
+            # an array, not a memmap: a view of one costs several times as much
+            self._pixels = np.asarray(np.memmap(folder / "pixels", np.uint8, "r", shape=max(1, self.bytes)))
             write_whole(folder / "about.json", lambda file: file.write(json.dumps(about or {}, indent=2).encode()))
 
     @property
@@ -61,15 +65,13 @@ class Store:
         """Pixels (height, width, channels), not to be written to; None where they are not there yet."""
         if not self._there[place]:
             return None
-        shape = self.shapes[place]
-        end = self.ends[place]
-        return self._pixels[end - shape.prod(dtype=np.int64) : end].reshape(shape)
+        return self._pixels[self.starts[place] : self.ends[place]].reshape(self.shapes[place])
 
     def put(self, place: int, pixels: np.ndarray) -> None:
         """Keep the pixels of one picture; from any thread."""
         if tuple(pixels.shape) != tuple(self.shapes[place]):
             raise DataError(f"picture {place} was {tuple(self.shapes[place])}, but is {pixels.shape} now: it changed")
-        start = int(self.ends[place]) - pixels.size
+        start = int(self.starts[place])
         if self.folder is None:
             self._pixels[start : start + pixels.size] = pixels.ravel()
             self._there[place] = 1
@@ -107,7 +109,7 @@ class Store:
         """Whether every picture is there; if so, make sure that it stays, also after a power failure."""
         there = bool(self._there.all())
         if there and self.folder and not (self.folder / "complete").exists():
-            with _told(self.folder):
+            with suppress(OSError, StriateError):  # such as a folder that somebody cleared: it is filled again, then
                 os.fsync(self._file)
                 os.fsync(self._flags)
                 write_whole(self.folder / "complete", lambda file: None)
@@ -118,11 +120,10 @@ class Store:
         if self.folder:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def close(self) -> None:
-        """Give the files back; views of pixels that are still in use stay valid."""
-        if self.folder is not None:
-            os.close(self._file)
-            os.close(self._flags)
+
+def _close(*files: int) -> None:
+    for file in files:
+        os.close(file)
 
 
 def check_memory(wanted: int) -> None:

@@ -89,15 +89,18 @@ def warp(picture: np.ndarray, drawn: Drawn, out: np.ndarray | None = None) -> np
         picture, view = picture[:, :, 0], out[:, :, 0]
     else:
         view = out
-    values = _sampled(picture, drawn, reading(drawn))
+    values, recoloured = _sampled(picture, drawn, reading(drawn)), True
     if channels == 1 and drawn.light:
         gain, lift = drawn.light
         values = values * np.float32(gain) + np.float32(lift)
     elif channels == 3 and drawn.colour is not None:
         values = cv2.transform(values, drawn.colour)
+    else:
+        recoloured = False
     if drawn.blur:
         values = cv2.sepFilter2D(values, -1, bell(drawn.blur), bell(drawn.blur), borderType=EDGE)
-    cv2.threshold(values, 0, 0, cv2.THRESH_TOZERO, values)  # what follows takes absolute values
+    if recoloured:
+        cv2.threshold(values, 0, 0, cv2.THRESH_TOZERO, values)  # what follows takes absolute values
     cv2.convertScaleAbs(values, view)
     if drawn.erased:
         top, left, height, width = drawn.erased
