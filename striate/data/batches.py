@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -137,6 +138,7 @@ class Batches:
         self.device = torch.device(device)
         self.on_bad = on_bad
         self.skipped: dict[str, Problem] = {}
+        self._arrays: list[np.ndarray] = []  # of earlier batches: fresh memory costs as much as a third of the work
         self.epoch = self.number = 0
         self._made_of = {
             "data": data.fingerprint,
@@ -185,9 +187,7 @@ class Batches:
 
     def _begin(self, pool: ThreadPoolExecutor, number: int, items: list[Item]) -> "_Making":
         """Hand the pictures of a batch to the threads, a few at a time."""
-        height, width = self.size
-        pinned = self.device.type == "cuda"  # memory from which a GPU copies while the processor goes on
-        pixels = torch.empty((len(items), height, width, self.feed.channels), dtype=torch.uint8, pin_memory=pinned)
+        pixels = self._room(len(items), *self.size, self.feed.channels)
         slots = pixels.numpy()
         piece = min(PIECE, -(-len(items) // self.workers))
         pieces = [
@@ -195,6 +195,18 @@ class Batches:
             for first in range(0, len(items), piece)
         ]
         return _Making(number, items, pixels, pieces)
+
+    def _room(self, *shape: int) -> Tensor:
+        """A tensor of uint8 for a batch: on a processor that of an earlier one which nobody holds any more, if any."""
+        if self.device.type == "cuda":  # memory from which a GPU copies while the processor goes on
+            return torch.empty(shape, dtype=torch.uint8, pin_memory=True)
+        for array in self._arrays:
+            # held by the list, by this loop and by the call that counts: tensors would hold it, too
+            if array.shape == shape and getrefcount(array) == 3:
+                return torch.from_numpy(array)
+        self._arrays = [array for array in self._arrays if array.shape == shape][-AHEAD:]
+        self._arrays.append(np.empty(shape, np.uint8))
+        return torch.from_numpy(self._arrays[-1])
 
     def _fill(self, items: list[Item], slots: np.ndarray, epoch: int) -> list[Problem | None]:
         """In a thread: load and distort pictures into their slots; a problem for each that cannot be read."""
@@ -259,19 +271,26 @@ def normalised(pixels: Tensor, preprocess: Preprocess, out: Tensor | None = None
     if preprocess.channels == "BGR":
         pixels = pixels.flip(1)
     if out is None or out.shape != pixels.shape:
-        out = torch.empty_like(pixels, dtype=torch.float32)
+        out = torch.empty_like(pixels, dtype=torch.float32, memory_format=torch.channels_last)
     factor, shift = _factors(preprocess, pixels.shape[1:], pixels.device)
-    return out.copy_(pixels).mul_(factor).add_(shift)
+    if pixels.device.type != "cpu":
+        return out.copy_(pixels).mul_(factor).add_(shift)
+    # Picture by picture each stays in the processor's cache; and PyTorch's own threads would take the loaders' cores
+    for picture, numbers in zip(*(tensor.permute(0, 2, 3, 1).numpy() for tensor in (pixels, out)), strict=True):
+        numbers[...] = picture
+        numbers *= factor.numpy()
+        numbers += shift.numpy()
+    return out
 
 
 @lru_cache(maxsize=4)
 def _factors(preprocess: Preprocess, shape: torch.Size, device: torch.device) -> tuple[Tensor, Tensor]:
-    """What pixels are multiplied by and what is added: (1, channels, height, width), spread out, which is faster."""
-    mean, std = (
-        torch.tensor(values, device=device)[None, :, None, None] for values in (preprocess.mean, preprocess.std)
-    )
+    """What pixels are multiplied by and what is added: spread out as the pixels lie, which is faster."""
+    channels, height, width = shape
+    mean, std = (torch.tensor(values, device=device) for values in (preprocess.mean, preprocess.std))
 
-    def whole(values: Tensor) -> Tensor:
-        return values.expand(1, *shape).contiguous(memory_format=torch.channels_last)
+    def spread(values: Tensor) -> Tensor:
+        whole = values.expand(height, width, channels).contiguous()
+        return whole if device.type == "cpu" else whole.permute(2, 0, 1)
 
-    return whole(preprocess.scale / 255 / std), whole(-mean / std)
+    return spread(preprocess.scale / 255 / std), spread(-mean / std)

@@ -15,6 +15,11 @@ def short(value: float) -> str:
     return f"{value:g}"
 
 
+def percent(share: float) -> str:
+    """A share of 1 as '61 %'."""
+    return f"{100 * share:.0f} %"
+
+
 def memory(value: float) -> str:
     """Bytes with a binary unit: '527.8 MiB'."""
     for size, unit in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):

@@ -259,6 +259,23 @@ def test_a_mistake_in_a_thread_is_not_hidden(monkeypatch):
         flat(made())
 
 
+def test_a_batch_that_is_held_is_never_written_to_again():
+    batches = made(FILES * 4)
+    held = [(batch, batch.pixels.clone(), batch.pixels.numpy(), batch.pixels[1]) for batch in batches]
+    for batch, before, array, row in held:
+        assert torch.equal(batch.pixels, before)
+        assert np.array_equal(array, before)
+        assert torch.equal(row, before[1])
+    rows = [batch.pixels[2] for batch in made(FILES * 4)]  # a view outlives its batch
+    copies = [batch.pixels[2].clone() for batch in made(FILES * 4)]
+    assert all(torch.equal(row, copy) for row, copy in zip(rows, copies, strict=True))
+
+
+def test_memory_of_batches_that_nobody_holds_is_used_again():
+    places = [batch.pixels.data_ptr() for batch in made(FILES * 8)]
+    assert len(set(places)) <= AHEAD + 3
+
+
 def test_pca_colours_follow_the_data():
     gray_only = [encoded(np.repeat(photo(number)[:, :, :1], 3, axis=2)) for number in range(8)]
     (batch,) = Batches(dataset(gray_only), SMALL, distortion=distortion("none, pca 1"), cache="off", seed=1)

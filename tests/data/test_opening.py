@@ -62,7 +62,7 @@ def test_flat_folders_are_split_by_a_seed(tmp_path):
     assert data.classes == ("1", "2", "10")
     assert share(data) == {"1": 2, "2": 2, "10": 2}
     assert len(data["train"]) == 25
-    assert told(data, "6 of 31 pictures were held out for validation, 20% of each class, by seed 0")
+    assert told(data, "6 of 31 pictures were held out for validation, 20 % of each class, by seed 0")
     again, other = Dataset.open(root), Dataset.open(root, seed=1)
     np.testing.assert_array_equal(again.splits, data.splits)
     assert (other.splits != data.splits).any()
@@ -98,7 +98,7 @@ def test_validation_is_carved_out_of_training_beside_a_test_split(tmp_path):
     data = Dataset.open(grow(tmp_path, *many(20, "train/cat", "train/dog"), *many(5, "test/cat", "test/dog")))
     assert share(data) == {"cat": 2, "dog": 2}
     assert share(data, "test") == {"cat": 5, "dog": 5}
-    assert told(data, "4 of 40 pictures were held out for validation, 10% of each class")
+    assert told(data, "4 of 40 pictures were held out for validation, 10 % of each class")
 
 
 @pytest.mark.parametrize("split", ["val", "test"])

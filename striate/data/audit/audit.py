@@ -5,7 +5,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from striate.data.distort.draw import random_box
 from striate.data.sources.classes import class_counts, class_notes
 from striate.preprocess import Preprocess
 from striate.show.names import printable
-from striate.show.numbers import memory, show_size
+from striate.show.numbers import memory, percent, show_size
 from striate.show.table import Column, Table, plain_text
 
 HEADS = {"serious": "serious", "look": "worth a look", "note": "to know"}
@@ -93,15 +93,14 @@ class Audit:
             sides = [
                 f"{word} {a} to {b}" for word, a, b in zip(("height", "width"), small, large, strict=True) if a < b
             ]
+            middle = f"median {show_size(tuple(median))}" if sides else f"all {show_size(tuple(small))}"
+            lines.append(", ".join([*sides, middle]))
             test, train = np.median(self.kept[readable], axis=0)
-            height, width = self.preprocess.size
-            lines += [
-                ", ".join(
-                    [*sides, f"median {show_size(tuple(median))}" if sides else f"all {show_size(tuple(small))}"]
-                ),
-                f"of the median picture the test crop ({height}×{width} from a short side of {self.preprocess.resize}) "
-                f"leaves {test:.0%}, a random resized crop of at least 8 % leaves {train:.0%} on average",
-            ]
+            size, resize = show_size(self.preprocess.size), self.preprocess.resize
+            lines.append(
+                f"of the median picture the test crop ({size}{f' from a short side of {resize}' if resize else ''}) "
+                f"leaves {percent(test)}, a random resized crop of at least 8 % leaves {percent(train)} on average"
+            )
         return lines
 
     @property
@@ -199,11 +198,20 @@ def audit(data: Dataset) -> Audit:
     data
         the pictures
     """
-    preprocess = Preprocess()
     facts = examine(data)
+    preprocess = usual_input(facts)
     copies = find_copies(data)
     kept = shares(facts, preprocess)
     return Audit(data, facts, copies, kept, find(Seen(data, facts, copies, kept, preprocess)), preprocess)
+
+
+def usual_input(facts: list[Facts]) -> Preprocess:
+    """The input that most networks take, or that of networks for small pictures, where most pictures are small."""
+    usual, sizes = Preprocess(), np.array([fact.size for fact in facts if not fact.fault])
+    if not len(sizes) or np.median(sizes.min(axis=1)) >= min(usual.size) / 2:
+        return usual
+    height, width = np.median(sizes, axis=0).astype(int).tolist()
+    return replace(usual, size=(height, width), resize=None)
 
 
 def shares(facts: list[Facts], preprocess: Preprocess) -> np.ndarray:

@@ -12,7 +12,7 @@ from striate.data.dataset import SPLITS
 from striate.data.sources.classes import class_counts
 from striate.pictures.opened import ENDINGS, FORMATS
 from striate.show.names import listed, printable
-from striate.show.numbers import show_size
+from striate.show.numbers import percent, show_size
 
 FEW = 10  # training pictures, of which little is learned
 UNEVEN, VERY_UNEVEN = 3, 10  # times as many pictures in the largest class as in the smallest
@@ -170,12 +170,12 @@ def _crops(seen: Seen) -> Iterator[Finding]:
     share = seen.kept[:, 0]
     worst = [int(place) for place in np.argsort(share, kind="stable") if share[place] < 0.5]
     if worst:
-        shown = tuple((exhibit(seen.data, place, f"{share[place]:.0%} is left"),) for place in worst)
+        shown = tuple((exhibit(seen.data, place, f"{percent(share[place])} is left"),) for place in worst)
         yield Finding(
             "cropped away",
             "look" if len(worst) > MANY * len(share) else "note",
             f"{count(len(worst))} of {len(share):,} lose more than half of their area to the test crop; "
-            f"of {printable(seen.data.names[worst[0]])} {share[worst[0]]:.0%} is left",
+            f"of {printable(seen.data.names[worst[0]])} {percent(share[worst[0]])} is left",
             "fit pad or squash keeps all of them" if len(worst) > MANY * len(share) else "",
             shown,
         )

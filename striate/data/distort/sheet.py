@@ -17,7 +17,7 @@ from striate.files import check_output
 from striate.ops.options import Output
 from striate.ops.picture import read_picture
 from striate.pictures.sheet import PICTURE_ENDINGS, Panel, write_sheet
-from striate.show.numbers import show_size
+from striate.show.numbers import percent, show_size
 from striate.show.table import Column, Table
 
 MOST, LARGEST = 200, 2048  # more views, or larger ones, are no sheet that one can look at
@@ -28,12 +28,8 @@ def _factor(value: float) -> str:
     return f"×{value:.2f}"
 
 
-def _share(value: float) -> str:
-    return f"{value:.0%}".replace("%", " %")
-
-
 SHAPE: dict[str, tuple[str, Show]] = {
-    "crop": ("crop", _share),
+    "crop": ("crop", percent),
     "mirror": ("mirrored", lambda _: "yes"),
     "right": ("to the right", lambda pixels: f"{pixels:+d} px"),
     "down": ("down", lambda pixels: f"{pixels:+d} px"),
@@ -50,7 +46,7 @@ COLOUR: dict[str, tuple[str, Show]] = {
     "pca": ("colour shift", lambda levels: f"{levels:.0f} levels"),
     "gray": ("gray", lambda _: "yes"),
     "blur": ("blur", lambda sigma: f"{sigma:.1f} px"),
-    "erase": ("erased", _share),
+    "erase": ("erased", percent),
 }
 SHOWN = SHAPE | COLOUR
 NOTHING = ("0°", "+0", "×1.00")  # too little to see

@@ -89,7 +89,8 @@ def warp(picture: np.ndarray, drawn: Drawn, out: np.ndarray | None = None) -> np
         picture, view = picture[:, :, 0], out[:, :, 0]
     else:
         view = out
-    values, recoloured = _sampled(picture, drawn, reading(drawn)), True
+    values, mirrored = _sampled(picture, drawn, reading(drawn))
+    recoloured = True
     if channels == 1 and drawn.light:
         gain, lift = drawn.light
         values = values * np.float32(gain) + np.float32(lift)
@@ -101,16 +102,23 @@ def warp(picture: np.ndarray, drawn: Drawn, out: np.ndarray | None = None) -> np
         values = cv2.sepFilter2D(values, -1, bell(drawn.blur), bell(drawn.blur), borderType=EDGE)
     if recoloured:
         cv2.threshold(values, 0, 0, cv2.THRESH_TOZERO, values)  # what follows takes absolute values
-    cv2.convertScaleAbs(values, view)
+    if mirrored:
+        cv2.flip(cv2.convertScaleAbs(values), 1, view)
+    else:
+        cv2.convertScaleAbs(values, view)
     if drawn.erased:
         top, left, height, width = drawn.erased
         out[top : top + height, left : left + width] = drawn.fill if channels == 3 else drawn.fill[1]
     return out
 
 
-def _sampled(picture: np.ndarray, drawn: Drawn, read: Reading) -> np.ndarray:
-    """Stages 1 to 4: (height, width) or (height, width, 3) of float32."""
+def _sampled(picture: np.ndarray, drawn: Drawn, read: Reading) -> tuple[np.ndarray, bool]:
+    """Stages 1 to 4: (height, width) or (height, width, 3) of float32; and whether it is still to be mirrored."""
     (height, width), (a, b, c, d, e, f), (across, down) = drawn.size, read.affine, read.halvings
+    if _stretches(drawn.affine, drawn.size, picture.shape) and not (across or down):
+        # the same samples as below, in a quarter of the time
+        part = _softened(picture, read.softening)
+        return cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR), a < 0
     reach_x = reach_y = 0.0
     if drawn.moves is not None:
         x, y = np.abs(drawn.moves).max(axis=(1, 2)).tolist()
@@ -125,14 +133,11 @@ def _sampled(picture: np.ndarray, drawn: Drawn, read: Reading) -> np.ndarray:
         shrink, corner = np.array((0.5**across, 0.5**down)), np.array((left + 0.5, top + 0.5))
         control = control_positions(drawn) * shrink[:, None, None] - corner[:, None, None]
         x, y = rows @ control.astype(np.float32) @ columns
-        return cv2.remap(part, x, y, cv2.INTER_LINEAR, borderMode=EDGE)
-    if _stretches((a, b, c, d, e, f), drawn.size, part.shape):  # the same samples at a quarter of the time
-        part = cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR)
-        return cv2.flip(part, 1) if a < 0 else part
+        return cv2.remap(part, x, y, cv2.INTER_LINEAR, borderMode=EDGE), False
     # OpenCV's positions are those of pixels' middles
     affine = np.array(((a, b, c + (a + b - 1) / 2), (d, e, f + (d + e - 1) / 2)))
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(part, affine, (width, height), flags=flags, borderMode=EDGE)
+    return cv2.warpAffine(part, affine, (width, height), flags=flags, borderMode=EDGE), False
 
 
 def _seen(

@@ -19,6 +19,7 @@ from striate.data.sources.tables import open_table, table_in
 from striate.data.sources.trees import Folder, Tree
 from striate.errors import DataError
 from striate.show.names import listed, printable
+from striate.show.numbers import percent
 
 SHARE = 0.2  # of the pictures, for validation
 SHARE_BESIDE_TEST = 0.1  # the same, where a test split is given
@@ -172,7 +173,7 @@ def with_validation(data: Dataset, seed: int) -> Dataset:
     )
     notes.append(
         f"{held.sum():,} of {len(held):,} pictures were held out for validation, "
-        f"{share:.0%} of each class, by seed {seed}{together}"
+        f"{percent(share)} of each class, by seed {seed}{together}"
     )
     return replace(data, splits=splits, notes=tuple(notes))
 
