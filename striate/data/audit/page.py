@@ -142,7 +142,8 @@ def _crops(audit: Audit, thumbnails: _Thumbnails) -> str:
         size = audit.preprocess.fitted(audit.facts[place].size)
         spans = [min(1.0, inner / outer) / 2 for inner, outer in zip(audit.preprocess.size, size, strict=True)]
         frame = 0.5 - spans[0], 0.5 + spans[0], 0.5 - spans[1], 0.5 + spans[1]
-        figures.append(_figure(exhibit(audit.data, place, f"{percent(float(share[place]))} is left"), thumbnails, frame))
+        left = f"{percent(float(share[place]))} is left"
+        figures.append(_figure(exhibit(audit.data, place, left), thumbnails, frame))
     return (
         f"<p>{less:,} of {count(len(readable))} lose more than half of their area. "
         f'The first {len(worst)} of those that lose most:</p><div class="pictures">{"".join(figures)}</div>'
