@@ -70,7 +70,7 @@ def main() -> None:
                 )
             for who in ("striate", "torchvision"):
                 asked = {"folder": str(folder), "chain": "crop, mirror", "epoch": "first", "who": who}
-                asked["cache"] = str(Path(place) / "cache")
+                asked["cache"] = tempfile.mkdtemp(dir=place)
                 with Contestant(who, "bench.data_memory:memory", json.dumps(asked)) as measured:
                     measured.turn()
                 own, files = measured.work

@@ -26,7 +26,7 @@ def reference(picture: np.ndarray, drawn: Drawn) -> np.ndarray:
         values, steps[1], (a, b, c) = half(values, 1), steps[1] / 2, (a / 2, b / 2, c / 2)
     for axis, step in enumerate(steps):
         w = (step**2 - 1) / 12
-        if w >= 1 / 512:
+        if w >= 1 / 64:
             values = filtered(values, np.array([w, 1 - 2 * w, w]), axis)
     y, x = np.indices(drawn.size) + 0.5
     if drawn.moves is not None:

@@ -6,7 +6,7 @@ from math import sqrt
 
 import numpy as np
 
-from striate.data.distort.draw import NUMBERS, Drawn, draw
+from striate.data.distort.draw import NUMBERS, WARP, Drawn, draw
 from striate.data.randomness import Purpose, uniforms
 from striate.errors import StriateError, UnknownName
 
@@ -100,7 +100,7 @@ class Distortion:
             )
 
     def needed(self, size_in: tuple[int, int], size_out: tuple[int, int]) -> float:
-        """How far a picture may be shrunk so that no view shows less of it; above 1 it is too small already.
+        """How far a picture may be shrunk so that every view still has as many pixels as it shows; above 1 is too far.
 
         Parameters
         ----------
@@ -109,7 +109,7 @@ class Distortion:
         """
         factor = max(after / before for after, before in zip(size_out, size_in, strict=True))
         if self.crop:
-            smallest = self.crop / self.aspect * size_in[0] * size_in[1]
+            smallest = self.crop * size_in[0] * size_in[1]
             factor = max(factor, sqrt(size_out[0] * size_out[1] / smallest))
         return factor * (1 + self.scale)
 
@@ -133,7 +133,13 @@ class Distortion:
         spread
             of the data's colours, for `pca`; see `striate.data.distort.colour.colour_spread`
         """
-        return draw(self, size_in, size_out, uniforms(seed, epoch, sample, Purpose.DISTORT, NUMBERS), spread)
+        return draw(
+            self,
+            size_in,
+            size_out,
+            uniforms(seed, epoch, sample, Purpose.DISTORT, NUMBERS if self.warp else WARP),
+            spread,
+        )
 
     def __str__(self) -> str:
         """The text that makes it: the nearest preset, then what differs."""

@@ -7,7 +7,7 @@ of the view in any direction, is s, one for each axis. These stages follow; the 
    A last odd row or column is repeated.
 2. While one s is 2 or more: halved in that direction, not rounded.
 3. An s from 1 to 2 along an axis softens it by the weights w, 1 − 2w, w with w = (s² − 1) / 12: then sampling between
-   pixels has the variance of a triangle of width s, as antialiased resizing has. Below 1/512, w is 0.
+   pixels has the variance of a triangle of width s, as antialiased resizing has. Below 1/64, w is 0.
 4. Bilinear sampling at the positions of the map; outside, the picture's border goes on.
 5. The colour matrix, the blur (±3σ), rounding to whole levels, the rectangle.
 
@@ -61,7 +61,7 @@ def _halvings(step: float) -> tuple[int, float]:
         return 0, 0.0
     count = frexp(step)[1] - 1
     soft = ((step * 0.5**count) ** 2 - 1) / 12
-    return count, soft if soft >= 1 / 512 else 0.0
+    return count, soft if soft >= 1 / 64 else 0.0
 
 
 def warp(picture: np.ndarray, drawn: Drawn, out: np.ndarray | None = None) -> np.ndarray:
