@@ -4,7 +4,10 @@ import csv
 import io
 import json
 import sys
+import tarfile
+import zlib
 from pathlib import Path
+from types import SimpleNamespace
 from unicodedata import normalize
 
 import pytest
@@ -13,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.data.dataset import Dataset
+from striate.data.sources.table_files import _pack
 from striate.data.sources.tables import open_table
 from striate.data.sources.trees import Entry
 from striate.errors import DataError
@@ -240,6 +244,18 @@ def test_parquet_without_pyarrow_says_what_to_install(root, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(DataError, match=r"pip install 'striate\[parquet\]'"):
         opened(root, b"PAR1", "t.parquet")
+
+
+def test_pictures_out_of_a_table_have_stamps_of_their_content():
+    class Parquet:
+        def iter_batches(self, **options):
+            yield SimpleNamespace(column=lambda place: SimpleNamespace(to_pylist=lambda: [b"one", {"bytes": b"two"}]))
+
+    output = io.BytesIO()
+    _pack(Parquet(), "image", output)
+    output.seek(0)
+    with tarfile.open(fileobj=output) as archive:
+        assert [member.mtime for member in archive] == [zlib.crc32(b"one"), zlib.crc32(b"two")]
 
 
 def test_parquet(root, tmp_path, monkeypatch):

@@ -18,6 +18,7 @@ import pytest
 from grown import grow, many, picture
 
 from striate.data.sources.archives import Tar, Zip
+from striate.data.sources.opened import Files
 from striate.data.sources.trees import Below, Folder
 from striate.data.sources.unpacking import MEMBER_LIMIT
 from striate.errors import DataError, PictureError
@@ -377,3 +378,51 @@ def test_members_packed_twice_are_noted(tmp_path):
     tree = Tar(tmp_path / "a.tar")
     assert tree.read("cat/1.png") == b"new"
     assert tree.notes == ["packed more than once, of which the last is read: cat/1.png"]
+
+
+def test_another_tar_at_the_same_path_has_other_stamps(tmp_path):
+    def stamp(content: bytes, mode: str) -> int:
+        return Tar(tarred(tmp_path / "a.tar", {"cat/1.png": content}, mode)).entries()["cat/1.png"].stamp
+
+    first = stamp(b"one", "w")
+    assert Tar(tmp_path / "a.tar").entries()["cat/1.png"].stamp == first
+    os.utime(tmp_path / "a.tar", ns=(5, 5))
+    assert Tar(tmp_path / "a.tar").entries()["cat/1.png"].stamp not in (first, stamp(b"two", "w"))
+
+
+def test_a_file_that_changed_after_opening_is_told(tmp_path):
+    root = grow(tmp_path / "root", "cat/1.png")
+    tree = Folder(root)
+    ((name, entry),) = tree.entries().items()
+    source = Files(tree, [name], [entry])
+    assert source.read(0) == picture(name)
+    (root / name).write_bytes(b"longer" + picture(name))
+    with pytest.raises(PictureError, match=r"cat/1\.png has changed since it was opened: .* open the data again"):
+        source.read(0)
+
+
+def test_a_file_too_large_for_a_picture_is_not_read(tmp_path):
+    root = grow(tmp_path / "root", "cat/1.png")
+    os.truncate(root / "cat/1.png", 2**40)  # holes, which take no room
+    tree = Folder(root)
+    source = Files(tree, ["cat/1.png"], [tree.entries()["cat/1.png"]])
+    with pytest.raises(PictureError, match=r"cat/1\.png has 1024\.0 GiB, but a picture may have 1\.0 GiB"):
+        source.read(0)
+
+
+def test_a_fifo_that_takes_the_place_of_a_file_does_not_hang(tmp_path):
+    root = grow(tmp_path / "root", "1.png")
+    (root / "1.png").unlink()
+    os.mkfifo(root / "1.png")
+    found: list = []
+
+    def read():
+        try:
+            Folder(root).read("1.png")
+        except PictureError as error:
+            found.append(str(error))
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert found == ["1.png is no file any more, but something else took its place"]

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 from striate.data.dataset import Problem
@@ -176,6 +177,8 @@ class Tar(Archive):
     def __init__(self, path: Path, where: str = ""):
         plain = plain_tar(path)
         super().__init__(plain, where or str(path))
+        status = path.stat()
+        self._version = f"{status.st_size} {status.st_mtime_ns}"
         if plain != path:
             size = memory(plain.stat().st_size)
             self.notes.append(f"{printable(path.name)} is read from its unpacked copy in {plain.parent} ({size})")
@@ -195,7 +198,9 @@ class Tar(Archive):
         elif info.islnk():
             self._add(info.name, posixpath.normpath(info.linkname))
         elif info.isreg() and info.sparse is None:
-            entry = Entry(info.size, int(info.mtime))
+            # many tars say 1970 of all members, so that another tar at this path must change the stamp, too
+            stamp = blake2b(f"{self._version} {info.offset_data} {info.mtime}".encode(), digest_size=7)
+            entry = Entry(info.size, int.from_bytes(stamp.digest()))
             self._add(info.name, Member(entry, info.offset_data, info.size))
         else:
             self._add(info.name, None, "is a device, FIFO or sparse file, but a picture is a whole file")

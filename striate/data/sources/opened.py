@@ -5,6 +5,10 @@ from dataclasses import dataclass, field
 
 from striate.data.dataset import Problem, Source
 from striate.data.sources.trees import Entry, Tree
+from striate.data.sources.unpacking import MEMBER_LIMIT
+from striate.errors import PictureError
+from striate.show.names import printable
+from striate.show.numbers import exact, memory
 
 
 @dataclass
@@ -70,7 +74,16 @@ class Files:
 
     def read(self, row: int) -> bytes:
         """A file's bytes."""
-        return self.tree.read(self.names[row])
+        name, size = self.names[row], self.entries[row].size
+        if size > MEMBER_LIMIT:
+            raise PictureError(f"{printable(name)} has {memory(size)}, but a picture may have {memory(MEMBER_LIMIT)}")
+        content = self.tree.read(name)
+        if len(content) != size:
+            raise PictureError(
+                f"{printable(name)} has changed since it was opened: it had {exact(size)} bytes and has "
+                f"{exact(len(content))}; open the data again"
+            )
+        return content
 
     def stamp(self, row: int) -> tuple[int, int]:
         """Its size, and the time of its last change or its sum."""

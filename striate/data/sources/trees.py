@@ -1,7 +1,7 @@
 """A tree of files, whether it is a folder on the disk or an archive (`archives.py`): listed once, read in any order."""
 
 # os.path, for a Path per file would be most of the time of listing 100,000
-# ruff: noqa: PTH114, PTH116, PTH118, PTH123
+# ruff: noqa: PTH114, PTH116, PTH118
 
 import os
 import stat
@@ -112,8 +112,12 @@ class Folder:
     def read(self, name: str) -> bytes:
         """A file's bytes."""
         try:
-            with open(os.path.join(self.root, name), "rb") as file:
+            with open(os.path.join(self.root, name), "rb", opener=_open_at_once) as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise PictureError(f"{printable(name)} is no file any more, but something else took its place")
                 return file.read()
+        except MemoryError as error:
+            raise PictureError(f"{printable(name)} does not fit into the memory") from error
         except OSError as error:
             raise PictureError(f"{printable(name)} cannot be read: {error.strerror}") from error
 
@@ -167,6 +171,10 @@ class Folder:
 
     def _problem(self, name: str, reason: str) -> None:
         self.problems.append(Problem(name, f"{printable(name)} {reason}"))
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a FIFO would wait for a writer, perhaps for ever
 
 
 class Below:
