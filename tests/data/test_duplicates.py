@@ -1,5 +1,6 @@
 """Copies are found however they were made, and likeness is not taken for one."""
 
+from collections.abc import Callable
 from time import sleep
 
 import numpy as np
@@ -10,6 +11,7 @@ from spoiled import drawn, jpeg
 
 from striate.data.audit.duplicates import agreement, components, find_copies
 from striate.data.audit.examine import SMALL, examine, side_by_side
+from striate.data.dataset import Dataset
 
 
 def cropped(image: Image.Image, share: float) -> Image.Image:
@@ -157,6 +159,65 @@ def test_nothing_is_read_twice_to_be_examined():
     data = dataset([jpeg(drawn(seed)) for seed in range(3)])
     assert examine(data) == examine(data.part(np.arange(3)))
     assert data.source.reads == [1, 1, 1]  # type: ignore[attr-defined]
+
+
+def remembering(tmp_path, monkeypatch) -> tuple[Dataset, Callable[[], Dataset]]:
+    """Data, and what opens the same again as another process would: with a source of which nothing is known."""
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path))
+    files = [jpeg(drawn(1)), jpeg(drawn(2)), jpeg(drawn(1), 60)]
+    return dataset(files), lambda: dataset(files)
+
+
+def reads(data: Dataset) -> list[int]:
+    return data.source.reads  # type: ignore[attr-defined]
+
+
+def test_copies_are_remembered(tmp_path, monkeypatch):
+    data, again = remembering(tmp_path, monkeypatch)
+    assert components(data).tolist() == [0, 1, 0]
+    assert all(reads(data))
+    second = again()
+    assert components(second).tolist() == [0, 1, 0]
+    assert reads(second) == [0, 0, 0]
+    part = again().part(np.array([1, 0]))
+    assert components(part).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("change", ["stamp", "name", "version"])
+def test_changed_pictures_are_compared_again(tmp_path, monkeypatch, change):
+    data, again = remembering(tmp_path, monkeypatch)
+    components(data)
+    second = again()
+    if change == "stamp":
+        second.source.contents[2] = jpeg(drawn(3))  # type: ignore[attr-defined]
+    elif change == "name":
+        second.names[1] = "renamed.png"  # type: ignore[index]
+    else:
+        monkeypatch.setattr("striate.data.audit.duplicates.VERSION", 0)
+    assert components(second).tolist() == ([0, 1, 2] if change == "stamp" else [0, 1, 0])
+    assert all(reads(second))
+
+
+@pytest.mark.parametrize("left", [0, 20, 140])
+def test_a_damaged_memory_is_made_again(tmp_path, monkeypatch, left):
+    data, again = remembering(tmp_path, monkeypatch)
+    components(data)
+    (file,) = (tmp_path / "copies").iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(whole[:left])
+    assert components(again()).tolist() == [0, 1, 0]
+    assert file.read_bytes() == whole
+
+
+def test_what_could_not_be_read_is_tried_again(tmp_path, monkeypatch):
+    data, again = remembering(tmp_path, monkeypatch)
+
+    def refuse(row):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(data.source, "read", refuse)
+    assert components(data).tolist() == [0, 1, 2]
+    assert components(again()).tolist() == [0, 1, 0]
 
 
 def test_no_pictures_have_no_copies():

@@ -75,7 +75,8 @@ def examine(data: Dataset) -> list[Facts]:
     Parameters
     ----------
     data
-        pictures, which are read once; a picture that was examined before and has not changed is not read again
+        pictures, which are read once: again only where the source's stamp of one is another, as that of pixels may be.
+        The stamp of a file is taken when the data is opened; opened again, its files are read again
     """
     known = _memory(data.source)
 
