@@ -83,9 +83,10 @@ def striate(argument: str) -> Callable[[], Work]:
     """Striate's batches: from the files each time, or from what an earlier epoch kept."""
     import numpy as np
 
-    from striate.data.batches import Batches, normalised
+    from striate.data.batches import Batches
     from striate.data.dataset import Dataset
     from striate.data.distort.distortion import distortion
+    from striate.data.normalise import normalised
     from striate.preprocess import Preprocess
 
     asked = json.loads(argument)

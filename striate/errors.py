@@ -13,6 +13,7 @@ A message states the rule, the value received and what would work.
 """
 
 from collections.abc import Iterable
+from typing import Any, get_args
 
 
 class StriateError(Exception):
@@ -31,6 +32,13 @@ class UnknownName(StriateError):
         more = f", … ({len(known)} in all)" if len(known) > 12 else ""
         offer = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known[:12])}{more}"
         super().__init__(f"no {kind} is called '{name}'; {offer}")
+
+
+def one_of(kind: str, value: str, choices: Any) -> Any:
+    """A value, if it is one of a Literal's."""
+    if value not in get_args(choices):
+        raise UnknownName(kind, value, get_args(choices))
+    return value
 
 
 class GeometryError(StriateError):

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import BinaryIO
 
 from striate.errors import StriateError
@@ -46,7 +47,7 @@ def write_whole(output: Path, write: Callable[[BinaryIO], object]) -> None:
     write
         is called with the open file
     """
-    part = output.with_name(f".{output.name[:200]}.{os.getpid()}.part")
+    part = output.with_name(f".{token_hex(8)}.part")  # of this call alone, whatever other threads and processes write
     try:
         with part.open("xb") as file:
             write(file)

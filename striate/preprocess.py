@@ -61,6 +61,8 @@ class Preprocess:
             value = getattr(self, name)
             if get_origin(hint) is Literal and value not in get_args(hint):
                 raise StriateError(f"{name} is {' or '.join(map(str, get_args(hint)))}, but here it is {value!r}")
+        for name in ("size", "mean", "std", "background"):
+            object.__setattr__(self, name, _numbers(name, getattr(self, name)))
         count = 1 if self.channels == "L" else 3
         if not len(self.mean) == len(self.std) == count:
             raise StriateError(
@@ -135,4 +137,13 @@ class Preprocess:
             raise StriateError(
                 f"a preprocess is described by {', '.join(cls.__annotations__)}, but {unknown} are there"
             )
+        if missing := sorted({field.name for field in fields(cls)} - plain.keys() - {"background"}):
+            raise StriateError(f"a preprocess is described by all of its parts, but {', '.join(missing)} are missing")
         return cls(**plain)
+
+
+def _numbers(name: str, values: Any) -> tuple:
+    """Several numbers as a tuple, which can be compared and remembered."""
+    if not isinstance(values, list | tuple) or not all(isinstance(value, int | float) for value in values):
+        raise StriateError(f"{name} is several numbers, but here it is {values!r}")
+    return tuple(values)

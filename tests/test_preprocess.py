@@ -158,7 +158,8 @@ def test_numbers_are_those_of_the_formula(channels, scale):
 def test_it_travels_through_json():
     how = Preprocess(size=(99, 98), resize=None, fit="pad", channels="BGR", background=(1, 2, 3), scale=255)
     assert Preprocess.from_dict(json.loads(json.dumps(how.to_dict()))) == how
-    assert Preprocess.from_dict({}) == Preprocess()
+    with pytest.raises(StriateError, match="mean, resize, scale, size, std are missing"):
+        Preprocess.from_dict({})
 
 
 @pytest.mark.parametrize(
@@ -181,7 +182,7 @@ def test_it_travels_through_json():
 )
 def test_what_cannot_be_is_refused(change, words):
     with pytest.raises(StriateError, match=words):
-        Preprocess.from_dict(change)
+        Preprocess.from_dict({**Preprocess().to_dict(), **change})
 
 
 def test_a_short_side_is_asked_of_crops_alone():

@@ -5,15 +5,15 @@ bytes and become numbers on the device. The order is fixed beforehand and every 
 the number of threads nor the order in which they finish changes anything.
 """
 
+import json
 import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import islice
-from sys import getrefcount
 from typing import Any
+from weakref import ReferenceType, ref
 
 import numpy as np
 import torch
@@ -27,8 +27,10 @@ from striate.data.feeds import Item, ShardFeed, WholeFeed
 from striate.data.order import Order
 from striate.data.prepared import Cache, FinalPictures, WholePictures
 from striate.data.sources.shards import Shards
-from striate.errors import DataError, PictureError
+from striate.errors import DataError, PictureError, one_of
 from striate.preprocess import Preprocess
+from striate.show.names import printable
+from striate.show.numbers import memory
 
 AHEAD = 3  # batches that are being made while one is used: enough to hide a slow picture, and memory stays bounded
 PIECE = 32  # pictures that a thread takes at most at a time: each piece costs a wait for Python's lock
@@ -44,20 +46,20 @@ class Batch:
         (n, channels, height, width) of uint8 on the device, red, green, blue; laid out channels last
     labels
         (n,) places in the classes, or (n, classes) of 0.0 and 1.0
-    addresses
-        (n,) which pictures these are: their rows in the source
+    rows
+        (n,) which pictures these are: their rows in the source, or their addresses in shards
     epoch, number
         where in the training it comes, counted from 0
     """
 
     pixels: Tensor
     labels: Tensor
-    addresses: np.ndarray
+    rows: np.ndarray
     epoch: int
     number: int
 
     def __len__(self) -> int:
-        return len(self.addresses)
+        return len(self.rows)
 
 
 class Batches:
@@ -79,7 +81,7 @@ class Batches:
     seed
         of every random choice
     cache
-        off: decode in every epoch; ram; disk
+        off: decode in every epoch; ram; disk, which is the default; shards are never kept
     workers
         threads; None is one per processor
     device
@@ -87,7 +89,8 @@ class Batches:
     rank, world
         this process and how many there are; each gets its part
     on_bad
-        stop at a picture that cannot be read, or skip it: then the batch is smaller, and `skipped` has its name
+        stop (the default) at a picture that cannot be read, or skip it: then the batch is smaller, and its name is in
+        `skipped`; shards have a policy of their own
 
     Iterating, `state()` and `resume` are for one thread; the work is done in others.
     """
@@ -101,47 +104,46 @@ class Batches:
         distortion: Distortion | str | None = None,
         balanced: bool = False,
         seed: int = 0,
-        cache: Cache = "disk",
+        cache: Cache | None = None,
         workers: int | None = None,
         device: str | torch.device = "cpu",
         rank: int = 0,
         world: int = 1,
-        on_bad: OnBad = "stop",
+        on_bad: OnBad | None = None,
     ):
         if batch_size < 1 or (workers is not None and workers < 1):
             raise DataError(f"a batch holds 1 picture or more, made by 1 thread or more, but {batch_size=}, {workers=}")
-        if isinstance(data, Shards) and (balanced or cache != "off"):
-            raise DataError(
-                "a stream of shards is read once from its beginning, so its classes cannot be balanced and its "
-                f"pictures cannot be kept: balanced is False and cache is off, but {balanced=}, {cache=}"
-            )
-        if isinstance(data, Dataset) and not len(data):
-            raise DataError(f"batches are made of pictures, but this part of {data.where} has none")
         if isinstance(distortion, str):
             distortion = read_distortion(distortion)
-        training = distortion is not None
-        if isinstance(data, Shards):
-            self.feed = ShardFeed(data, preprocess, distortion, seed=seed, rank=rank, world=world)
-        else:
-            data = replace(data, gray=preprocess.channels == "L")
-            if training:
-                prepared = WholePictures(data, preprocess, distortion, cache, on_bad)
-            else:
-                prepared = FinalPictures(data, preprocess, cache)
-            self.feed = WholeFeed(prepared, Order(data, seed, training, balanced, rank, world))
-        self._spread = self.feed.colour_spread() if distortion and distortion.pca else None
-        self.size = preprocess.size
-        self.distortion = distortion
-        self.seed = seed
+        self.size, self.distortion, self.seed, self.world = preprocess.size, distortion, seed, world
         self.batch_size = batch_size
         self.workers = workers or os.cpu_count() or 1
-        self.device = torch.device(device)
-        self.on_bad = on_bad
+        self.device = known_device(device)
+        if isinstance(data, Shards):
+            refuse_for_shards(balanced=balanced, cache=cache, on_bad=on_bad)
+            self.on_bad = data.on_bad
+            self.feed = ShardFeed(data, preprocess, distortion, seed=seed, rank=rank, world=world)
+        else:
+            self.on_bad = one_of("policy for what cannot be read", on_bad or "stop", OnBad)
+            where: Cache = one_of("cache", cache or "disk", Cache)
+            if not len(data):
+                raise DataError(f"batches are made of pictures, but this part of {printable(data.where)} has none")
+            data = replace(data, gray=preprocess.channels == "L")
+            order = Order(data, seed, distortion is not None, balanced, rank, world)
+            if distortion is None:
+                prepared = FinalPictures(data, preprocess, where)
+            else:
+                prepared = WholePictures(data, preprocess, distortion, where, self.on_bad)
+            self.feed = WholeFeed(prepared, order, self.on_bad)
+        self._spread = None
+        if distortion and distortion.pca:
+            self._spread = self.feed.colour_spread() if self.feed.channels == 3 else np.zeros((3, 3))
         self.skipped: dict[str, Problem] = {}
-        self._arrays: list[np.ndarray] = []  # of earlier batches: fresh memory costs as much as a third of the work
+        self._arrays: list[tuple[np.ndarray, ReferenceType]] = []  # memory of batches, and whether one has it
         self.epoch = self.number = 0
-        self._made_of = {
+        made_of = {
             "data": data.fingerprint,
+            "order": data.order_fingerprint() if isinstance(data, Dataset) else "",
             "preprocess": preprocess.to_dict(),
             "distortion": str(distortion),
             "batch size": batch_size,
@@ -150,6 +152,7 @@ class Batches:
             "rank": rank,
             "world": world,
         }
+        self._made_of = json.loads(json.dumps(made_of))  # plain values, as they come back from a file
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -171,7 +174,20 @@ class Batches:
             finally:
                 pool.shutdown(cancel_futures=True)
         self.feed.end()
+        if isinstance(self.feed, ShardFeed):
+            self.skipped.update({problem.name: problem for problem in self.feed.shards.problems})
         self.epoch, self.number = self.epoch + 1, 0
+
+    @property
+    def notes(self) -> dict[str, int]:
+        """What reading the pictures told, such as that only a first frame is shown, and how often."""
+        return dict(self.feed.notes)
+
+    @property
+    def kept(self) -> str:
+        """Where decoded pictures are kept, and how much they take when all are there; "" where they are not."""
+        store = self.feed.prepared.store if isinstance(self.feed, WholeFeed) else None
+        return f"{memory(store.bytes)} in {store.folder or 'memory'}" if store else ""
 
     def state(self) -> dict[str, Any]:
         """Where iterating stands, for `resume`, here or in another process: plain values."""
@@ -197,16 +213,15 @@ class Batches:
         return _Making(number, items, pixels, pieces)
 
     def _room(self, *shape: int) -> Tensor:
-        """A tensor of uint8 for a batch: on a processor that of an earlier one which nobody holds any more, if any."""
-        if self.device.type == "cuda":  # memory from which a GPU copies while the processor goes on
-            return torch.empty(shape, dtype=torch.uint8, pin_memory=True)
-        for array in self._arrays:
-            # held by the list, by this loop and by the call that counts: tensors would hold it, too
-            if array.shape == shape and getrefcount(array) == 3:
-                return torch.from_numpy(array)
-        self._arrays = [array for array in self._arrays if array.shape == shape][-AHEAD:]
-        self._arrays.append(np.empty(shape, np.uint8))
-        return torch.from_numpy(self._arrays[-1])
+        """A tensor of uint8 for a batch, in the memory of an earlier one that nobody holds any more if there is one."""
+        if self.device.type != "cpu":  # pinned: from there a GPU copies while the processor goes on
+            return torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
+        free = [array for array, holder in self._arrays if array.shape == shape and holder() is None]
+        array = free[0] if free else np.empty(shape, np.uint8)
+        view = array[:]  # the tensor, and whatever is made of it, keeps this alive
+        others = [(other, holder) for other, holder in self._arrays if other is not array and other.shape == shape]
+        self._arrays = [*others[-AHEAD - 2 :], (array, ref(view))]
+        return torch.from_numpy(view)
 
     def _fill(self, items: list[Item], slots: np.ndarray, epoch: int) -> list[Problem | None]:
         """In a thread: load and distort pictures into their slots; a problem for each that cannot be read."""
@@ -219,6 +234,9 @@ class Batches:
                     raise
                 problems[place] = Problem(item.name, str(problem))
                 continue
+            except Exception as error:
+                error.add_note(f"while {item.name} was read")
+                raise
             if self.distortion is None:
                 slot[:] = pixels
             else:
@@ -232,6 +250,8 @@ class Batches:
         problems = [problem for piece in making.pieces for problem in piece.result()]
         self.skipped.update({problem.name: problem for problem in problems if problem})
         pixels, items = making.pixels, making.items
+        if all(problems) and self.world > 1:
+            raise DataError(f"each process needs a picture in each batch, but all of one are bad: {problems[0].reason}")
         if any(problems):
             kept = [place for place, problem in enumerate(problems) if not problem]
             pixels, items = pixels[kept], [items[place] for place in kept]
@@ -240,10 +260,30 @@ class Batches:
         return Batch(
             pixels.permute(0, 3, 1, 2).to(self.device, non_blocking=True),
             labels.to(self.device, non_blocking=True),
-            np.array([item.address for item in items], np.int64),
+            np.array([item.row for item in items], np.int64),
             self.epoch,
             making.number,
         )
+
+
+def refuse_for_shards(**asked: object) -> None:
+    """What a stream cannot do, or what was chosen where it was opened."""
+    usual = {"balanced": (False,), "cache": (None, "off"), "on_bad": (None,)}
+    wanted = [f"{name}={value!r}" for name, value in asked.items() if value not in usual[name]]
+    if wanted:
+        raise DataError(
+            "a stream of shards is read once from its beginning, so nothing is balanced or kept, and open_shards has "
+            f"the policy for bad pictures; but {', '.join(wanted)} was asked for"
+        )
+
+
+def known_device(device: str | torch.device) -> torch.device:
+    """A device that is there."""
+    try:
+        torch.empty(0, device=device)
+        return torch.device(device)
+    except (RuntimeError, AssertionError) as error:
+        raise DataError(f"batches are put on a device that PyTorch has here, but {device} is not: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -254,43 +294,3 @@ class _Making:
     items: list[Item]
     pixels: Tensor  # (n, height, width, channels)
     pieces: list[Future]
-
-
-def normalised(pixels: Tensor, preprocess: Preprocess, out: Tensor | None = None) -> Tensor:
-    """Bytes as the network's input, float32, on the device where they are.
-
-    Parameters
-    ----------
-    pixels
-        (n, channels, height, width) of uint8
-    preprocess
-        mean, std, scale and the order of the channels
-    out
-        a tensor to fill, of an earlier batch: on a processor, fresh memory costs ten times as much as the sums
-    """
-    if preprocess.channels == "BGR":
-        pixels = pixels.flip(1)
-    if out is None or out.shape != pixels.shape:
-        out = torch.empty_like(pixels, dtype=torch.float32, memory_format=torch.channels_last)
-    factor, shift = _factors(preprocess, pixels.shape[1:], pixels.device)
-    if pixels.device.type != "cpu":
-        return out.copy_(pixels).mul_(factor).add_(shift)
-    # Picture by picture each stays in the processor's cache; and PyTorch's own threads would take the loaders' cores
-    for picture, numbers in zip(*(tensor.permute(0, 2, 3, 1).numpy() for tensor in (pixels, out)), strict=True):
-        numbers[...] = picture
-        numbers *= factor.numpy()
-        numbers += shift.numpy()
-    return out
-
-
-@lru_cache(maxsize=4)
-def _factors(preprocess: Preprocess, shape: torch.Size, device: torch.device) -> tuple[Tensor, Tensor]:
-    """What pixels are multiplied by and what is added: spread out as the pixels lie, which is faster."""
-    channels, height, width = shape
-    mean, std = (torch.tensor(values, device=device) for values in (preprocess.mean, preprocess.std))
-
-    def spread(values: Tensor) -> Tensor:
-        whole = values.expand(height, width, channels).contiguous()
-        return whole if device.type == "cpu" else whole.permute(2, 0, 1)
-
-    return spread(preprocess.scale / 255 / std), spread(-mean / std)

@@ -1,9 +1,14 @@
 """Where striate keeps what it can make again."""
 
 import os
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+
 from striate.errors import StriateError
+from striate.files import write_whole
 from striate.show.names import printable
 
 
@@ -19,3 +24,26 @@ def cache_folder() -> Path:
             "set STRIATE_CACHE to a folder that can be written"
         ) from error
     return folder
+
+
+def remembered(kind: str, key: str, count: int, make: Callable[[], np.ndarray]) -> np.ndarray:
+    """An array that took time to make, from the cache folder; made again where it is missing, damaged or too short.
+
+    Parameters
+    ----------
+    kind, key
+        what it is, and a name that is another one whenever the array would be
+    count
+        how many rows it has
+    make
+        makes it
+    """
+    path = cache_folder() / kind / f"{key}.npy"
+    with suppress(OSError, ValueError, EOFError):
+        array = np.load(path, allow_pickle=False)
+        if len(array) == count:
+            return array
+    array = make()
+    path.parent.mkdir(exist_ok=True)
+    write_whole(path, lambda file: np.save(file, array))
+    return array

@@ -39,20 +39,26 @@ class Order:
         if not 0 <= self.rank < self.world:
             raise DataError(f"a rank is 0 to {self.world - 1} in a world of {self.world}, but is {self.rank}")
 
+        if self.shuffle and len(self.data) < self.world:
+            raise DataError(f"each of {self.world} processes needs a picture, but there are {len(self.data)}")
+
     def __len__(self) -> int:
         return len(self._part(range(len(self.data))))
 
-    def places(self, epoch: int) -> np.ndarray:
-        """Places of the pictures of an epoch, in order."""
-        return self._part(self._all(epoch))
-
-    def _all(self, epoch: int) -> np.ndarray:
+    def places(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Places of the pictures of an epoch, in order; and how often each came before in it, in any process."""
         count = len(self.data)
         random = generator(self.seed, epoch, Purpose.ORDER)
+        before = np.zeros(count, np.int64)
         if self.balanced:
             weights = class_weights(self.data)[self.data.labels]
-            return random.choice(count, count, p=weights / weights.sum())
-        return random.permutation(count) if self.shuffle else np.arange(count)
+            places = random.choice(count, count, p=weights / weights.sum())
+            groups = np.argsort(places, kind="stable")
+            starts = np.searchsorted(places[groups], places[groups])
+            before[groups] = np.arange(count) - starts
+        else:
+            places = random.permutation(count) if self.shuffle else np.arange(count)
+        return self._part(places), self._part(before)
 
     def _part(self, places):
         even = self.shuffle or self.balanced

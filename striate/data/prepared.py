@@ -7,6 +7,7 @@ the final pixels, made from the fully decoded original. What is kept depends on 
 import hashlib
 import json
 import os
+import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from math import ceil
@@ -14,9 +15,10 @@ from typing import Literal
 
 import cv2
 import numpy as np
+import PIL
 from PIL import Image
 
-from striate.data.caching import cache_folder
+from striate.data.caching import cache_folder, remembered
 from striate.data.dataset import Dataset, OnBad
 from striate.data.distort.distortion import Distortion
 from striate.data.store import Store
@@ -24,10 +26,12 @@ from striate.errors import DataError, PictureError
 from striate.pictures.decode import upright_size
 from striate.pictures.opened import opened
 from striate.preprocess import Preprocess
+from striate.show.names import printable
 from striate.show.progress import track
 
 Cache = Literal["off", "ram", "disk"]
-VERSION = 1  # of the pixels below: another way of making them must not find the old ones
+VERSION = 1  # of what is made below: another way of making it must not find the old one
+MADE_BY = f"striate {VERSION}, OpenCV {cv2.__version__}, Pillow {PIL.__version__}"
 TELLING = (b"eXIf", b"iTXt", b"zTXt", b"tEXt")  # chunks of a PNG that may hold an orientation
 PIECE = 64  # headers that a thread reads at a time
 WORTH = 0.8  # a picture that would shrink to more than this is kept as it is
@@ -53,11 +57,15 @@ class Prepared:
     def __init__(self, data: Dataset, preprocess: Preprocess, shapes: np.ndarray, settings: dict, cache: Cache):
         self.data, self.preprocess, self.shapes = data, preprocess, shapes
         self.notes: Counter[str] = Counter()  # what reading told, such as that only a first frame is shown: how often
+        self._lock = threading.Lock()
         self.store: Store | None = None
         if cache != "off":
-            about = {"where": data.where, "pictures": len(data), "version": VERSION, **settings}
-            folder = cache_folder() / "pixels" / _key(data, shapes, about) if cache == "disk" else None
-            self.store = Store(shapes, folder, about)
+            about = {"where": data.where, "pictures": len(data), "made by": MADE_BY, **settings}
+            key = f"{data.order_fingerprint()}\0{json.dumps(about, sort_keys=True)}\0{shapes.tolist()}".encode(
+                "utf-8", "surrogateescape"
+            )
+            name = hashlib.sha256(key).hexdigest()[:32]
+            self.store = Store(shapes, cache_folder() / "pixels" / name if cache == "disk" else None, about)
 
     def __getitem__(self, place: int) -> np.ndarray:
         """(height, width, channels) of uint8, not to be written to."""
@@ -75,7 +83,8 @@ class Prepared:
     def decoded(self, place: int, least: tuple[int, int] | None = None) -> np.ndarray:
         """A picture's own pixels."""
         picture = self.data.picture(place, least, self.preprocess.background)
-        self.notes.update(picture.notes)
+        with self._lock:
+            self.notes.update(picture.notes)
         return picture.pixels
 
 
@@ -111,7 +120,10 @@ class WholePictures(Prepared):
         self, data: Dataset, preprocess: Preprocess, distortion: Distortion, cache: Cache, on_bad: OnBad = "stop"
     ):
         channels = 1 if data.gray else 3
-        sizes = [(*shrunk(size, preprocess.size, distortion), channels) for size in picture_sizes(data, on_bad)]
+        sizes = [
+            (*shrunk(tuple(size), preprocess.size, distortion), channels)
+            for size in picture_sizes(data, on_bad).tolist()
+        ]
         settings = {"view": "training", "background": preprocess.background}
         super().__init__(data, preprocess, np.array(sizes, np.int64).reshape(-1, 3), settings, cache)
 
@@ -129,30 +141,40 @@ def shrunk(before: tuple[int, int], size: tuple[int, int], distortion: Distortio
     return (ceil(before[0] * factor), ceil(before[1] * factor)) if factor < WORTH else before
 
 
-def picture_sizes(data: Dataset, on_bad: OnBad) -> list[tuple[int, int]]:
-    """Height and width of each picture, upright, from the headers; 0×0 for a bad one that may be skipped."""
+def picture_sizes(data: Dataset, on_bad: OnBad) -> np.ndarray:
+    """(n, 2) height and width of each picture, upright, from the headers; 0×0 for a bad one that may be skipped."""
 
-    problems = []
+    def read_all() -> np.ndarray:
+        pieces = [range(first, min(first + PIECE, len(data))) for first in range(0, len(data), PIECE)]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            read = track(pool.map(lambda piece: [size(place) for place in piece], pieces), "headers", len(pieces))
+            return np.array([found for piece in read for found in piece], np.int64).reshape(-1, 2)
 
     def size(place: int) -> tuple[int, int]:
-        content = data.source.read(int(data.rows[place]))
-        if isinstance(content, np.ndarray):
-            return content.shape[0], content.shape[1]
         try:
-            with opened(content, data.names[place]) as image:
-                return size_from_header(image, content)
-        except PictureError as problem:
-            problems.append(problem)
+            return header_size(data, place)
+        except PictureError:
             return 0, 0
 
-    places = [range(first, min(first + PIECE, len(data))) for first in range(0, len(data), PIECE)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        pieces = track(pool.map(lambda piece: [size(place) for place in piece], places), "reading headers", len(places))
-        found = [size for piece in pieces for size in piece]
-    if problems and on_bad == "stop":
-        more = f"; {len(problems) - 1} more of {len(data):,} cannot be read" if problems[1:] else ""
-        raise DataError(f"{problems[0]}{more}; `striate check` lists all, --on-bad skip leaves them out")
-    return found
+    # reading every file again to learn its size would cost a later run as much as decoding
+    sizes = remembered("sizes", f"{data.order_fingerprint()}-{VERSION}", len(data), read_all)
+    bad = np.flatnonzero(~sizes.all(axis=1))
+    if len(bad) and on_bad == "stop":
+        more = f"; {len(bad) - 1} more of {len(data):,} cannot be read" if bad[1:].size else ""
+        try:
+            header_size(data, int(bad[0]))
+        except PictureError as problem:
+            raise DataError(f"{problem}{more}; `striate check` lists all, on_bad='skip' leaves them out") from problem
+    return sizes
+
+
+def header_size(data: Dataset, place: int) -> tuple[int, int]:
+    """Height and width of one picture, upright."""
+    content = data.source.read(int(data.rows[place]))
+    if isinstance(content, np.ndarray):
+        return content.shape[0], content.shape[1]
+    with opened(content, printable(data.names[place])) as image:
+        return size_from_header(image, content)
 
 
 def size_from_header(image: Image.Image, content: bytes) -> tuple[int, int]:
@@ -161,12 +183,3 @@ def size_from_header(image: Image.Image, content: bytes) -> tuple[int, int]:
     if image.format == "PNG" and not any(chunk in content for chunk in TELLING):
         return image.height, image.width
     return upright_size(image)
-
-
-def _key(data: Dataset, shapes: np.ndarray, about: dict) -> str:
-    """A name for what is kept: another picture, another time of change or another setting gives another name."""
-    total = hashlib.sha256(json.dumps(about, sort_keys=True).encode("utf-8", "surrogateescape"))
-    total.update(shapes.astype("<i8").tobytes())
-    for name, row in zip(data.names, data.rows, strict=True):
-        total.update(f"{name}\0{data.source.stamp(int(row))}".encode("utf-8", "surrogateescape"))
-    return total.hexdigest()[:32]

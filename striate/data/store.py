@@ -44,14 +44,16 @@ class Store:
             self._pixels = np.empty(self.bytes, np.uint8)  # takes memory only as it is filled
             self._there = np.zeros(len(shapes), np.uint8)
             return
+        check_disk(folder, self.bytes)
         with _told(folder):
             folder.mkdir(parents=True, exist_ok=True)
             self._flags = os.open(folder / "there", os.O_RDWR | os.O_CREAT, 0o644)
             self._file = os.open(folder / "pixels", os.O_RDWR | os.O_CREAT, 0o644)
             weakref.finalize(self, _close, self._flags, self._file)
-            self._reserve()
-            self._forget_before_restart()
-            self._there = np.memmap(folder / "there", np.uint8, "r", shape=len(shapes))
+            self._forget_what_is_not_safe()
+            for file, size in ((self._file, max(1, self.bytes)), (self._flags, max(1, len(shapes)))):
+                os.posix_fallocate(file, 0, size)  # the room is taken at once, so that it cannot run out later
+            self._there = np.memmap(folder / "there", np.uint8, "r", shape=max(1, len(shapes)))[: len(shapes)]
             # an array, not a memmap: a view of one costs several times as much
             self._pixels = np.asarray(np.memmap(folder / "pixels", np.uint8, "r", shape=max(1, self.bytes)))
             write_whole(folder / "about.json", lambda file: file.write(json.dumps(about or {}, indent=2).encode()))
@@ -80,31 +82,6 @@ class Store:
             _write(self._file, pixels.ravel(), start)
             _write(self._flags, b"\1", place)
 
-    def _reserve(self) -> None:
-        """Take the room on the disk at once, so that it cannot run out later; tell it if there is none."""
-        wanted = self.bytes + len(self.shapes)
-        missing = self.bytes - os.fstat(self._file).st_blocks * 512
-        free = shutil.disk_usage(self.folder).free  # type: ignore[type-var]
-        if missing + SPARE > free:
-            self.remove()
-            raise DataError(
-                f"the cache needs {memory(wanted)} in {self.folder}, where {memory(free)} are free; "
-                "--cache off decodes every time, --cache ram keeps pixels in memory, "
-                "and $STRIATE_CACHE names another folder"
-            )
-        for file, size in ((self._file, max(1, self.bytes)), (self._flags, max(1, len(self.shapes)))):
-            os.posix_fallocate(file, 0, size)
-
-    def _forget_before_restart(self) -> None:
-        """Use what an earlier process left only if this machine has not been restarted since, or all was complete."""
-        assert self.folder
-        if (self.folder / "complete").exists():
-            return
-        boot = self.folder / "boot"
-        if not boot.exists() or boot.read_text() != _boot():
-            _write(self._flags, bytes(len(self.shapes)), 0)
-            write_whole(boot, lambda file: file.write(_boot().encode()))
-
     def complete(self) -> bool:
         """Whether every picture is there; if so, make sure that it stays, also after a power failure."""
         there = bool(self._there.all())
@@ -115,15 +92,33 @@ class Store:
                 write_whole(self.folder / "complete", lambda file: None)
         return there
 
-    def remove(self) -> None:
-        """Delete the files."""
-        if self.folder:
-            shutil.rmtree(self.folder, ignore_errors=True)
+    def _forget_what_is_not_safe(self) -> None:
+        """Trust an earlier process' flags only if the machine was not restarted since, or all was safe on the disk."""
+        assert self.folder
+        complete, boot = self.folder / "complete", self.folder / "boot"
+        whole = os.fstat(self._file).st_size >= max(1, self.bytes)  # else somebody cleared a part of the folder
+        if not whole:
+            complete.unlink(missing_ok=True)
+        if whole and (complete.exists() or (boot.exists() and boot.read_text() == _boot())):
+            return
+        _write(self._flags, bytes(len(self.shapes)), 0)
+        write_whole(boot, lambda file: file.write(_boot().encode()))
 
 
 def _close(*files: int) -> None:
     for file in files:
         os.close(file)
+
+
+def check_disk(folder: Path, wanted: int) -> None:
+    """Refuse what the disk has no room for, beside what is there already."""
+    there = (folder / "pixels").stat().st_blocks * 512 if (folder / "pixels").exists() else 0
+    free = shutil.disk_usage(next(parent for parent in (folder, *folder.parents) if parent.is_dir())).free
+    if wanted > there and wanted - there + SPARE > free:
+        raise DataError(
+            f"the cache needs {memory(wanted)} in {folder}, where {memory(free)} are free; "
+            "$STRIATE_CACHE names another folder, cache 'off' decodes every time, and 'ram' keeps pixels in memory"
+        )
 
 
 def check_memory(wanted: int) -> None:
@@ -135,7 +130,7 @@ def check_memory(wanted: int) -> None:
     if wanted + SPARE > free:
         raise DataError(
             f"the cache needs {memory(wanted)} of memory, of which {memory(free)} are free; "
-            "--cache disk keeps it in a file, --cache off decodes every time"
+            "cache 'disk' keeps it in a file, and 'off' decodes every time"
         )
 
 
@@ -165,5 +160,5 @@ class _told:
         if isinstance(failure, OSError):
             raise DataError(
                 f"the cache in {self.folder} cannot be written: {failure.strerror or failure}; "
-                "$STRIATE_CACHE names another folder, --cache off needs none"
+                "$STRIATE_CACHE names another folder, and cache 'off' needs none"
             ) from failure

@@ -2,6 +2,8 @@
 
 import io
 import tarfile
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -41,14 +43,14 @@ def folder(tmp_path):
 
 
 def made(folder, how=PHOTO, **settings) -> Batches:
-    return Batches(open_shards(folder), SMALL, batch_size=4, distortion=how, cache="off", workers=2, **settings)
+    return Batches(open_shards(folder), SMALL, batch_size=4, distortion=how, workers=2, **settings)
 
 
 def flat(batches) -> list[tuple[int, int, bytes]]:
     return [
         (int(address), int(label), pixels.contiguous().numpy().tobytes())
         for batch in batches
-        for address, label, pixels in zip(batch.addresses, batch.labels, batch.pixels, strict=True)
+        for address, label, pixels in zip(batch.rows, batch.labels, batch.pixels, strict=True)
     ]
 
 
@@ -89,7 +91,7 @@ def test_without_distortion_they_come_in_order_as_preprocess_makes_them(folder):
 
 
 def test_several_labels(folder):
-    (batch, *_) = Batches(open_shards(folder, several=True), SMALL, cache="off")
+    (batch, *_) = Batches(open_shards(folder, several=True), SMALL)
     assert batch.labels[:3].tolist() == [[1, 0], [0, 1], [1, 0]]
     assert batch.labels.dtype == torch.float32
 
@@ -98,13 +100,30 @@ def test_a_broken_picture_stops_with_its_name_or_is_skipped(folder):
     shard(folder / "train-1.tar", 7, broken=9)
     with pytest.raises(PictureError, match=r"train-1\.tar.*009"):
         flat(made(folder))
-    batches = made(folder, on_bad="skip")
+    batches = Batches(open_shards(folder, on_bad="skip"), SMALL, batch_size=4, distortion=PHOTO)
     assert len(flat(batches)) == 20
     assert len(batches.skipped) == 1
 
 
+def test_what_the_shards_left_out_is_counted_with_the_rest(folder):
+    (folder / "classes.txt").write_text("a\n")  # no class has the number 1
+    batches = Batches(open_shards(folder, on_bad="skip"), SMALL, batch_size=4)
+    assert len(flat(batches)) == 11
+    assert len(batches.skipped) == 10
+
+
+def test_nothing_reads_on_after_a_break(folder):
+    before = threading.active_count()
+    for _ in made(folder):
+        break
+    until = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < until:
+        time.sleep(0.01)
+    assert threading.active_count() == before
+
+
 def test_what_a_stream_cannot_do_is_said(folder):
-    with pytest.raises(DataError, match="balanced is False and cache is off, but balanced=True"):
+    with pytest.raises(DataError, match=r"nothing is balanced or kept.*balanced=True"):
         made(folder, balanced=True)
     with pytest.raises(DataError, match="set pca to 0"):
         made(folder, distortion("photo, pca 0.1"))

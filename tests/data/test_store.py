@@ -64,11 +64,31 @@ def test_a_picture_of_another_size_is_refused(tmp_path):
 
 def test_no_room_is_told_before_anything_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr(store_module, "SPARE", 2**60)
-    with pytest.raises(DataError, match=r"needs 18\.5 KiB in .*, where .* are free; --cache off"):
+    with pytest.raises(DataError, match=r"needs 18\.5 KiB in .*, where .* are free; \$STRIATE_CACHE"):
         Store(SHAPES, tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
     with pytest.raises(DataError, match=r"needs 18\.5 KiB of memory"):
         Store(SHAPES, None)
+
+
+def test_a_full_disk_does_not_harm_what_is_there(tmp_path, monkeypatch):
+    Store(SHAPES, tmp_path).put(1, pixels(1))
+    monkeypatch.setattr(store_module, "SPARE", 2**60)
+    np.testing.assert_array_equal(Store(SHAPES, tmp_path).get(1), pixels(1))
+
+
+@pytest.mark.parametrize("damage", ["pixels", "there", "boot", "about.json"])
+def test_a_folder_that_somebody_cleared_in_part_shows_no_wrong_picture(tmp_path, damage):
+    store = Store(SHAPES, tmp_path)
+    for place in range(len(SHAPES)):
+        store.put(place, pixels(place))
+    assert store.complete()
+    (tmp_path / damage).unlink()
+    later = Store(SHAPES, tmp_path)
+    for place in range(len(SHAPES)):
+        found = later.get(place)
+        assert found is None or np.array_equal(found, pixels(place))
+    assert (later.get(1) is None) == (damage in ("pixels", "there"))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
