@@ -13,7 +13,6 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
-from weakref import ReferenceType, ref
 
 import numpy as np
 import torch
@@ -23,9 +22,10 @@ from striate.data.dataset import Dataset, OnBad, Problem
 from striate.data.distort.distortion import Distortion
 from striate.data.distort.distortion import distortion as read_distortion
 from striate.data.distort.warp import warp
-from striate.data.feeds import Item, ShardFeed, WholeFeed
+from striate.data.feeds import Item, ShardFeed, WholeFeed, refuse_for_shards
 from striate.data.order import Order
 from striate.data.prepared import Cache, FinalPictures, WholePictures
+from striate.data.rooms import Rooms
 from striate.data.sources.shards import Shards
 from striate.errors import DataError, PictureError, one_of
 from striate.preprocess import Preprocess
@@ -139,7 +139,7 @@ class Batches:
         if distortion and distortion.pca:
             self._spread = self.feed.colour_spread() if self.feed.channels == 3 else np.zeros((3, 3))
         self.skipped: dict[str, Problem] = {}
-        self._arrays: list[tuple[np.ndarray, ReferenceType]] = []  # memory of batches, and whether one has it
+        self.rooms = Rooms(AHEAD + 3, self.device)
         self.epoch = self.number = 0
         made_of = {
             "data": data.fingerprint,
@@ -203,7 +203,7 @@ class Batches:
 
     def _begin(self, pool: ThreadPoolExecutor, number: int, items: list[Item]) -> "_Making":
         """Hand the pictures of a batch to the threads, a few at a time."""
-        pixels = self._room(len(items), *self.size, self.feed.channels)
+        pixels = self.rooms.take(len(items), *self.size, self.feed.channels)
         slots = pixels.numpy()
         piece = min(PIECE, -(-len(items) // self.workers))
         pieces = [
@@ -211,17 +211,6 @@ class Batches:
             for first in range(0, len(items), piece)
         ]
         return _Making(number, items, pixels, pieces)
-
-    def _room(self, *shape: int) -> Tensor:
-        """A tensor of uint8 for a batch, in the memory of an earlier one that nobody holds any more if there is one."""
-        if self.device.type != "cpu":  # pinned: from there a GPU copies while the processor goes on
-            return torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
-        free = [array for array, holder in self._arrays if array.shape == shape and holder() is None]
-        array = free[0] if free else np.empty(shape, np.uint8)
-        view = array[:]  # the tensor, and whatever is made of it, keeps this alive
-        others = [(other, holder) for other, holder in self._arrays if other is not array and other.shape == shape]
-        self._arrays = [*others[-AHEAD - 2 :], (array, ref(view))]
-        return torch.from_numpy(view)
 
     def _fill(self, items: list[Item], slots: np.ndarray, epoch: int) -> list[Problem | None]:
         """In a thread: load and distort pictures into their slots; a problem for each that cannot be read."""
@@ -263,17 +252,6 @@ class Batches:
             np.array([item.row for item in items], np.int64),
             self.epoch,
             making.number,
-        )
-
-
-def refuse_for_shards(**asked: object) -> None:
-    """What a stream cannot do, or what was chosen where it was opened."""
-    usual = {"balanced": (False,), "cache": (None, "off"), "on_bad": (None,)}
-    wanted = [f"{name}={value!r}" for name, value in asked.items() if value not in usual[name]]
-    if wanted:
-        raise DataError(
-            "a stream of shards is read once from its beginning, so nothing is balanced or kept, and open_shards has "
-            f"the policy for bad pictures; but {', '.join(wanted)} was asked for"
         )
 
 

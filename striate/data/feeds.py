@@ -152,6 +152,17 @@ class ShardFeed:
     def end(self) -> None: ...
 
 
+def refuse_for_shards(**asked: object) -> None:
+    """What a stream cannot do, or what was chosen where it was opened."""
+    usual = {"balanced": (False,), "cache": (None, "off"), "on_bad": (None,)}
+    wanted = [f"{name}={value!r}" for name, value in asked.items() if value not in usual[name]]
+    if wanted:
+        raise DataError(
+            "a stream of shards is read once from its beginning, so nothing is balanced or kept, and open_shards has "
+            f"the policy for bad pictures; but {', '.join(wanted)} was asked for"
+        )
+
+
 def ahead(samples: Iterator[Sample]) -> Iterator[Sample]:
     """The same samples, read in a thread of its own: a disk or a server makes nobody wait who has something to do."""
     waiting: Queue = Queue(READ_AHEAD)

@@ -319,8 +319,8 @@ def test_memory_of_batches_that_nobody_holds_is_used_again():
     batches, memories = made(FILES * 8), set()
     for batch in batches:
         assert len(batch) == 4
-        memories |= {id(array) for array, _ in batches._arrays}
-    assert len(memories) <= AHEAD + 3
+        memories |= {id(array) for array, _ in batches.rooms.rooms}
+    assert len(memories) <= batches.rooms.most
 
 
 def test_pca_colours_follow_the_data():
