@@ -182,7 +182,7 @@ class Dataset:
 
         return self._sum(content)
 
-    def order_fingerprint(self) -> str:
+    def place_fingerprint(self) -> str:
         """A sum of where the pictures lie and when each changed, in order: what is kept of them is found by it."""
         total = hashlib.sha256(os.path.realpath(self.where).encode("utf-8", "surrogateescape"))
         for name, row in zip(self.names, self.rows.tolist(), strict=True):

@@ -61,7 +61,7 @@ class Prepared:
         self.store: Store | None = None
         if cache != "off":
             about = {"where": data.where, "pictures": len(data), "made by": MADE_BY, **settings}
-            key = f"{data.order_fingerprint()}\0{json.dumps(about, sort_keys=True)}\0{shapes.tolist()}".encode(
+            key = f"{data.place_fingerprint()}\0{json.dumps(about, sort_keys=True)}\0{shapes.tolist()}".encode(
                 "utf-8", "surrogateescape"
             )
             name = hashlib.sha256(key).hexdigest()[:32]
@@ -157,7 +157,7 @@ def picture_sizes(data: Dataset, on_bad: OnBad) -> np.ndarray:
             return 0, 0
 
     # reading every file again to learn its size would cost a later run as much as decoding
-    sizes = remembered("sizes", f"{data.order_fingerprint()}-{VERSION}", len(data), read_all)
+    sizes = remembered("sizes", f"{data.place_fingerprint()}-{VERSION}", len(data), read_all)
     bad = np.flatnonzero(~sizes.all(axis=1))
     if len(bad) and on_bad == "stop":
         more = f"; {len(bad) - 1} more of {len(data):,} cannot be read" if bad[1:].size else ""

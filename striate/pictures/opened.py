@@ -90,7 +90,7 @@ def opened(source: Path | bytes, name: str) -> Iterator[Image.Image]:
             if max(image.size) > SIDE_LIMIT:
                 raise PictureError(f"a picture may be {SIDE_LIMIT:,} pixels high and wide, but {name} is {size}")
             yield image
-    except StriateError:
+    except (StriateError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
         raise PictureError(f"a picture may have {PIXEL_LIMIT:,} pixels, but {name} has far more") from error
@@ -99,6 +99,6 @@ def opened(source: Path | bytes, name: str) -> Iterator[Image.Image]:
         what = "is empty: it has 0 bytes" if empty else "is not a picture in a format that can be read"
         raise PictureError(f"{name} {what}") from error
     except Exception as error:  # a broken file makes decoders raise almost anything
-        raise PictureError(f"{name} cannot be read as a picture: {error or type(error).__name__}") from error
+        raise PictureError(f"{name} cannot be read as a picture: {str(error) or type(error).__name__}") from error
     finally:
         LISTENER.notes = before

@@ -6,6 +6,11 @@ def exact(value: int) -> str:
     return f"{value:,}"
 
 
+def count(number: int, noun: str = "picture") -> str:
+    """'1 picture', '1,200 pictures', '2 classes'."""
+    return f"{exact(number)} {noun}{'' if number == 1 else 'es' if noun.endswith('s') else 's'}"
+
+
 def short(value: float) -> str:
     """Four digits and a unit: '1.135 G', '568.7 M', '416'."""
     for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -58,7 +59,7 @@ class Table:
 
     def to_json(self) -> str:
         """The rows as JSON."""
-        return json.dumps({"rows": self.rows, "total": self.total, "notes": self.notes}, indent=2, ensure_ascii=False)
+        return json_text({"rows": self.rows, "total": self.total, "notes": self.notes})
 
     def to_csv(self) -> str:
         """The rows as comma-separated values, with a head; a list such as a size is joined: 28x28x6."""
@@ -117,6 +118,23 @@ class Table:
     def _cell(column: Column, row: dict[str, Any]) -> str:
         value = row.get(column.key)
         return "" if value is None else column.show(value)
+
+
+def json_text(told: Any) -> str:
+    r"""Anything as JSON for people, which can be written as UTF-8.
+
+    A name of bytes that are not UTF-8 is written with JSON's escapes, and comes back whole.
+
+    Parameters
+    ----------
+    told
+        mappings, lists, texts and numbers
+
+    >>> json_text("café \udcff")
+    '"café \\udcff"'
+    """
+    text = json.dumps(told, indent=2, ensure_ascii=False)
+    return re.sub("[\ud800-\udfff]", lambda sign: f"\\u{ord(sign[0]):04x}", text)
 
 
 def plain_text(what: Any, width: int | None = None) -> str:

@@ -83,7 +83,7 @@ def test_json_and_csv_hold_every_picture(spoiled):
     told = json.loads(spoiled.to_json())
     shown = [one for finding in told["findings"] for group in finding["groups"] for one in group]
     assert {"train/cat/empty.jpg", "train/dog/wide.jpg"} <= {one["name"] for one in shown}
-    assert told["classes"][0] == {"class": "cat", "train": 19, "val": 4}
+    assert told["classes"][0] == {"class": "cat", "train": 19, "val": 4, "pictures": 23}
     alone = sum(not finding["groups"] for finding in told["findings"])
     assert len(spoiled.to_csv().splitlines()) == 1 + len(shown) + alone
 

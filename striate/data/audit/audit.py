@@ -2,8 +2,6 @@
 
 import csv
 import io
-import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,18 +11,21 @@ import numpy as np
 from striate.data.audit.duplicates import Copies, find_copies
 from striate.data.audit.examine import Facts, examine
 from striate.data.audit.finders import find
-from striate.data.audit.findings import Exhibit, Finding, Seen, count
-from striate.data.dataset import SPLITS, Dataset
-from striate.data.distort.draw import random_box
-from striate.data.sources.classes import class_counts, class_notes
+from striate.data.audit.findings import Exhibit, Finding, Seen
+from striate.data.dataset import Dataset
+from striate.data.distort.distortion import PRESETS
+from striate.data.distort.draw import TRIES, random_box
+from striate.data.sources.classes import class_notes
+from striate.data.summary import class_table
 from striate.preprocess import Preprocess
 from striate.show.names import printable
-from striate.show.numbers import memory, percent, show_size
-from striate.show.table import Column, Table, plain_text
+from striate.show.numbers import count, memory, percent, show_size
+from striate.show.table import json_text, plain_text
 
 HEADS = {"serious": "serious", "look": "worth a look", "note": "to know"}
-CLASSES_SHOWN, EXAMPLES = 20, 3
-DRAWS = 64  # of the random crop, to tell what it leaves on average
+EXAMPLES = 3  # of a finding
+PRESET = "photo"  # whose random crop is told of
+DRAWS = 64  # of that crop, to tell what it leaves on average
 
 
 @dataclass
@@ -56,13 +57,6 @@ class Audit:
     findings: list[Finding]
     preprocess: Preprocess
     done: list[str] = field(default_factory=list)
-
-    @property
-    def counts(self) -> dict[str, np.ndarray]:
-        """(classes,) how many pictures of each class, by split; only splits that have any."""
-        data = self.data
-        there = [split for split in SPLITS if (data.splits == split).any()]
-        return {split: class_counts(data.labels[data.splits == split], data.classes) for split in there}
 
     @property
     def verdict(self) -> str:
@@ -99,7 +93,7 @@ class Audit:
             size, resize = show_size(self.preprocess.size), self.preprocess.resize
             lines.append(
                 f"of the median picture the test crop ({size}{f' from a short side of {resize}' if resize else ''}) "
-                f"leaves {percent(test)}, a random resized crop of at least 8 % leaves {percent(train)} on average"
+                f"leaves {percent(test)}, the random crop of the preset {PRESET} {percent(train)} on average"
             )
         return lines
 
@@ -111,15 +105,13 @@ class Audit:
 
     def to_json(self) -> str:
         """Everything but the pictures."""
-        counts = self.counts
+        data = self.data
         told = {
-            "where": self.data.where,
-            "pictures": len(self.data),
+            "where": data.where,
+            "pictures": len(data),
+            "skipped": len(data.skipped),
             "verdict": self.verdict,
-            "classes": [
-                {"class": name, **{split: int(counts[split][place]) for split in counts}}
-                for place, name in enumerate(self.data.classes)
-            ],
+            "classes": class_table(data, most=len(data.classes)).rows,
             "sizes": self.sizes,
             "findings": [
                 {
@@ -134,9 +126,7 @@ class Audit:
             "notes": self.notes,
             "done": self.done,
         }
-        text = json.dumps(told, indent=2, ensure_ascii=False)
-        # a name that is not UTF-8 is written as JSON's escapes, and comes back whole
-        return re.sub("[\ud800-\udfff]", lambda sign: f"\\u{ord(sign[0]):04x}", text)
+        return json_text(told)
 
     def to_csv(self) -> str:
         """A row per picture of a finding, and one for a finding without pictures."""
@@ -158,7 +148,7 @@ class Audit:
 
         for number, line in enumerate(self.summary):
             yield Text(line, style="" if number else "bold")
-        yield self._class_table()
+        yield class_table(self.data)
         for note in self.notes:
             yield Text(f"note: {note}", style="dim")
         for level, head in HEADS.items():
@@ -176,18 +166,6 @@ class Audit:
         yield Text(f"\n{self.verdict}", style="bold")
         for line in self.done:
             yield Text(line)
-
-    def _class_table(self) -> Table:
-        counts = self.counts
-        rows: list[dict[str, Any]] = [
-            {"class": printable(name)} | {split: int(counts[split][place]) for split in counts}
-            for place, name in enumerate(self.data.classes)
-        ]
-        columns = [Column("class", "class", align="left"), *(Column(s, s, "{:,}".format) for s in counts)]
-        splits = {split: int((self.data.splits == split).sum()) for split in counts}
-        hidden = len(rows) - CLASSES_SHOWN
-        notes = [f"and {count(hidden, 'class')} more, which --json lists"] if hidden > 0 else []
-        return Table(columns, rows[:CLASSES_SHOWN], total={"class": "pictures", **splits}, notes=notes)
 
 
 def audit(data: Dataset) -> Audit:
@@ -216,12 +194,13 @@ def usual_input(facts: list[Facts]) -> Preprocess:
 
 def shares(facts: list[Facts], preprocess: Preprocess) -> np.ndarray:
     """(n, 2) the share of each picture's area that the test crop and a random training crop leave; 1 if unreadable."""
-    numbers = np.random.default_rng(0).random((DRAWS, 22)).tolist()
+    crop = PRESETS[PRESET]
+    numbers = np.random.default_rng(0).random((DRAWS, 2 + 2 * TRIES)).tolist()
     found: dict[tuple[int, int], tuple[float, float]] = {(0, 0): (1.0, 1.0)}
     for size in {fact.size for fact in facts if not fact.fault}:
         tall, wide = preprocess.fitted(size)
         test = min(1.0, preprocess.size[0] / tall) * min(1.0, preprocess.size[1] / wide)
-        boxes = [random_box(size, preprocess.size, 0.08, 4 / 3, u) for u in numbers]
+        boxes = [random_box(size, preprocess.size, crop.crop, crop.aspect, u) for u in numbers]
         train = float(np.mean([height * width for _, _, height, width in boxes])) / (size[0] * size[1])
         found[size] = test, train
     return np.array([found[(0, 0) if fact.fault else fact.size] for fact in facts]).reshape(-1, 2)

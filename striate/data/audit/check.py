@@ -1,5 +1,6 @@
 """`striate check`: look at pictures with labels before a network learns from them."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +36,7 @@ def check(
     classes
         a file with a class name per line, in the order wanted
     """
-    from striate.data.audit.cleaning import check_table, leaving, write_table
+    from striate.data.audit.cleaning import check_table, leaving, table_that_fits, write_table
 
     if isinstance(where, Dataset) and classes:
         raise DataError(
@@ -56,9 +57,16 @@ def check(
         found.done += write_table(found, fix)
         if classes:
             found.done.append(f"a table holds no order of classes: open it with --classes {printable(classes)}, too")
-    elif number := len(leaving(found)):
-        found.done.append(
-            f"next: striate check {printable(data.where)} --fix clean.csv leaves out {number:,} of {len(data):,}, "
-            "and touches no picture"
+    elif (number := len(leaving(found))) and (table := table_that_fits(found)):
+        option = f" --classes {_quoted(classes)}" if classes else ""
+        command = (
+            f'striate.check(data, fix="{table}")'
+            if isinstance(where, Dataset)
+            else f"striate check {_quoted(where)}{option} --fix {table}"
         )
+        found.done.append(f"next: {command} leaves out {number:,} of {len(data):,}, and touches no picture")
     return found
+
+
+def _quoted(path: str | Path) -> str:
+    return shlex.quote(printable(path))

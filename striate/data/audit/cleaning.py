@@ -5,18 +5,20 @@ import io
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from striate.data.audit.audit import Audit
-from striate.data.audit.findings import agree, copy_groups, count
+from striate.data.audit.findings import agree, copy_groups, label_names
 from striate.data.dataset import Dataset
 from striate.data.sources.opened import Files
 from striate.data.sources.trees import Folder
-from striate.errors import DataError
+from striate.errors import DataError, StriateError
 from striate.files import check_output, write_whole
 from striate.show.names import printable
+from striate.show.numbers import count
 
 TABLES = {".csv": ",", ".tsv": "\t", ".jsonl": ""}
 SHOWN = 5
@@ -83,9 +85,7 @@ def write_table(audit: Audit, output: Path) -> list[str]:
         a path that `check_table` accepts
     """
     data, left = audit.data, leaving(audit)
-    kept = np.array([place for place in range(len(data)) if place not in left], np.int64)
-    if not len(kept):
-        raise DataError(f"no picture of {printable(data.where)} would be left, so {printable(output)} is not written")
+    kept = _kept(data, left, output)
     content = _table(data, kept, output).encode("utf-8")
     write_whole(output, lambda file: file.write(content))
     why: dict[str, list[str]] = {}
@@ -108,6 +108,31 @@ def write_table(audit: Audit, output: Path) -> list[str]:
     if lost:
         lines.append(f"ATTENTION, classes without a picture in the table: {', '.join(lost)}")
     return lines
+
+
+def table_that_fits(audit: Audit) -> Path | None:
+    """A path at which a table without the pictures that leave can be written; None where no table can hold the others.
+
+    Parameters
+    ----------
+    audit
+        what was found
+    """
+    for name in ("clean.csv", "clean.jsonl"):
+        for folder in ("", os.pardir):
+            output = Path(folder, name)
+            with suppress(StriateError):
+                check_table(audit.data, output)
+                _table(audit.data, _kept(audit.data, leaving(audit), output), output)
+                return output
+    return None
+
+
+def _kept(data: Dataset, left: dict[int, str], output: Path) -> np.ndarray:
+    kept = np.array([place for place in range(len(data)) if place not in left], np.int64)
+    if not len(kept):
+        raise DataError(f"no picture of {printable(data.where)} would be left, so {printable(output)} is not written")
+    return kept
 
 
 def _table(data: Dataset, places: np.ndarray, output: Path) -> str:
@@ -136,8 +161,7 @@ def _row(data: Dataset, place: int, output: Path) -> Sequence[str | list[str]]:
     assert isinstance(data.source.tree, Folder)
     path = os.path.join(data.source.tree.root, data.source.names[int(data.rows[place])])  # noqa: PTH118
     image = os.path.relpath(path, os.path.realpath(output.parent)).replace(os.sep, "/")
-    labels = data.labels[place]
-    names = [data.classes[label] for label in np.flatnonzero(labels)] if data.several else data.classes[int(labels)]
+    names = label_names(data, place)
     if image != image.strip() or any(name != name.strip() for name in names if data.several):
         raise DataError(f"a table holds names without space at their ends, but not '{printable(image)}'; rename it")
-    return [image, names, str(data.splits[place]), str(data.groups[place])]
+    return [image, names if data.several else names[0], str(data.splits[place]), str(data.groups[place])]

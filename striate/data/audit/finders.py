@@ -7,16 +7,17 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from striate.data.audit.examine import SMALL, Facts
-from striate.data.audit.findings import SEVERITIES, Exhibit, Finding, Seen, Severity, agree, copy_groups, count, exhibit
+from striate.data.audit.findings import SEVERITIES, Exhibit, Finding, Seen, Severity, agree, copy_groups, exhibit
 from striate.data.dataset import SPLITS
 from striate.data.sources.classes import class_counts
 from striate.pictures.opened import ENDINGS, FORMATS
 from striate.show.names import listed, printable
-from striate.show.numbers import percent, show_size
+from striate.show.numbers import count, percent, show_size
 
 FEW = 10  # training pictures, of which little is learned
 UNEVEN, VERY_UNEVEN = 3, 10  # times as many pictures in the largest class as in the smallest
 MANY = 0.05  # a share of the pictures that is worth another setting
+KEEP_ONE = "keep one of each"
 
 
 def find(seen: Seen) -> list[Finding]:
@@ -57,16 +58,16 @@ def _copies(seen: Seen) -> Iterator[Finding]:
             "copies across splits",
             "serious",
             "lie in several splits: what was learned by heart would count as understood",
-            "--fix leaves out the training copies",
+            "leave out the training copies",
         ),
         "conflict": (
             "copies with different labels",
             "serious",
             "have different labels: one is wrong, or a picture has several (a recoloured copy may be right)",
-            "correct the labels; --fix leaves out all of them",
+            "correct the labels, or leave out all of them",
         ),
-        "exact": ("exact duplicates", "look", "are the same to the byte as another one of their split", KEEPS_ONE),
-        "near": ("near duplicates", "look", "are nearly the same as another one of their split", KEEPS_ONE),
+        "exact": ("exact duplicates", "look", "are the same to the byte as another one of their split", KEEP_ONE),
+        "near": ("near duplicates", "look", "are nearly the same as another one of their split", KEEP_ONE),
     }
     for name, (kind, severity, what, advice) in texts.items():
         if sets[name]:
@@ -78,9 +79,6 @@ def _copies(seen: Seen) -> Iterator[Finding]:
             "note",
             f"{count(copies.small)} of less than {SMALL} pixels a side: only exact copies were looked for",
         )
-
-
-KEEPS_ONE = "--fix keeps one of each"
 
 
 def _faults(seen: Seen) -> Iterator[Finding]:
@@ -100,7 +98,7 @@ def _faults(seen: Seen) -> Iterator[Finding]:
     for fault, shown in faults.items():
         if shown:
             sentence = f"{count(len(shown))}: {whats[fault]}"
-            advice = "fetch them again, or leave them out: --fix" if fault != "left out" else "correct the data"
+            advice = "fetch them again, or leave them out" if fault != "left out" else "correct the data"
             yield Finding(fault, "serious", sentence, advice, tuple((one,) for one in shown))
 
 

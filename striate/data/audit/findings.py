@@ -73,21 +73,16 @@ class Seen(NamedTuple):
     preprocess: Preprocess
 
 
-def count(number: int, noun: str = "picture") -> str:
-    """'1 picture', '1,200 pictures'."""
-    return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('s') else 's'}"
-
-
-def label_text(data: Dataset, place: int) -> str:
+def label_names(data: Dataset, place: int) -> list[str]:
     """The names of a picture's classes."""
     labels = np.flatnonzero(data.labels[place]) if data.several else [data.labels[place]]
-    return ", ".join(printable(data.classes[label]) for label in labels) or "no label"
+    return [data.classes[label] for label in labels]
 
 
 def exhibit(data: Dataset, place: int, detail: str = "") -> Exhibit:
     """A picture of the data, to be shown."""
-    split = str(data.splits[place])
-    return Exhibit(data.names[place], int(place), split, label_text(data, place), detail)
+    label = ", ".join(map(printable, label_names(data, place))) or "no label"
+    return Exhibit(data.names[place], int(place), str(data.splits[place]), label, detail)
 
 
 def copy_groups(components: np.ndarray) -> list[np.ndarray]:

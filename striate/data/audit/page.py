@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from striate.data.audit.audit import HEADS, Audit
-from striate.data.audit.findings import Exhibit, Finding, count, exhibit
+from striate.data.audit.audit import HEADS, PRESET, Audit
+from striate.data.audit.findings import Exhibit, Finding, exhibit
+from striate.data.summary import class_table
 from striate.errors import StriateError
 from striate.files import write_whole
 from striate.show.names import printable
-from striate.show.numbers import percent, show_size
+from striate.show.numbers import count, exact, percent, show_size
 from striate.show.page import Section, figure, page, text
 
 SIDE = 120  # of a thumbnail
@@ -55,7 +56,7 @@ def audit_page(audit: Audit) -> str:
             body = "\n".join(_finding(finding, thumbnails) for finding in findings)
             sections.append(Section(f"{head[0].upper()}{head[1:]}", body))
     if audit.sizes:
-        sections += [Section("Sizes", _scatter(audit)), Section("What the test crop leaves", _crops(audit, thumbnails))]
+        sections += [Section("Sizes", _scatter(audit)), Section("What the crops leave", _crops(audit, thumbnails))]
     return page(f"Check of {Path(audit.data.where).name or audit.data.where}", sections, lead)
 
 
@@ -83,23 +84,23 @@ class _Thumbnails:
 
 def _classes(audit: Audit) -> str:
     """A row per class, with a bar for its pictures in the first split: train, where there is one."""
-    counts = audit.counts
-    if not counts:
+    table = class_table(audit.data, CLASSES)
+    splits = [column.key for column in table.columns[1:-1]]  # without the sum, for want of width
+    if not splits:
         return "<p>There are no pictures.</p>"
-    first = next(iter(counts))
-    largest = max(1, int(counts[first].max()))
-    heads = "".join(f'<th scope="col" class="number">{split}</th>' for split in counts)
+    first = splits[0]
+    largest = max(1, *(row[first] for row in table.rows))
+    heads = "".join(f'<th scope="col" class="number">{split}</th>' for split in splits)
     rows = []
-    for place, name in list(enumerate(audit.data.classes))[:CLASSES]:
-        numbers = "".join(f'<td class="number">{counts[split][place]:,}</td>' for split in counts)
-        bar = f'<span class="bar" style="width:{100 * counts[first][place] / largest:.1f}%"></span>'
-        rows.append(f'<tr><th scope="row"><bdi>{text(name)}</bdi></th>{numbers}<td class="wide">{bar}</td></tr>')
-    hidden = len(audit.data.classes) - CLASSES
-    more = f'<p class="faint">and {count(hidden, "class")} more</p>' if hidden > 0 else ""
+    for row in table.rows:
+        numbers = "".join(f'<td class="number">{exact(row[split])}</td>' for split in splits)
+        bar = f'<span class="bar" style="width:{100 * row[first] / largest:.1f}%"></span>'
+        rows.append(f'<tr><th scope="row"><bdi>{text(row["class"])}</bdi></th>{numbers}<td>{bar}</td></tr>')
+    notes = "".join(f'<p class="faint">{text(note)}</p>' for note in table.notes)
     return (
         '<div class="scroll"><table style="width:100%"><thead><tr><th scope="col">class</th>'
         f'{heads}<th scope="col" style="width:50%">{first}</th></tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>{more}"
+        f"<tbody>{''.join(rows)}</tbody></table></div>{notes}"
     )
 
 
@@ -133,7 +134,7 @@ def _figure(one: Exhibit, thumbnails: _Thumbnails, frame: tuple[float, float, fl
 
 def _crops(audit: Audit, thumbnails: _Thumbnails) -> str:
     """The pictures that lose most, with what is left outlined."""
-    share = audit.kept[:, 0]
+    share, trained = audit.kept.T
     readable = np.array([place for place, fact in enumerate(audit.facts) if not fact.fault], np.int64)
     less = int((share[readable] < 0.5).sum())
     worst = readable[np.argsort(share[readable], kind="stable")][:WORST]
@@ -142,11 +143,14 @@ def _crops(audit: Audit, thumbnails: _Thumbnails) -> str:
         size = audit.preprocess.fitted(audit.facts[place].size)
         spans = [min(1.0, inner / outer) / 2 for inner, outer in zip(audit.preprocess.size, size, strict=True)]
         frame = 0.5 - spans[0], 0.5 + spans[0], 0.5 - spans[1], 0.5 + spans[1]
-        left = f"{percent(float(share[place]))} is left"
+        left = f"{percent(share[place])} is left, by random crops {percent(trained[place])}"
         figures.append(_figure(exhibit(audit.data, place, left), thumbnails, frame))
+    least = readable[np.argmin(trained[readable])]
     return (
-        f"<p>{less:,} of {count(len(readable))} lose more than half of their area. "
-        f'The first {len(worst)} of those that lose most:</p><div class="pictures">{"".join(figures)}</div>'
+        f"<p>{less:,} of {count(len(readable))} lose more than half of their area to the test crop. Of "
+        f"{text(audit.data.names[least])} the random crops of the preset {PRESET} leave {percent(trained[least])} on "
+        "average, the least of all. The pictures that lose most to the test crop, with what it leaves outlined:</p>"
+        f'<div class="pictures">{"".join(figures)}</div>'
     )
 
 

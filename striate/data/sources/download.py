@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 
 import striate
 from striate.errors import DataError
+from striate.show.names import printable
 from striate.show.numbers import exact
 from striate.show.progress import track_bytes
 
@@ -138,9 +139,10 @@ def check_offer(file: RemoteFile, response: HTTPResponse, start: int) -> None:
                 f"but {file.address} sends {response.headers.get('Content-Range') or 'others'}"
             )
     else:
-        length = response.headers.get("Content-Length")
-        if length and int(length) != file.size:
-            raise DataError(f"{file.name} has {exact(file.size)} bytes, but {file.address} sends {exact(int(length))}")
+        length = response.headers.get("Content-Length", "")
+        if {part.strip() for part in length.split(",")} - {str(file.size), ""}:  # the same twice is allowed
+            sent = exact(int(length)) if length.isdecimal() else printable(length)
+            raise DataError(f"{file.name} has {exact(file.size)} bytes, but {file.address} sends {sent}")
 
 
 def append(

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shlex
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -94,7 +95,7 @@ def get(name: str, *, to: Path | None = None) -> Path:
         write_whole(names, lambda file: file.write("".join(f"{line}\n" for line in data.classes).encode()))
     first, *more = data.files
     place = folder if more else folder / first.name
-    tell(f"next: striate check {place}")
+    tell(f"next: striate check {shlex.quote(str(place))}")
     return place
 
 
@@ -103,10 +104,11 @@ def alone_in(folder: Path) -> Iterator[None]:
     """Keep a second process from appending to the same parts; the lock goes with the process, however it ends."""
     place = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DataError(f"one process at a time fetches into a folder, and another is at {folder}") from error
         yield
-    except BlockingIOError as error:
-        raise DataError(f"one process at a time fetches into a folder, and another is at {folder}") from error
     finally:
         os.close(place)
 

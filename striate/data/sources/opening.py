@@ -1,5 +1,6 @@
 """Dataset.open: find out what lies somewhere, put its classes in order, and split it where it is not split yet."""
 
+import shlex
 import tarfile
 import zipfile
 from collections.abc import Sequence
@@ -15,7 +16,8 @@ from striate.data.sources.classes import class_notes, label_places, order_classe
 from striate.data.sources.folders import is_picture, is_table, look_through, open_folders
 from striate.data.sources.opened import Opened
 from striate.data.sources.split import held_out, joined
-from striate.data.sources.tables import open_table, table_in
+from striate.data.sources.table_choice import table_in
+from striate.data.sources.tables import open_table
 from striate.data.sources.trees import Folder, Tree
 from striate.errors import DataError
 from striate.show.names import listed, printable
@@ -79,6 +81,11 @@ def find(where: str | Path, mixed_labels: bool = False) -> Opened:
         if not str(where):
             raise DataError(f"{WHAT_WORKS}, but nothing was given")
         if not path.exists():
+            if "://" in str(where) or "{" in str(where):
+                raise DataError(
+                    f"{WHAT_WORKS}, but {printable(where)} is none of these; shards with braces or on a server "
+                    f"are opened by st.open_shards({printable(repr(str(where)))})"
+                )
             if str(where) == "digits":
                 return arrays.open_digits()
             raise DataError(f"{WHAT_WORKS}, but {_missing(path)}")
@@ -137,8 +144,8 @@ def stop_at(problems: Sequence[Problem], where: object, on_bad: OnBad) -> None:
         return
     more = f", and there are {len(problems) - 1:,} more" if problems[1:] else ""
     raise DataError(
-        f"every picture must be usable, but {problems[0].reason}{more}; --on-bad skip leaves out what is not, "
-        f"and `striate check {printable(where)}` lists it"
+        f'every picture must be usable, but {problems[0].reason}{more}; on_bad="skip" leaves out what is not, '
+        f"and `striate check {shlex.quote(printable(where))}` lists it"
     )
 
 

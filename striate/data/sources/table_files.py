@@ -5,6 +5,7 @@ import io
 import json
 import tarfile
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,17 @@ class Sheet:
     pictures: Tree | None = None
 
 
+def column(sheet: Sheet, known: tuple[str, ...]) -> str | None:
+    """The first of some columns that a table has, whatever its case."""
+    heads = {head.lower(): head for head in sheet.columns}
+    return next((heads[name] for name in known if name in heads), None)
+
+
+def text(cell: Any) -> str:
+    """A cell as text, however CSV, JSON and Parquet wrote it."""
+    return "" if cell is None else str(cell).strip()
+
+
 def read_sheet(tree: Tree, name: str) -> Sheet:
     """Read a table.
 
@@ -75,13 +87,17 @@ def read_sheet(tree: Tree, name: str) -> Sheet:
     return sheet
 
 
+def _separator(head: str) -> str:
+    for separator in SEPARATORS:
+        with suppress(csv.Error):  # reading the rows tells it with the row
+            cells = next(csv.reader([head], delimiter=separator), [])
+            if {cell.strip().lower() for cell in cells} & {*PICTURE_COLUMNS}:
+                return separator
+    return ","
+
+
 def _csv(text: str, where: str) -> Sheet:
-    head = text[: text.find("\n") + 1 or None]
-
-    def names(separator: str) -> set[str]:
-        return {cell.strip().lower() for cell in next(csv.reader([head], delimiter=separator), [])}
-
-    separator = next((one for one in SEPARATORS if names(one) & {*PICTURE_COLUMNS}), ",")
+    separator = _separator(next(io.StringIO(text, newline=""), ""))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     rows, lines = [], []
     try:

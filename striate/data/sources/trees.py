@@ -109,6 +109,11 @@ class Folder:
         usable = (self._inside(path) or not self._fenced) and stat.S_ISREG(status.st_mode)
         return Entry(status.st_size, status.st_mtime_ns) if usable else None
 
+    def has_outside(self, name: str) -> bool:
+        """Whether a name leads to a file that is not found because it lies outside."""
+        path = os.path.realpath(os.path.join(self.root, name)) if "\0" not in name else self.root
+        return self._fenced and os.path.isfile(path) and not self._inside(path)
+
     def read(self, name: str) -> bytes:
         """A file's bytes."""
         try:
