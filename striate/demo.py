@@ -24,6 +24,14 @@ STEPS = [
         ["shapes", "alexnet", "vgg16", "googlenet", "resnet50", "mobilenet_v2", "efficientnet_b0", "convnext_tiny"],
     ),
     ("ResNet-18 as a text, to copy and change.", ["text", "resnet18"]),
+    (
+        "What would harm learning from 1,797 handwritten digits, also as a page.",
+        ["check", "digits", "--page", str(FOLDER / "check.html")],
+    ),
+    (
+        "What training would make of a picture: eleven views, each drawn anew.",
+        ["distort", "--preset", "photo", "-o", str(FOLDER / "views.png")],
+    ),
 ]
 
 
@@ -33,8 +41,8 @@ def demo() -> None:
     for sentence, words in STEPS:
         print(f"\n── {sentence}\n\n$ striate {shlex.join(words)}\n")
         main(words)
-    pictures = ", ".join(str(path) for path in sorted(FOLDER.glob("*.png")))
-    print(f"\nPictures: {pictures}\nNext: .venv/bin/striate --help, and the tour in README.md")
+    written = ", ".join(str(path) for path in sorted(FOLDER.glob("*.*")))
+    print(f"\nTo look at: {written}\nNext: .venv/bin/striate --help, and the tour in README.md")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """The audit finds each fault, once, and finds nothing in good data."""
 
 import json
+import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +15,8 @@ from striate.data.audit.audit import audit, shares
 from striate.data.audit.examine import Facts, picture_facts
 from striate.data.audit.page import audit_page
 from striate.data.dataset import Dataset
+from striate.data.distort.distortion import PRESETS
+from striate.data.distort.draw import NUMBERS, draw
 from striate.preprocess import Preprocess
 
 
@@ -91,13 +95,33 @@ def test_json_and_csv_hold_every_picture(spoiled):
 def test_names_that_are_not_utf_8_leave_as_json_and_come_back():
     data = dataset([jpeg(drawn(1)), jpeg(drawn(1))])
     data.names[0] = "a\udcff\n😀.jpg"
+    data = replace(data, classes=("cat\udcfe", "b"))
     found = audit(data)
+    data.summary().to_json().encode("utf-8")
     found.to_json().encode("utf-8")
     found.to_csv().encode("utf-8")
     str(found).encode("utf-8")
     audit_page(found).encode("utf-8")
     told = json.loads(found.to_json())
     assert told["findings"][0]["groups"][0][0]["name"] == data.names[0]
+    assert told["classes"][0]["class"] == json.loads(data.summary().to_json())["rows"][0]["class"] == data.classes[0]
+
+
+def test_what_was_skipped_is_counted_in_every_summary(spoiled):
+    sentence = "skipped, because they cannot be used: 1 (train/cat/empty.jpg"
+    told = [str(spoiled.data), str(spoiled.data["val"]), str(spoiled), audit_page(spoiled)]
+    assert all(sentence in " ".join(text.split()) for text in told)
+    assert json.loads(spoiled.to_json())["skipped"] == 1
+
+
+def test_many_classes_are_the_smallest_and_the_largest_but_all_leave_as_json():
+    places = np.repeat(np.arange(250), 1 + np.arange(250) % 7 // 6)
+    names = tuple(f"class {place}" for place in range(250))
+    files = [np.full((8, 8, 3), place, np.uint8) for place in range(len(places))]
+    found = audit(replace(dataset(files, places), classes=names))
+    assert "shown are the 5 smallest and the 5 largest of 250 classes" in str(found)
+    assert "shown are the 5 smallest and the 5 largest of 250 classes" in audit_page(found)
+    assert [row["class"] for row in json.loads(found.to_json())["classes"]] == list(names)
 
 
 def test_uneven_and_missing_classes_are_told(tmp_path):
@@ -125,7 +149,10 @@ def test_shares_are_what_the_crops_leave():
     kept = shares([Facts(size=size) for size in sizes] + [Facts(fault="empty")], Preprocess())
     test = [(224 / 256) ** 2, (224 / 256) ** 2, 224**2 / (256 * 341), 224**2 / (256 * 2560), (224 / 256) ** 2, 1]
     np.testing.assert_allclose(kept[:, 0], test)
-    assert kept[0, 1] == pytest.approx(0.5, abs=0.06)  # shares from 0.08 to 1, those that fit
+    random = np.random.default_rng(1).random((400, NUMBERS))
+    for size, share in zip(sizes, kept[:, 1], strict=False):
+        crops = [draw(PRESETS["photo"], size, (224, 224), numbers).amounts["crop"] for numbers in random]
+        assert share == pytest.approx(np.mean(crops), abs=0.06)
     assert kept[3, 1] == pytest.approx(0.1, abs=0.04)  # no more than its shape allows
     padded = shares([Facts(size=(100, 1000))], Preprocess(fit="pad"))
     assert padded[0, 0] == 1
@@ -159,6 +186,7 @@ def test_the_page_shows_pairs_and_survives_what_cannot_be_shown(spoiled):
     assert page.count("<img") > 20
     assert page.count('class="together"') == 5
     assert "cannot be shown" in page
+    assert re.search(r"Of train/dog/wide\.jpg the random crops of the preset photo leave 2\d %", page)
     assert "top:6.2%;left:40.5%;width:19.0%;height:87.5%" in page  # 224 × 224 of wide.jpg at 256 × 1181
     assert "<svg" in page
 

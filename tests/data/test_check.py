@@ -1,15 +1,19 @@
 """`striate check`: the command, its page and its cleaned table, which opens and is clean."""
 
 import json
+import shlex
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from spoiled import drawn, good_folder, jpeg, spoiled_folder
 
 import striate
 from striate.cli import main
 from striate.data.audit.check import check
+from striate.data.audit.cleaning import leaving
 from striate.data.dataset import Dataset
 from striate.errors import StriateError
 
@@ -61,6 +65,52 @@ def test_the_next_command_is_told(spoiled, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "500")  # so that no long path is broken
     main(["check", str(spoiled)])
     assert f"next: striate check {spoiled} --fix clean.csv leaves out 8 of " in capsys.readouterr().out
+
+
+def suggestion(told: str) -> str:
+    return told.partition("next: ")[2].partition(" leaves out")[0]
+
+
+@pytest.mark.parametrize(
+    ("start", "where", "classes", "command"),
+    [
+        ("", "pets", False, "striate check pets --fix clean.csv"),
+        ("", "my $pets", False, "striate check 'my $pets' --fix clean.csv"),
+        ("", "pets", True, "striate check pets --classes 'the order.txt' --fix clean.csv"),
+        ("pets", ".", False, "striate check . --fix ../clean.csv"),
+        ("pets/train", "..", False, "striate check .. --fix clean.csv"),
+        ("", "odd", False, "striate check odd --fix clean.jsonl"),
+    ],
+)
+def test_the_suggested_command_works(tmp_path, capsys, monkeypatch, start, where, classes, command):
+    for name in ("pets", "my $pets", "odd"):
+        shutil.copy(good_folder(tmp_path / name) / "train/cat/1.jpg", tmp_path / name / "train/cat/same.jpg")
+    (tmp_path / "odd/train/cat/odd\udcff.jpg").write_bytes(jpeg(drawn(70)))
+    (tmp_path / "the order.txt").write_text("dog\ncat\n")
+    monkeypatch.setenv("COLUMNS", "500")
+    monkeypatch.chdir(tmp_path / start)
+    main(["check", where, *(["--classes", "the order.txt"] if classes else [])])
+    assert suggestion(capsys.readouterr().out) == command
+    main(shlex.split(command)[1:])
+    assert "written: " in capsys.readouterr().out
+
+
+def test_nothing_is_suggested_that_would_be_refused(tmp_path):
+    pixels = np.full((6, 40, 40, 3), 9, np.uint8)
+    np.savez(tmp_path / "a.npz", images=pixels, labels=np.arange(6) % 2)
+    spoiled = spoiled_folder(tmp_path / "pets")
+    packed = Path(shutil.make_archive(str(tmp_path / "pets"), "zip", spoiled))
+    for where in (tmp_path / "a.npz", packed):
+        found = check(where)
+        assert leaving(found)
+        assert "--fix" not in str(found)
+        assert not found.done
+
+
+def test_in_python_a_call_is_suggested(spoiled, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (told,) = check(Dataset.open(spoiled, on_bad="skip")).done
+    assert suggestion(told) == 'striate.check(data, fix="clean.csv")'
 
 
 def test_the_command_prints_json(spoiled, capsys):

@@ -205,8 +205,8 @@ def test_what_is_no_picture_is_counted(split_root):
     grow(split_root, "train/cat/notes.txt", "train/cat/.DS_Store", "train/cat/._1.png", "__MACOSX/train/x.png")
     data = Dataset.open(split_root)
     assert len(data) == 13
-    assert told(data, "files that are not pictures: ")
-    assert told(data, "and 1 more")
+    assert told(data, "files that are not pictures: train/cat/")
+    assert told(data, "hidden folders, which are skipped: __MACOSX")
 
 
 def test_bad_files_stop_or_are_skipped_and_counted(split_root):
@@ -214,7 +214,7 @@ def test_bad_files_stop_or_are_skipped_and_counted(split_root):
     os.mkfifo(split_root / "train/cat/fifo.png")
     grow(split_root, "loose.png", "train/loose.png")
     with pytest.raises(
-        DataError, match=r"fifo\.png is a FIFO.*, and there are 3 more; --on-bad skip .* `striate check"
+        DataError, match=r"fifo\.png is a FIFO.*, and there are 3 more; on_bad=.skip. .* `striate check"
     ):
         Dataset.open(split_root)
     data = Dataset.open(split_root, on_bad="skip")
@@ -340,3 +340,78 @@ def test_the_fingerprint_tells_of_changes(split_root):
 def test_opening_splits_reads_no_picture(split_root, monkeypatch):
     monkeypatch.setattr("striate.data.sources.trees.Folder.read", lambda tree, name: pytest.fail(f"{name} was read"))
     assert len(Dataset.open(split_root)) == 13
+
+
+@pytest.mark.parametrize("kind", ["folder", "tar"])
+@pytest.mark.parametrize(("ending", "count"), [("cls", 1), ("json", 3), ("txt", 3)])
+def test_samples_of_shards_are_not_taken_for_class_folders(tmp_path, kind, ending, count):
+    root = grow(tmp_path / "root", *many(2, "000", "001"))
+    for name in many(2, "000", "001")[:count]:
+        (root / name).with_suffix(f".{ending}").write_text("0")
+    where = root if kind == "folder" else shutil.make_archive(str(tmp_path / "a"), "tar", root)
+    with pytest.raises(DataError, match=rf"have a file \.{ending} beside them, .* striate\.open_shards opens"):
+        Dataset.open(where)
+
+
+def test_some_texts_beside_pictures_are_no_samples(tmp_path):
+    root = grow(tmp_path, *many(2, "cat", "dog"))
+    for name in ("cat/0.txt", "dog/1.txt"):
+        (root / name).write_text("seen in the garden")
+    assert Dataset.open(root).classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize("where", ["train-{000..010}.tar", "http://host/train-{0..1}.tar", "https://host/a.tar"])
+def test_places_of_shards_lead_to_open_shards(where):
+    with pytest.raises(DataError, match=r"opened by st\.open_shards\('") as stop:
+        Dataset.open(where)
+    assert where in str(stop.value)
+
+
+def test_hidden_folders_are_told_by_name(tmp_path):
+    data = Dataset.open(grow(tmp_path / "a", *many(2, ".net", "java", "java/.old")))
+    assert data.classes == ("java",)
+    assert told(data, "hidden folders, which are skipped: .net, java/.old")
+    assert not told(data, "files that are not pictures")
+    with pytest.raises(DataError, match=r"hidden folders alone, which are skipped: \.net/0\.png"):
+        Dataset.open(grow(tmp_path / "b", ".net/0.png"))
+
+
+def test_a_split_of_empty_class_folders_is_told(tmp_path):
+    data = Dataset.open(grow(tmp_path, *many(5, "train/cat", "train/dog"), "val/cat/", "val/dog/"))
+    assert len(data["val"]) == 2
+    assert told(data, "folders of splits without a picture, which are no splits: val")
+
+
+def test_a_suggested_command_can_be_pasted(tmp_path):
+    root = grow(tmp_path / "my pets", "cat/1.png")
+    (root / "cat/2.png").touch()
+    with pytest.raises(DataError, match=r"`striate check '.*/my pets'` lists it"):
+        Dataset.open(root)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_list_of_other_labels_beside_class_folders_is_told_and_not_used(tmp_path, monkeypatch, packed):
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    names = many(2, *(f"{split}/{name}" for split in ("train", "val") for name in ("n01440764", "n02102040")))
+    root = grow(tmp_path / "imagenette", *names)
+    rows = "".join(f"{name},n01440764,n02102040,{name.startswith('val')}\n" for name in names)
+    (root / "noisy_imagenette.csv").write_text("path,noisy_labels_0,noisy_labels_1,is_valid\n" + rows)
+    where = shutil.make_archive(str(tmp_path / "a"), "gztar", tmp_path, "imagenette") if packed else root
+    data = Dataset.open(where)
+    assert data.classes == ("n01440764", "n02102040")
+    assert share(data) == share(data, "train") == {"n01440764": 2, "n02102040": 2}
+    assert told(data, "noisy_imagenette.csv is not used, for folders tell the classes")
+
+
+@pytest.mark.parametrize("content", [b"caf\xe9;3\n", b'image,label\r"', b"image,label\n1,2,3\n"])
+def test_a_broken_table_beside_class_folders_is_told_and_not_used(tmp_path, content):
+    (grow(tmp_path, "cat/1.png", "dog/2.png") / "notes.csv").write_bytes(content)
+    data = Dataset.open(tmp_path)
+    assert data.classes == ("cat", "dog")
+    assert told(data, "notes.csv is not used, for folders tell the classes, and it is no table: ")
+
+
+def test_a_broken_table_is_no_note_where_folders_are_no_classes(tmp_path):
+    (grow(tmp_path, "train/1.png", "test/2.png") / "labels.csv").write_bytes(b"image,label\ntrain/1.png,caf\xe9\n")
+    with pytest.raises(DataError, match=r"in UTF-8, but row 2 of labels\.csv is not"):
+        Dataset.open(tmp_path)

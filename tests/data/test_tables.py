@@ -55,14 +55,15 @@ def test_columns_may_be_called_as_others_call_them(root, head, label):
     ("separator", "name", "told"),
     [(",", "t.csv", ""), (";", "t.csv", "semicolons"), ("\t", "t.csv", "tabs"), ("\t", "t.tsv", "tabs")],
 )
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("start", ["", "\ufeff"])
 def test_separators_line_ends_and_byte_order_marks(root, separator, name, told, end, start):
-    rows = [["image", "labels"], ["1.png", '"cat,dog"'], [], ["./2.png", "dog|fox"], ["3.png", ""]]
+    rows = [["image", "labels"], ["1.png", '"cat, red;dog"'], [], ["./2.png", "dog|fox"], ["3.png", ""]]
     data = opened(root, start + end.join(separator.join(row) for row in rows) + end, name)
-    assert names_of(data) == [["cat", "dog"], ["dog", "fox"], []]
+    assert names_of(data) == [["cat, red", "dog"], ["dog", "fox"], []]
     assert data.names == ["1.png", "2.png", "3.png"]
-    assert any(told in note for note in data.notes if "separated" in note) == bool(told)
+    assert any("columns" in note and told in note for note in data.notes if "separated" in note) == bool(told)
+    assert "labels are separated by | or ;, so a comma belongs to a name: 'cat, red;dog'" in data.notes
 
 
 def test_a_cell_may_hold_a_line_end_and_the_separator(root):
@@ -134,11 +135,14 @@ def test_paths_are_relative_to_the_table_and_may_be_absolute(root):
     data = opened(root / "deep", f"image,label\n4.png,a\n../1.png,b\n{root / '2.png'},c\n")
     assert [data.source.read(row) for row in range(3)] == [picture(n) for n in ("deep/4.png", "1.png", "2.png")]
     assert opened(root, "image,label\ndeep\\4.png,a\n").names == ["deep/4.png"]  # as Windows writes it
+    with pytest.raises(DataError, match=r"one label, but deep/4\.png has a in row 2 of table\.csv and b in row 3"):
+        opened(root, "image,label\ndeep\\4.png,a\ndeep/4.png,b\n")
 
 
 def test_a_table_inside_a_folder_names_nothing_outside(root):
     (root / "deep/metadata.csv").write_text("image,label\n4.png,a\n../1.png,b\n")
-    with pytest.raises(DataError, match=r"row 3 of metadata\.csv names \.\./1\.png, which is no file there"):
+    assert len(Dataset.open(root / "deep/metadata.csv")) == 2
+    with pytest.raises(DataError, match=r"names \.\./1\.png, which lies outside of .* open the table itself, .*/deep/"):
         Dataset.open(root / "deep")
 
 

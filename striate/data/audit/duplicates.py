@@ -72,7 +72,7 @@ def components(data: Dataset) -> np.ndarray:
         return np.where(unread, -1, find_copies(data).components)
 
     # every process that opens what has no split of its own asks; comparing 50,000 pictures takes minutes
-    key = f"{data.order_fingerprint()}-{VERSION}-{cv2.__version__}-{PIL.__version__}"
+    key = f"{data.place_fingerprint()}-{VERSION}-{cv2.__version__}-{PIL.__version__}"
     found = remembered("copies", key, len(data), find)
     # what could not be read then, for want of a permission, may be read now, and its time of change tells nothing of it
     return find_copies(data).components if (found < 0).any() else found

@@ -33,6 +33,13 @@ def is_hidden(name: str) -> bool:
     return name.startswith((".", "__MACOSX/")) or "/." in name
 
 
+def hidden_folder(name: str) -> str:
+    """The hidden folder that a file lies in; "" where there is none."""
+    folders = name.split("/")[:-1]
+    first = next((depth for depth in range(len(folders)) if is_hidden("/".join(folders[: depth + 1]) + "/")), None)
+    return "" if first is None else "/".join(folders[: first + 1])
+
+
 def is_table(name: str) -> bool:
     """Whether a file's name says that it is a table."""
     return name.lower().endswith(TABLE_ENDINGS) and not is_hidden(name)
@@ -61,6 +68,7 @@ def open_folders(tree: Tree) -> Opened:
     pictures = [name for name in entries if is_picture(name)]
     if not pictures:
         raise DataError(_no_pictures(tree))
+    _check_no_samples(tree, pictures)
     tops = {name.partition("/")[0] for name in pictures if "/" in name}
     split_tops = {top: SPLIT_NAMES[top.lower()] for top in tops if top.lower() in SPLIT_NAMES}
     _check_tops(tree, tops, split_tops)
@@ -90,9 +98,15 @@ def open_folders(tree: Tree) -> Opened:
 
     empty, without = _folders_without_pictures(tree, {name for (name,) in labels}, split_tops, depth)
     notes = [*tree.notes, *without]
-    other = [name for name in entries if not is_picture(name)]
+    hidden = {name: hidden_folder(name) for name in entries if is_hidden(name)}
+    other = [name for name in entries if not is_picture(name) and not hidden.get(name)]
     if other:
         notes.append(f"files that are not pictures: {listed(other)}")
+    if any(hidden.values()):
+        notes.append(f"hidden folders, which are skipped: {listed(sorted({*hidden.values()} - {''}))}")
+    unused = [top for top in tree.folders() if top.lower() in SPLIT_NAMES and top not in split_tops]
+    if unused and split_tops:
+        notes.append(f"ATTENTION, folders of splits without a picture, which are no splits: {listed(unused)}")
     if len({*labels}) == 1 and all(name.count("/") > depth + 1 for name in names):
         notes.append(f"if the folders inside of {printable(labels[0][0])} are the classes, open it instead")
     source = Files(tree, names, [entries[name] for name in names])
@@ -118,6 +132,24 @@ def _check_tops(tree: Tree, tops: set[str], split_tops: dict[str, str]) -> None:
             f"each split must have one folder, but {printable(tree.where)} has {listed(sorted(split_tops))}; "
             "merge those that are the same split"
         )
+
+
+def _check_no_samples(tree: Tree, pictures: list[str]) -> None:
+    """Refuse WebDataset's samples, whose folders are no classes: 000/1.png beside 000/1.cls."""
+    stems: dict[str, set[str]] = {}
+    for name in tree.entries():
+        stem, ending = os.path.splitext(name)  # noqa: PTH122
+        if ending.lower() in (".cls", ".json", ".txt"):
+            stems.setdefault(ending.lower(), set()).add(stem)
+    for ending, labelled in stems.items():
+        found = [name for name in pictures if os.path.splitext(name)[0] in labelled]  # noqa: PTH122
+        if (ending == ".cls" and found) or 2 * len(found) > len(pictures):
+            raise DataError(
+                f"the folder of a picture is its class, but in {printable(tree.where)} {printable(found[0])} and "
+                f"others have a file {ending} beside them, as in WebDataset's shards, which striate.open_shards opens "
+                "as tar files; for these pictures in a folder, name them in a table metadata.csv, or move the "
+                f"{ending} files away"
+            )
 
 
 def _folders_without_pictures(
@@ -148,6 +180,9 @@ def _no_pictures(tree: Tree) -> str:
         return f"{where} holds no picture that can be used: {tree.problems[0].reason}{more}"
     if not entries:
         return f"{where} is empty; a data set holds folders of pictures, such as cat/1.jpg, or a table"
+    hidden = [name for name in entries if hidden_folder(name)]
+    if len(hidden) == len(entries):
+        return f"{where} holds files in hidden folders alone, which are skipped: {listed(hidden)}"
     archives = [name for name in entries if name.lower().endswith(ARCHIVE_ENDINGS) and not is_hidden(name)]
     if archives:
         return f"{where} holds no picture, but {listed(archives)}; open one of these"

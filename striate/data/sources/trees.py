@@ -1,7 +1,7 @@
 """A tree of files, whether it is a folder on the disk or an archive (`archives.py`): listed once, read in any order."""
 
 # os.path, for a Path per file would be most of the time of listing 100,000
-# ruff: noqa: PTH114, PTH116, PTH118
+# ruff: noqa: PTH113, PTH114, PTH116, PTH118
 
 import os
 import stat
