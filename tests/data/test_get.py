@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -364,3 +365,24 @@ def test_the_records_are_complete():
             assert file.address.startswith("http") and file.size > 1000
             assert len(bytes.fromhex(file.sha256)) == 32
     assert len(records["fashion-mnist"].classes) == 10
+
+
+@pytest.mark.parametrize(("length", "fits"), [("600000, 600000", True), ("12, 12", False), ("many", False)])
+def test_a_length_that_is_no_number_is_told(length, fits):
+    file = RemoteFile("http://host/set.tgz", len(CONTENT), SUM)
+    response: Any = SimpleNamespace(status=200, headers={"Content-Length": length})
+    if fits:
+        downloading.check_offer(file, response, 0)
+        return
+    with pytest.raises(DataError, match=f"has 600,000 bytes, but http://host/set.tgz sends {length}"):
+        downloading.check_offer(file, response, 0)
+
+
+def test_what_fails_inside_of_a_folder_is_not_told_as_another_process(tmp_path):
+    with pytest.raises(BlockingIOError), getting.alone_in(tmp_path):
+        raise BlockingIOError
+
+
+def test_the_next_command_can_be_pasted(site, tmp_path, capsys):
+    get("set", to=tmp_path / "my sets")
+    assert f"next: striate check '{tmp_path}/my sets/set.tgz'" in capsys.readouterr().err
