@@ -49,7 +49,7 @@ class Site:
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        site: Site = self.server.site
+        site: Site = self.server.site  # type: ignore[attr-defined]
         asked, version = self.headers.get("Range", ""), self.headers.get("If-Range", "")
         site.asked.append((asked, version))
         if site.status:
