@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import re
 from dataclasses import dataclass
 
 from PIL import Image
@@ -149,7 +150,8 @@ def figure(
         size = f'width="{image.width}" height="{image.height}"'
         shown = f'<span class="shown"><img src="{data_uri(image)}" {size} alt="{text(name)}">{box}</span>'
     lines = "".join(f'<div class="faint">{text(line)}</div>' for line in caption if line)
-    return f"<figure>{shown}<figcaption><bdi>{text(name)}</bdi>{lines}</figcaption></figure>"
+    parts = re.sub("([/_])", r"\1<wbr>", text(name))  # a long name is broken between its parts, if it can be
+    return f"<figure>{shown}<figcaption><bdi>{parts}</bdi>{lines}</figcaption></figure>"
 
 
 def data_uri(image: Image.Image) -> str:
