@@ -106,16 +106,16 @@ def _classes(audit: Audit) -> str:
 
 def _finding(finding: Finding, thumbnails: _Thumbnails) -> str:
     advice = f'<p class="faint">→ {text(finding.suggestion)}</p>' if finding.suggestion else ""
-    shown = "".join(_group(group, thumbnails) for group in finding.groups[:GROUPS])
-    if shown:
-        shown = f'<div class="pictures">{shown}</div>'
-    if finding.kind == "cropped away":  # its pictures are shown at the end, with what is left of them outlined
-        shown = ""
-    hidden = len(finding.groups) - GROUPS
-    more = f'<p class="faint">and {hidden:,} more, which --json lists</p>' if shown and hidden > 0 else ""
+    if finding.kind == "cropped away":  # with what is left of them outlined
+        shown = '<p class="faint">The pictures are shown at the end of the page.</p>'
+    else:
+        shown = "".join(_group(group, thumbnails) for group in finding.groups[:GROUPS])
+        shown = f'<div class="pictures">{shown}</div>' if shown else ""
+        hidden = len(finding.groups) - GROUPS
+        shown += f'<p class="faint">and {hidden:,} more, which --json lists</p>' if hidden > 0 else ""
     return (
         f'<details class="{finding.severity}"{" open" if finding.severity != "note" else ""}>'
-        f"<summary><h3>{text(finding.kind)}</h3></summary>\n<p>{text(finding.sentence)}</p>{advice}{shown}{more}</details>"
+        f"<summary><h3>{text(finding.kind)}</h3></summary>\n<p>{text(finding.sentence)}</p>{advice}{shown}</details>"
     )
 
 
@@ -143,7 +143,7 @@ def _crops(audit: Audit, thumbnails: _Thumbnails) -> str:
         size = audit.preprocess.fitted(audit.facts[place].size)
         spans = [min(1.0, inner / outer) / 2 for inner, outer in zip(audit.preprocess.size, size, strict=True)]
         frame = 0.5 - spans[0], 0.5 + spans[0], 0.5 - spans[1], 0.5 + spans[1]
-        left = f"{percent(share[place])} is left, by random crops {percent(trained[place])}"
+        left = f"{percent(share[place])} is left; random crops leave {percent(trained[place])}"
         figures.append(_figure(exhibit(audit.data, place, left), thumbnails, frame))
     least = readable[np.argmin(trained[readable])]
     return (
@@ -186,7 +186,8 @@ def _scatter(audit: Audit) -> str:
     parts.append(f'<text transform="translate(12 {PLOT / 2}) rotate(-90)" text-anchor="middle">height</text>')
     usual = ", ".join(f"{show_size(size)} ({number:,})" for size, number in numbers.most_common(3))
     return (
-        f'<svg viewBox="0 0 {PLOT} {PLOT}" width="{PLOT}" role="img" aria-label="Heights and widths of the pictures">'
+        f'<svg viewBox="0 {EDGE - 10} {PLOT} {PLOT - EDGE + 10}" width="{PLOT}" role="img" '
+        'aria-label="Heights and widths of the pictures">'
         f"{''.join(parts)}</svg>"
         f"<p>{count(len(numbers), 'size')}, most often {usual}; dashed: the network's input, "
         f"{show_size((height, width))}.</p>"
