@@ -379,3 +379,15 @@ def test_digits():
     assert (pictures.dtype, pictures.min(), pictures.max()) == (np.uint8, 0, 255)
     np.testing.assert_allclose(pictures / 255, original.images / 16, atol=0.5 / 255 + 1e-9)
     assert (found.gray, set(found.splits)) == (True, {""})
+
+
+def test_a_small_npz_file_cannot_fill_the_memory(tmp_path):
+    pictures = np.zeros((70, 1000, 1000), np.uint8)
+    np.savez_compressed(tmp_path / "data.npz", x=pictures, y=np.zeros(70, int))
+    tracemalloc.start()
+    with pytest.raises(DataError, match=r"x of data\.npz would unpack from .* to 66\.8 MiB, more than 100 times"):
+        opened(tmp_path)
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+    np.savez(tmp_path / "data.npz", x=pictures, y=np.zeros(70, int))
+    assert len(opened(tmp_path).names) == 70

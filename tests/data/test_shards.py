@@ -1,8 +1,10 @@
 """Shards as a stream: every sample once, in an order that is a function of its arguments; what is broken is named."""
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import os
 import tarfile
 import threading
@@ -17,7 +19,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from striate.data.sources.shards import expanded, open_shards
+from striate.data.sources.shard_places import expanded
+from striate.data.sources.shards import open_shards
 from striate.errors import DataError
 
 CLASSES = ["cat", "dog", "été"]
@@ -383,3 +386,31 @@ def test_braces():
     assert expanded("a.tar") == ["a.tar"]
     assert expanded("{8..11}") == ["8", "9", "10", "11"]
     assert json.dumps(expanded("{a,}b{00..01}")) == '["ab00", "ab01", "b00", "b01"]'
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_small_packed_shard_cannot_fill_the_memory(tmp_path, pack):
+    huge = tar_of([*sample("a"), ("b.jpg", bytes(150_000_000)), ("b.cls", b"0")])
+    (tmp_path / "one.tar.x").write_bytes(pack(huge))
+    del huge
+    tracemalloc.start()
+    samples = open_shards(tmp_path / "one.tar.x", classes=CLASSES).samples(0, 0, shuffle=False)
+    with pytest.raises(DataError, match=r"would unpack from .* to 64\..* MiB, more than 100 times .* began is b"):
+        list(samples)
+    assert tracemalloc.get_traced_memory()[1] < 150_000_000
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_packed_shard_is_the_same_as_a_plain_one(tmp_path, pack):
+    plain = tar_of([part for key in "abc" for part in sample(key)])
+    (tmp_path / "one.tar").write_bytes(plain)
+    (tmp_path / "two.tar").write_bytes(pack(plain))
+    (tmp_path / "bad.tar").write_bytes(pack(plain)[: len(pack(plain)) // 2])
+    found = [
+        [each.content for each in open_shards(tmp_path / name, classes=CLASSES).samples(0, 0, shuffle=False)]
+        for name in ("one.tar", "two.tar")
+    ]
+    assert found[0] == found[1] != []
+    with pytest.raises(DataError, match=r"the shard bad\.tar cannot be read to its end"):
+        list(open_shards(tmp_path / "bad.tar", classes=CLASSES).samples(0, 0, shuffle=False))

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from striate.data.sources.blocks import Block, named, opened
+from striate.data.sources.blocks import Block, from_blocks, named
 from striate.data.sources.cifar import is_cifar, open_cifar
 from striate.data.sources.idx import is_idx, open_idx
 from striate.data.sources.npz import open_npz
@@ -49,4 +49,4 @@ def open_digits() -> Opened:
 
     digits: Any = load_digits()
     pixels = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., None]  # stored as 0 to 16
-    return opened("digits", [Block("", pixels, named(digits.target, None, "digits"))])
+    return from_blocks("digits", [Block("", pixels, named(digits.target, None, "digits"))])

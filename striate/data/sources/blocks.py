@@ -60,7 +60,7 @@ class ArraySource:
         return pixels.nbytes, zlib.crc32(pixels.data)
 
 
-def opened(
+def from_blocks(
     where: str,
     blocks: Sequence[Block],
     *,

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from striate.data.sources.blocks import Block, in_one_folder, listed_classes, named, opened
+from striate.data.sources.blocks import Block, from_blocks, in_one_folder, listed_classes, named
 from striate.data.sources.opened import Opened
 from striate.data.sources.trees import Tree
 from striate.errors import DataError
@@ -59,7 +59,7 @@ def open_cifar(tree: Tree) -> Opened:
         for name in expected
         if name in files
     ]
-    return opened(tree.where, blocks, notes=notes, classes=classes)
+    return from_blocks(tree.where, blocks, notes=notes, classes=classes)
 
 
 def read_batch(tree: Tree, name: str, split: str, heads: int, classes: list[str] | None) -> Block:

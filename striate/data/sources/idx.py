@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 
-from striate.data.sources.blocks import Block, in_one_folder, listed_classes, named, opened
+from striate.data.sources.blocks import Block, from_blocks, in_one_folder, listed_classes, named
 from striate.data.sources.opened import Opened
 from striate.data.sources.trees import Tree
 from striate.errors import DataError
@@ -59,7 +59,7 @@ def open_idx(tree: Tree) -> Opened:
                 f"and {printable(labels)} has {exact(len(numbers))} labels"
             )
         blocks.append(Block(split, pixels[..., None], named(numbers, classes, printable(labels))))
-    return opened(tree.where, blocks, notes=notes, classes=classes)
+    return from_blocks(tree.where, blocks, notes=notes, classes=classes)
 
 
 def read_idx(tree: Tree, name: str, dimensions: int) -> np.ndarray:

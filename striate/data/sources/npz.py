@@ -3,13 +3,15 @@
 import io
 import zipfile
 import zlib
+from typing import Any
 
 import numpy as np
 
-from striate.data.sources.blocks import Block, listed_classes, named, opened
+from striate.data.sources.blocks import Block, from_blocks, listed_classes, named
 from striate.data.sources.classes import same_name
 from striate.data.sources.opened import Opened
 from striate.data.sources.trees import Tree
+from striate.data.sources.unpacking import inflated
 from striate.errors import DataError
 from striate.show.names import listed, printable
 from striate.show.numbers import exact
@@ -61,7 +63,7 @@ def open_npz(tree: Tree, name: str) -> Opened:
                 f"and {pair[1]} has {exact(len(array))}"
             )
         blocks.append(Block(pair[2], pixels, names_of(array, classes, f"{pair[1]} of {arrays.where}")))
-    return opened(tree.where, blocks, notes=notes, several=bool(width), classes=classes)
+    return from_blocks(tree.where, blocks, notes=notes, several=bool(width), classes=classes)
 
 
 def names_of(labels: np.ndarray, classes: list[str] | None, what: str) -> list[tuple[str, ...]]:
@@ -87,9 +89,15 @@ class Arrays:
         if not isinstance(self._file, np.lib.npyio.NpzFile):
             raise DataError(f"an .npz file holds several arrays with names, but {self.where} is a single one (.npy)")
         self.keys = list(self._file)
+        archive: Any = self._file.zip
+        self._members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
 
     def read(self, key: str) -> np.ndarray:
         """One array."""
+        member = self._members[key]
+        too_large = inflated(member.file_size, member.compress_size)
+        if too_large:
+            raise DataError(f"{printable(key)} of {self.where} {too_large}; save it without compression")
         try:
             array = self._file[key]
             if not isinstance(array, np.ndarray):

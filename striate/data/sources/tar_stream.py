@@ -13,7 +13,7 @@ from http.client import HTTPException
 from typing import IO, NamedTuple
 
 from striate.data.sources.classes import same_name
-from striate.data.sources.unpacking import MEMBER_LIMIT
+from striate.data.sources.unpacking import MEMBER_LIMIT, Unpacked
 from striate.errors import DataError
 from striate.pictures.opened import ENDINGS
 from striate.show.names import listed, printable
@@ -103,7 +103,7 @@ def read_samples(
         is called with a name and a reason for whatever cannot be used: it raises, or notes it
     """
     try:
-        with connect() as file, tarfile.open(fileobj=file, mode="r|*", tarinfo=Head, bufsize=BLOCK) as tar:
+        with connect() as file, tarfile.open(fileobj=Unpacked(file), mode="r|", tarinfo=Head, bufsize=BLOCK) as tar:
             for place, group in enumerate(groups(tar)):
                 name = f"{shard}/{group.key}"
                 try:

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import io
 import lzma
 import os
 import shutil
@@ -9,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from striate.data.caching import cache_folder
 from striate.errors import DataError, StriateError
@@ -34,6 +35,11 @@ def oversized(size: int, packed: int) -> str:
     """Why a member is not unpacked, from its header alone; "" where it may be."""
     if max(size, packed) > MEMBER_LIMIT:
         return f"would unpack to {memory(max(size, packed))}, but a member may have {memory(MEMBER_LIMIT)}"
+    return inflated(size, packed)
+
+
+def inflated(size: int, packed: int) -> str:
+    """Why so many packed bytes are not unpacked to so many; "" where they may be."""
     if size > max(HARMLESS, RATIO_LIMIT * packed):
         return f"would unpack from {memory(packed)} to {memory(size)}, more than {RATIO_LIMIT} times as much"
     return ""
@@ -42,6 +48,54 @@ def oversized(size: int, packed: int) -> str:
 def decoder(start: bytes) -> Callable[[IO[bytes]], IO[bytes]] | None:
     """What unpacks a file that starts so; None where nothing has to."""
     return next((decoder for magic, decoder in DECODERS.items() if start.startswith(magic)), None)
+
+
+class Unpacked(io.RawIOBase):
+    """What a stream holds, unpacked where it is packed, and never absurdly more than was packed.
+
+    Parameters
+    ----------
+    file
+        the stream; nobody has read from it
+    """
+
+    def __init__(self, file: IO[bytes]):
+        self._packed = Counted(file)
+        buffered = io.BufferedReader(self._packed, BLOCK)
+        unpack = decoder(buffered.peek(8))
+        self._content: Any = unpack(buffered) if unpack else buffered
+        self._is_packed = unpack is not None
+        self._size = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, perhaps fewer; none at the end."""
+        try:
+            content = self._content.read1(size)  # what comes before damage is handed out
+        except (lzma.LZMAError, zlib.error) as error:
+            raise OSError(str(error)) from error
+        self._size += len(content)
+        too_many = self._is_packed and inflated(self._size, self._packed.count)
+        if too_many:
+            raise OSError(f"it {too_many}")
+        return content
+
+
+class Counted(io.RawIOBase):
+    """A stream that counts the bytes that were read from it."""
+
+    def __init__(self, file: IO[bytes]):
+        self._file, self.count = file, 0
+
+    def readable(self) -> bool:
+        """For io.BufferedReader."""
+        return True
+
+    def readinto(self, buffer) -> int:
+        """Fill a buffer, perhaps not whole; 0 is the end."""
+        content = self._file.read(len(buffer))
+        buffer[: len(content)] = content
+        self.count += len(content)
+        return len(content)
 
 
 def kept_copy(path: Path, kind: str, write: Callable[[BinaryIO], object]) -> Path:
