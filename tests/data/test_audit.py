@@ -198,6 +198,14 @@ def test_a_page_of_nothing_readable():
     assert found.findings[0].severity == "serious"
 
 
+def test_the_page_shows_tiny_pictures_large_and_no_crop_where_nothing_is_cut():
+    found = audit(dataset([np.full((8, 8, 1), 9, np.uint8)] * 3, gray=True))
+    page = audit_page(found)
+    assert page.count('width="120" height="120"') == 3  # the copies
+    assert "lose most" not in page
+    assert page.count("<img") == 3
+
+
 def test_a_picture_of_one_pixel_is_no_trouble():
     found = audit(dataset([jpeg(Image.new("RGB", (1, 1))), jpeg(Image.new("RGB", (1, 3000)))]))
     assert "<svg" in audit_page(found)

@@ -78,6 +78,8 @@ class _Thumbnails:
             else:
                 image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
                 image.thumbnail((SIDE, SIDE))
+                if (factor := SIDE // max(image.size)) > 1:  # a digit of 8×8 is shown in squares, not as a speck
+                    image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
                 self._known[place] = image
         return self._known[place]
 
@@ -138,6 +140,7 @@ def _crops(audit: Audit, thumbnails: _Thumbnails) -> str:
     readable = np.array([place for place, fact in enumerate(audit.facts) if not fact.fault], np.int64)
     less = int((share[readable] < 0.5).sum())
     worst = readable[np.argsort(share[readable], kind="stable")][:WORST]
+    worst = worst[share[worst] < 1]
     figures = []
     for place in worst.tolist():
         size = audit.preprocess.fitted(audit.facts[place].size)
@@ -145,11 +148,12 @@ def _crops(audit: Audit, thumbnails: _Thumbnails) -> str:
         frame = 0.5 - spans[0], 0.5 + spans[0], 0.5 - spans[1], 0.5 + spans[1]
         left = f"{percent(share[place])} is left; random crops leave {percent(trained[place])}"
         figures.append(_figure(exhibit(audit.data, place, left), thumbnails, frame))
+    told = " The pictures that lose most to the test crop, with what it leaves outlined:" if figures else ""
     least = readable[np.argmin(trained[readable])]
     return (
         f"<p>{less:,} of {count(len(readable))} lose more than half of their area to the test crop. Of "
         f"{text(audit.data.names[least])} the random crops of the preset {PRESET} leave {percent(trained[least])} on "
-        "average, the least of all. The pictures that lose most to the test crop, with what it leaves outlined:</p>"
+        f"average, and of no picture less.{told}</p>"
         f'<div class="pictures">{"".join(figures)}</div>'
     )
 
