@@ -204,5 +204,14 @@ def test_the_order_of_classes_belongs_to_opening(tmp_path):
     assert any("--classes" in line for line in found.done)
 
 
+def test_a_class_that_is_lost_is_told(tmp_path):
+    root = good_folder(tmp_path / "pets")
+    for label in ("cow", "hen"):
+        (root / "train" / label).mkdir()
+        (root / "train" / label / "1.jpg").write_bytes(jpeg(drawn(60)))
+    found = check(root, fix=tmp_path / "clean.csv")
+    assert found.done[-1] == "ATTENTION, classes without a picture in the table: cow, hen"
+
+
 def test_a_dataset_audits_itself(tmp_path):
     assert Dataset.open(good_folder(tmp_path)).audit().findings == []

@@ -1,5 +1,7 @@
 """Copies are found however they were made, and likeness is not taken for one."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from time import sleep
 
@@ -89,6 +91,11 @@ def test_who_stops_waiting_leaves_the_rest_undone():
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     results.close()  # as Ctrl-C does
     assert len(done) < 60
+
+
+def test_opencv_leaves_the_threads_to_the_audit():
+    code = "import cv2, striate.data.audit.audit; print(cv2.getNumThreads())"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "1\n"
 
 
 def test_what_cannot_be_read_is_a_copy_of_nothing():

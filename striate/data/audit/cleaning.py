@@ -13,11 +13,12 @@ import numpy as np
 from striate.data.audit.audit import Audit
 from striate.data.audit.findings import agree, copy_groups, label_names
 from striate.data.dataset import Dataset
+from striate.data.sources.classes import class_counts
 from striate.data.sources.opened import Files
 from striate.data.sources.trees import Folder
 from striate.errors import DataError, StriateError
 from striate.files import check_output, write_whole
-from striate.show.names import printable
+from striate.show.names import listed, printable
 from striate.show.numbers import count
 
 TABLES = {".csv": ",", ".tsv": "\t", ".jsonl": ""}
@@ -98,15 +99,11 @@ def write_table(audit: Audit, output: Path) -> list[str]:
         f"written: {printable(output)}, {len(kept):,} of {count(len(data) + len(skipped))}; the files are untouched"
     ]
     for reason, names in why.items():
-        more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-        lines.append(f"left out, {reason}: {len(names):,} ({', '.join(map(printable, names[:SHOWN]))}{more})")
-    lost = [
-        printable(name)
-        for label, name in enumerate(data.classes)
-        if not (data.labels[kept][:, label] if data.several else data.labels[kept] == label).any()
-    ]
+        lines.append(f"left out, {reason}: {len(names):,} ({listed(names, SHOWN)})")
+    counts = class_counts(data.labels[kept], data.classes)
+    lost = [name for name, number in zip(data.classes, counts, strict=True) if not number]
     if lost:
-        lines.append(f"ATTENTION, classes without a picture in the table: {', '.join(lost)}")
+        lines.append(f"ATTENTION, classes without a picture in the table: {listed(lost, len(lost))}")
     return lines
 
 
