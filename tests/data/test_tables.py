@@ -165,6 +165,7 @@ def test_columns_that_are_not_used_are_told(root):
         ("image,label\n1.png,1\n2.png,3\n3.png,cat\n", r"all numbers or all words, but row 2 .* 1 and row 4 has cat"),
         ("image,label\n1.png,0.5\n", r"a name or a whole number, but row 2 of t\.csv has 0\.5"),
         ("image,labels\n1.png,a|1\n", r"all numbers or all words, but row 2"),
+        ('image,labels\n1.png,1\n2.png,"1,2"\n', r"row 3 has 1,2; .* separated by \| or ;, never by a comma"),
         ("image,label,split\n1.png,a,dev\n", r"train, val or test, but row 2 of t\.csv has 'dev'"),
         ("image,label,split\n1.png,a,train\n2.png,a,\n", r"but row 3 of t\.csv has ''"),
         ("image,label\n1.png,a\n2.png,b\n1.png,b\n", r"one label, but 1\.png has a in row 2 of t\.csv and b in row 4"),

@@ -70,9 +70,10 @@ def _check_kinds(sheet: Sheet, labels: list[list[Any]]) -> None:
             first.setdefault(bool(NUMBER.fullmatch(label)), (line, label))
     if len(first) == 2:
         (line, number), (other, word) = first[True], first[False]
+        commas = "; several labels are separated by | or ;, never by a comma" if "," in word else ""
         raise DataError(
             f"labels must be all numbers or all words, but row {line} of {sheet.where} has {number} and row {other} "
-            f"has {printable(word)}; if both are right, name all classes in a file (--classes)"
+            f"has {printable(word)}; if both are right, name all classes in a file (--classes){commas}"
         )
 
 
