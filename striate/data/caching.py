@@ -38,12 +38,13 @@ def remembered(kind: str, key: str, count: int, make: Callable[[], np.ndarray]) 
     make
         makes it
     """
-    path = cache_folder() / kind / f"{key}.npy"
-    with suppress(OSError, ValueError, EOFError):
-        array = np.load(path, allow_pickle=False)
-        if len(array) == count:
-            return array
-    array = make()
-    path.parent.mkdir(exist_ok=True)
-    write_whole(path, lambda file: np.save(file, array))
+    array = None
+    with suppress(OSError, ValueError, EOFError, StriateError):
+        array = np.load(cache_folder() / kind / f"{key}.npy", allow_pickle=False)
+    if array is None or len(array) != count:
+        array = make()
+        with suppress(OSError, StriateError):  # where nothing can be kept, it takes time again
+            folder = cache_folder() / kind
+            folder.mkdir(exist_ok=True)
+            write_whole(folder / f"{key}.npy", lambda file: np.save(file, array))
     return array
