@@ -151,12 +151,22 @@ def test_classes_that_a_table_cannot_hold_are_refused(tmp_path):
     (tmp_path / "1.jpg").write_bytes(jpeg(drawn(1)))
     (tmp_path / "2.jpg").write_bytes(jpeg(drawn(2)))
     (tmp_path / "all.jsonl").write_text(
-        '{"image": "1.jpg", "labels": ["cats, dogs"]}\n{"image": "2.jpg", "labels": ["x"]}\n'
+        '{"image": "1.jpg", "labels": ["cats; dogs"]}\n{"image": "2.jpg", "labels": ["x"]}\n'
     )
     with pytest.raises(StriateError, match=r"several labels without .* clean\.jsonl holds any"):
         check(tmp_path / "all.jsonl", fix=tmp_path / "clean.csv")
     check(tmp_path / "all.jsonl", fix=tmp_path / "clean.jsonl")
-    assert Dataset.open(tmp_path / "clean.jsonl").classes == ("cats, dogs", "x")
+    assert Dataset.open(tmp_path / "clean.jsonl").classes == ("cats; dogs", "x")
+
+
+def test_a_comma_in_a_class_of_several_survives(tmp_path):
+    (tmp_path / "1.jpg").write_bytes(jpeg(drawn(1)))
+    (tmp_path / "2.jpg").write_bytes(jpeg(drawn(2)))
+    (tmp_path / "all.jsonl").write_text(
+        '{"image": "1.jpg", "labels": ["Oak, red", "x"]}\n{"image": "2.jpg", "labels": ["x"]}\n'
+    )
+    check(tmp_path / "all.jsonl", fix=tmp_path / "clean.csv")
+    assert Dataset.open(tmp_path / "clean.csv").classes == ("Oak, red", "x")
 
 
 def test_names_that_are_not_utf_8_can_be_cleaned_as_json(tmp_path):

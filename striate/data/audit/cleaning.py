@@ -143,9 +143,9 @@ def _table(data: Dataset, places: np.ndarray, output: Path) -> str:
     for image, labels, *others in rows:
         cells = [image, "|".join(labels) if isinstance(labels, list) else labels, *others]
         several = labels if isinstance(labels, list) else []
-        if not "".join(cells).isprintable() or any(sign in label for label in several for sign in "|;,"):
+        if not "".join(cells).isprintable() or any(sign in label for label in several for sign in "|;"):
             raise DataError(
-                "a .csv or .tsv table holds names of printable UTF-8, and several labels without | ; and commas, "
+                "a .csv or .tsv table holds names of printable UTF-8, and several labels without | and ;, "
                 f"but not {printable(image)} ({printable(cells[1])}); {output.stem}.jsonl holds any"
             )
         writer.writerow(cells)
