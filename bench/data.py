@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -92,7 +93,7 @@ def striate(argument: str) -> Callable[[], Work]:
     asked = json.loads(argument)
     os.environ["STRIATE_CACHE"] = asked["cache"]
     data = Dataset.open(asked["folder"])
-    data = data.part(np.arange(len(data)))
+    data = replace(data, splits=np.full(len(data), "train"))  # all of them, as ImageFolder takes them
     preprocess = Preprocess(mean=MEAN, std=STD)
 
     def batches() -> Batches:

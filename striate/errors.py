@@ -37,7 +37,7 @@ class UnknownName(StriateError):
 def one_of(kind: str, value: str, choices: Any) -> Any:
     """A value, if it is one of a Literal's."""
     if value not in get_args(choices):
-        raise UnknownName(kind, value, get_args(choices))
+        raise UnknownName(kind, str(value), get_args(choices))
     return value
 
 

@@ -34,6 +34,7 @@ from striate.show.names import printable
 from striate.show.numbers import memory
 
 AHEAD = 3  # batches that are being made while one is used: enough to hide a slow picture, and memory stays bounded
+MOST = 100_000
 PIECE = 32  # pictures that a thread takes at most at a time: each piece costs a wait for Python's lock
 
 
@@ -112,9 +113,15 @@ class Batches:
         world: int = 1,
         on_bad: OnBad | None = None,
     ):
-        if batch_size < 1 or (workers is not None and workers < 1):
-            raise DataError(f"a batch holds 1 picture or more, made by 1 thread or more, but {batch_size=}, {workers=}")
-        if isinstance(distortion, str):
+        for what, value in (("pictures in a batch", batch_size), ("threads", workers)):
+            if value is not None and (not isinstance(value, int) or not 1 <= value <= MOST):
+                raise DataError(f"the number of {what} is a whole one from 1 to {MOST:,}, but is {value!r}")
+        if not isinstance(preprocess, Preprocess) or not isinstance(data, Dataset | Shards):
+            raise DataError(
+                "batches are made of Dataset.open(…)['train'] or open_shards(…) with a Preprocess, "
+                f"but here of {type(data).__name__} with {type(preprocess).__name__}"
+            )
+        if distortion is not None:
             distortion = read_distortion(distortion)
         self.size, self.distortion, self.seed, self.world = preprocess.size, distortion, seed, world
         self.batch_size = batch_size
@@ -126,9 +133,13 @@ class Batches:
             self.feed = ShardFeed(data, preprocess, distortion, seed=seed, rank=rank, world=world)
         else:
             self.on_bad = one_of("policy for what cannot be read", on_bad or "stop", OnBad)
-            where: Cache = one_of("cache", cache or "disk", Cache)
+            where: Cache = one_of("cache", "disk" if cache is None else cache, Cache)
             if not len(data):
                 raise DataError(f"batches are made of pictures, but this part of {printable(data.where)} has none")
+            if len(splits := sorted(set(data.splits.tolist()))) > 1:
+                raise DataError(
+                    f"batches are of one split, but this has {' and '.join(splits)}; data['{splits[0]}'] is one"
+                )
             data = replace(data, gray=preprocess.channels == "L")
             order = Order(data, seed, distortion is not None, balanced, rank, world)
             if distortion is None:
@@ -190,15 +201,25 @@ class Batches:
         store = self.feed.prepared.store if isinstance(self.feed, WholeFeed) else None
         return f"{memory(store.bytes)} in {store.folder or 'memory'}" if store else ""
 
+    def __repr__(self) -> str:
+        pictures = f"{len(self.feed):,} pictures" if isinstance(self.feed, WholeFeed) else "a stream of shards"
+        return f"<Batches of {self.batch_size} from {pictures}, epoch {self.epoch}, batch {self.number}>"
+
     def state(self) -> dict[str, Any]:
         """Where iterating stands, for `resume`, here or in another process: plain values."""
         return {"epoch": self.epoch, "number": self.number, "made_of": self._made_of}
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go on after the last batch that was handed out before `state()`."""
-        changed = [what for what, value in self._made_of.items() if state["made_of"][what] != value]
+        if not isinstance(state, dict) or state.keys() != {"epoch", "number", "made_of"}:
+            raise DataError(f"a state is what state() gave, but here it is {str(state)[:80]}")
+        if not all(isinstance(state[place], int) and state[place] >= 0 for place in ("epoch", "number")):
+            raise DataError(
+                f"a state counts epochs and batches from 0, but has {state['epoch']!r}, {state['number']!r}"
+            )
+        changed = [what for what, value in self._made_of.items() if state["made_of"].get(what) != value]
         if changed:
-            before, now = ({what: made[what] for what in changed} for made in (state["made_of"], self._made_of))
+            before, now = ({what: made.get(what) for what in changed} for made in (state["made_of"], self._made_of))
             raise DataError(f"batches go on with what they began with, but it was {before} and is {now}")
         self.epoch, self.number = state["epoch"], state["number"]
 

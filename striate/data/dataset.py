@@ -50,7 +50,7 @@ class Problem:
     reason: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Pictures with labels.
 
@@ -129,6 +129,9 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def __repr__(self) -> str:
+        return f"<Dataset {printable(self.where)}: {len(self):,} pictures, {len(self.classes):,} classes>"
 
     def __getitem__(self, split: str) -> "Dataset":
         """One split: data["train"]."""

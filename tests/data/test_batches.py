@@ -253,10 +253,16 @@ def test_normalising_on_the_device_is_what_preprocess_does(channels):
 
 @pytest.mark.parametrize(
     ("settings", "words"),
-    [({"batch_size": 0}, "1 picture or more"), ({"workers": 0}, "1 thread or more")],
+    [
+        ({"batch_size": 0}, "pictures in a batch is a whole one from 1 to 100,000, but is 0"),
+        ({"batch_size": 2.5}, "but is 2.5"),
+        ({"workers": 0}, "the number of threads is a whole one"),
+        ({"distortion": 3}, "a distortion is a text such as"),
+        ({"cache": False}, "no cache is called 'False'; known: off, ram, disk"),
+    ],
 )
 def test_impossible_settings_are_refused(settings, words):
-    with pytest.raises(DataError, match=words):
+    with pytest.raises(StriateError, match=words):
         made(**settings)
 
 
@@ -287,6 +293,29 @@ def test_what_reading_told_is_counted():
     flat(batches)
     assert batches.notes == {"it has several frames; this is the first": 3}
     assert re.fullmatch(r"[\d.]+ KiB in memory", batches.kept)
+
+
+def test_other_things_than_data_are_refused():
+    with pytest.raises(DataError, match="but here of str with Preprocess"):
+        Batches("digits", SMALL)  # type: ignore[arg-type]
+    data = dataset(FILES)
+    data.splits[3] = "val"
+    with pytest.raises(DataError, match=r"one split, but this has train and val; data\['train'\] is one"):
+        Batches(data, SMALL)
+
+
+BAD_STATES = [None, {}, "x", {"epoch": -1, "number": 0, "made_of": {}}, {"epoch": 0, "number": "x", "made_of": {}}]
+
+
+@pytest.mark.parametrize("state", BAD_STATES)
+def test_what_is_no_state_is_refused(state):
+    with pytest.raises(DataError, match="a state"):
+        made().resume(state)
+
+
+def test_a_notebook_shows_a_line():
+    assert repr(dataset(FILES)) == "<Dataset made: 22 pictures, 2 classes>"
+    assert repr(made()) == "<Batches of 4 from 22 pictures, epoch 0, batch 0>"
 
 
 def test_no_pictures_are_no_batches():

@@ -16,14 +16,14 @@ RANGES = {
     "crop": (0, 1, "a share of the area"),
     "aspect": (1, 4, "a ratio of sides"),
     "padding": (0, 4096, "pixels of the view"),
-    "rotate": (0, 180, "degrees"),
-    "shear": (0, 60, "degrees"),
+    "rotate": (0, 180, "degrees either way"),
+    "shear": (0, 60, "degrees either way"),
     "scale": (0, 0.9, "a share of the size"),
     "warp": (0, 0.2, "a share of the shorter side"),
     "brightness": (0, 1, "a share"),
     "contrast": (0, 1, "a share"),
     "saturation": (0, 1, "a share"),
-    "hue": (0, 180, "degrees"),
+    "hue": (0, 180, "degrees either way"),
     "pca": (0, 1, "standard deviations"),
     "gray": (0, 1, "a probability"),
     "blur": (0, 1, "a probability"),
@@ -188,14 +188,21 @@ def distortion(text: "str | Distortion") -> Distortion:
     """
     if isinstance(text, Distortion):
         return text
-    preset, *changes = (part.strip() for part in text.split(","))
+    if not isinstance(text, str):
+        raise StriateError(f"a distortion is a text such as 'photo, rotate 20', but here it is {text!r}")
+    preset, *changes = (part.strip().lower() for part in text.split(","))
     if preset not in PRESETS:
+        first, _, rest = preset.partition(" ")
+        if first in PRESETS:
+            raise StriateError(f"parts of a distortion have commas between them: '{first}, {rest}', but it is '{text}'")
+        if first.partition("=")[0] in RANGES:
+            raise StriateError(f"a distortion begins with a preset, as in 'none, {preset}', but it is '{text}'")
         raise UnknownName("preset of distortions", preset, PRESETS)
     return replace(PRESETS[preset], **dict(_change(part) for part in changes))
 
 
 def _change(text: str) -> tuple[str, float]:
-    name, _, value = text.partition(" ")
+    name, _, value = text.replace("=", " ").partition(" ")
     if name not in RANGES:
         raise UnknownName("distortion", name, RANGES)
     low, high, unit = RANGES[name]
