@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, UnusedCliTokensError
 
 import striate
 from striate.errors import StriateError
@@ -101,12 +101,25 @@ def show(result: object) -> None:
 UNBOUNDED = 1000
 
 
+def sentence(mistake: Exception) -> str:
+    """What went wrong; said anew where cyclopts counts a class's fields as words, or names what has no name."""
+    command = " ".join(getattr(mistake, "command_chain", None) or ())
+    argument = getattr(mistake, "argument", None)
+    if isinstance(mistake, MissingArgumentError) and argument and argument.field_info.kind.name != "KEYWORD_ONLY":
+        name = argument.field_info.name.upper()
+        return f"striate {command} needs a word for {name}; striate {command} --help says what it may be"
+    if isinstance(mistake, UnusedCliTokensError):
+        unused = ", ".join(f"'{word}'" for word in mistake.unused_tokens or ())
+        return f"striate {command} has no use for {unused}; a name with spaces in it needs quotes around it"
+    return str(mistake)
+
+
 def main(words: list[str] | None = None) -> None:
     """Run the command line; exit with 0, with 2 after a user's mistake, with 130 after Ctrl-C."""
     try:
         app.meta(words)
     except (StriateError, CycloptsError) as mistake:
-        print(f"striate: {mistake}", file=sys.stderr)
+        print(f"striate: {sentence(mistake)}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:  # `striate shapes vgg16 | head -3` has read enough
         sys.stderr.close()

@@ -91,6 +91,9 @@ def test_every_command_shows_its_help(capsys):
         (["shapes", "vgg16", "--batch", "99999999999999999999"], "holds 1 to 1,000,000 pictures"),
         (["nets", "--max-params", "nan"], "max-params must be above 0"),
         (["shape", "vgg16"], "shapes"),
+        (["check"], "striate check needs a word for WHERE; striate check --help says what it may be"),
+        (["op", "size", "7x7", "f3", "s3", "--pad"], "--pad"),
+        (["check", "a", "b c"], "striate check has no use for 'b c'"),
         (["shapes", "vgg16", "--bye", "stage"], "--by"),
     ],
 )
