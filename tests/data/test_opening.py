@@ -376,6 +376,15 @@ def test_hidden_folders_are_told_by_name(tmp_path):
         Dataset.open(grow(tmp_path / "b", ".net/0.png"))
 
 
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("more", ["__MACOSX/cat/._0.png", "__MACOSX/"])
+def test_what_a_mac_adds_is_no_class(tmp_path, packed, more):
+    root = grow(tmp_path / "root", *many(5, "cat", "dog"), more)
+    data = Dataset.open(shutil.make_archive(str(tmp_path / "a"), "zip", root) if packed else root)
+    assert data.classes == ("cat", "dog")
+    assert not told(data, "without a picture")
+
+
 def test_a_split_of_empty_class_folders_is_told(tmp_path):
     data = Dataset.open(grow(tmp_path, *many(5, "train/cat", "train/dog"), "val/cat/", "val/dog/"))
     assert len(data["val"]) == 2

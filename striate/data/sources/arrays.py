@@ -6,6 +6,7 @@ import numpy as np
 
 from striate.data.sources.blocks import Block, from_blocks, named
 from striate.data.sources.cifar import is_cifar, open_cifar
+from striate.data.sources.folders import is_hidden
 from striate.data.sources.idx import is_idx, open_idx
 from striate.data.sources.npz import open_npz
 from striate.data.sources.opened import Opened
@@ -40,7 +41,7 @@ def npz_files(tree: Tree) -> list[str]:
     names = list(tree.entries())
     if any(f".{name.rpartition('.')[2].lower()}" in ENDINGS for name in names):
         return []
-    return [name for name in names if name.lower().endswith(".npz")]
+    return [name for name in names if name.lower().endswith(".npz") and not is_hidden(name)]
 
 
 def open_digits() -> Opened:

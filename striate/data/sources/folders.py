@@ -30,7 +30,7 @@ def is_picture(name: str) -> bool:
 
 def is_hidden(name: str) -> bool:
     """Whether a file, or a folder that it lies in, is one that people do not see: .DS_Store, ._1.jpg, __MACOSX."""
-    return name.startswith((".", "__MACOSX/")) or "/." in name
+    return name.startswith(".") or "/." in name or "__MACOSX" in name.split("/")
 
 
 def hidden_folder(name: str) -> str:
@@ -46,11 +46,11 @@ def is_table(name: str) -> bool:
 
 
 def look_through(tree: Tree) -> Tree:
-    """The folder that is all that an archive holds, as packing a folder makes it; else the archive."""
+    """The folder that is all that an archive or folder holds, as packing a folder makes it; else the whole."""
     names = [name for name in tree.entries() if not is_hidden(name)]
     tops = {name.partition("/")[0] for name in [*names, *tree.folders()] if not is_hidden(f"{name}/")}
     direct = [name for name in names if name.count("/") == 1]
-    if len(tops) != 1 or any("/" not in name for name in names) or tops & SPLIT_NAMES.keys():
+    if len(tops) != 1 or any("/" not in name for name in names) or {*map(str.lower, tops)} & SPLIT_NAMES.keys():
         return tree
     is_class = any(map(is_picture, direct)) and not any(map(is_table, direct))
     return tree if is_class else Below(tree, tops.pop())
