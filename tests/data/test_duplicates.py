@@ -154,6 +154,14 @@ def test_frames_of_a_film_are_joined_though_many_resemble_each_other():
     assert len(set(components(dataset(frames)).tolist())) == 1
 
 
+@pytest.mark.parametrize("number", [9, 10, 24])
+def test_many_copies_of_one_photo_stay_one_set(number):
+    photo = drawn(6)
+    exact = [jpeg(photo, 95 - place) for place in range(number - 2)]  # these alone look like a crowd
+    loose = [jpeg(cropped(photo, 0.03)), jpeg(cropped(photo, 0.04))]  # and these do not lie on them exactly
+    assert set(components(dataset(exact + loose)).tolist()) == {0}
+
+
 def test_agreement_is_1_for_equal_pictures_and_low_for_others():
     one, two = (np.asarray(drawn(seed).convert("L").resize((96, 96))) for seed in (7, 8))
     assert agreement(one, one) == pytest.approx(1, abs=1e-3)

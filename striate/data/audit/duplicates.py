@@ -4,7 +4,8 @@ A near copy was resized, compressed again, brightened, recoloured, cropped by a 
 is found in three steps, each dearer and surer than the one before: gray pictures of 8×8 pixels that correlate, of
 32×32 whose details agree where one is laid over the other at several scales, and the same once more at up to 96×96.
 Details are what a blur takes away, so that two skies or two sunsets are no copies of each other. Where many pictures
-resemble one, as digits and forms do, likeness proves little: then copies must lie on each other exactly.
+resemble one, as digits and forms do, likeness proves little: then copies must lie on each other exactly. Copies found
+so count as one picture thereafter, for many copies of one photo are no crowd.
 """
 
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from striate.show.progress import track
 
 cv2.setNumThreads(1)  # pictures are compared side by side by our own threads
 
-VERSION = 1  # of the components: another way of finding copies must not take the old ones
+VERSION = 2  # of the components: another way of finding copies must not take the old ones
 COARSE = 8
 FINE = 96
 ALIKE = 0.88  # what 8×8 pixels of 98 % of all cropped copies exceed, and one in 2,500 of other pairs
@@ -86,19 +87,14 @@ def find_copies(data: Dataset) -> Copies:
     data
         pictures; one that cannot be read is a copy of nothing, one of less than 32 pixels a side only of its equals
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     facts = examine(data)
     numbers: dict[bytes | int, int] = {}
     keys = [place if fact.fault or not fact.digest else fact.digest for place, fact in enumerate(facts)]
     exact = np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
     firsts = np.unique(exact, return_index=True)[1]
     near = _near(data, facts, [int(place) for place in firsts if facts[place].thumbnail is not None])
-    edges = np.array([(exact[first], exact[second]) for first, second, _ in near], np.int64).reshape(-1, 2)
     straight, flipped = ({pair[:2] for pair in near if pair[2] == mirrored} for mirrored in (False, True))
-    graph = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), (len(firsts), len(firsts)))
-    joined = connected_components(graph, directed=False)[1].astype(np.int64)
+    joined = _joined([(int(exact[first]), int(exact[second])) for first, second, _ in near], len(firsts))
     return Copies(
         joined[exact],
         exact,
@@ -120,18 +116,43 @@ def _near(data: Dataset, facts: list[Facts], places: list[int]) -> list[tuple[in
         gray = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).convert("L")
         return np.asarray(gray.resize((side, side), Image.Resampling.BOX))
 
-    def same(number: int) -> bool:
-        first, second, mirrored = pairs[number]
-        sure = bool(crowded[first] or crowded[second])
+    def same(pair: tuple[int, int, bool], sure: bool) -> bool:
+        first, second, mirrored = pair
         if agreement(thumbnails[first], thumbnails[second], mirrored, sure) < FITTING:
             return False
         first, second = places[first], places[second]
         side = min(FINE, *facts[first].size, *facts[second].size)
         return agreement(view(first, side), view(second, side), mirrored, sure) >= (SURE if sure else SAME)
 
-    kept = side_by_side(same, range(len(pairs)), "comparing details")
-    found = [pair for pair, yes in zip(pairs, kept, strict=True) if yes]
+    def judged(asked: list[tuple[int, int, bool]], crowded: np.ndarray) -> list[tuple[int, int, bool]]:
+        sure = [bool(crowded[first] or crowded[second]) for first, second, _ in asked]
+        kept = side_by_side(lambda number: same(asked[number], sure[number]), range(len(asked)), "comparing details")
+        return [pair for pair, yes in zip(asked, kept, strict=True) if yes]
+
+    found = judged(pairs, crowded)
+    joined = _joined([pair[:2] for pair in found], len(places))
+    distinct = np.unique(joined, return_index=True)[1]
+    if crowded.any() and len(distinct) < len(joined):
+        fewer = _candidates(thumbnails[distinct])[1][joined]  # what many other pictures resemble, not many copies
+        freed = [
+            (first, second, mirrored)
+            for first, second, mirrored in pairs
+            if joined[first] != joined[second]
+            and (crowded[first] or crowded[second])
+            and not (fewer[first] or fewer[second])
+        ]
+        found += judged(freed, fewer)
     return [(places[first], places[second], mirrored) for first, second, mirrored in found]
+
+
+def _joined(edges: list[tuple[int, int]], number: int) -> np.ndarray:
+    """(number,) which nodes of a graph hang together, numbered from 0 in order of appearance."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    ends = np.array(edges, np.int64).reshape(-1, 2)
+    graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), (number, number))
+    return connected_components(graph, directed=False)[1].astype(np.int64)
 
 
 def _candidates(thumbnails: np.ndarray) -> tuple[list[tuple[int, int, bool]], np.ndarray]:
