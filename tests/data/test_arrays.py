@@ -277,11 +277,12 @@ def test_broken_npz_files(tmp_path):
     path = write_npz(tmp_path, x=pixels(20, 9, 9), y=np.zeros(20, int)) / "data.npz"
     whole = path.read_bytes()
     path.write_bytes(whole[:-30])
-    with pytest.raises(DataError, match=r"data.npz is no .npz file, or a broken one"):
+    with pytest.raises(DataError, match=r"data.npz is an .npz file that is cut short or broken"):
         opened(tmp_path)
-    path.write_bytes(b"")
-    with pytest.raises(DataError, match=r"data.npz is no .npz file, or a broken one"):
-        opened(tmp_path)
+    for content in (b"", b"x, y\n1, 2\n"):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=r"numpy.savez writes, but data.npz begins as something else$"):
+            opened(tmp_path)
     place = whole.index(b"NUMPY") + 500
     path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
     with pytest.raises(DataError, match=r"x of data.npz cannot be read: Bad CRC-32"):

@@ -269,7 +269,11 @@ def test_a_bad_name_in_a_message_prints_in_a_real_process(tmp_path):
         (["train/a.png"], "", r"such as train/cat/1\.jpg, but those of .* do not: train/a\.png"),
         (["train/cat/1.png", "fox/2.png"], "", r"all be splits or all be classes, but train would be splits and fox"),
         (["val/cat/1.png", "valid/cat/2.png"], "", "each split must have one folder, but .* has val, valid"),
-        (["pets/train/cat/1.png"], "", "the only one, pets, holds train; open it instead"),
+        (
+            ["pets/train/cat/1.png", "README.md"],
+            "",
+            "the only one, pets, holds train; open it instead",
+        ),
         (["empty/"], "", "is empty; a data set holds folders of pictures"),
         (["readme.txt"], "", r"holds no picture with one of the endings \.apng.*, but readme\.txt"),
         (["cat/pets.zip"], "", r"holds no picture, but cat/pets\.zip; open one of these"),
@@ -290,6 +294,10 @@ def test_wrong_things_are_explained(tmp_path, names, where, sentence):
 def test_devices_and_nothing_are_explained():
     with pytest.raises(DataError, match="/dev/null is none of these"):
         Dataset.open("/dev/null")
+
+
+def test_nothing_is_not_taken_for_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(grow(tmp_path, "Photos/a/1.png"))
     with pytest.raises(DataError, match="but nothing was given"):
         Dataset.open("")
 
@@ -383,6 +391,39 @@ def test_what_a_mac_adds_is_no_class(tmp_path, packed, more):
     data = Dataset.open(shutil.make_archive(str(tmp_path / "a"), "zip", root) if packed else root)
     assert data.classes == ("cat", "dog")
     assert not told(data, "without a picture")
+
+
+def test_a_folder_that_holds_one_folder_is_looked_through_as_an_archive_is(tmp_path):
+    root = grow(tmp_path / "dw", *many(5, "Photos/a", "Photos/b"), ".DS_Store", "__MACOSX/Photos/a/._1.png")
+    data, packed = Dataset.open(root), Dataset.open(shutil.make_archive(str(tmp_path / "a"), "zip", root))
+    assert data.classes == packed.classes == ("a", "b")
+    assert sorted(data.names) == sorted(packed.names)
+    assert data.where == str(root / "Photos")  # where its names begin
+    assert told(data, f"so {root / 'Photos'} was opened")
+    assert Dataset.open(root / "Photos").fingerprint == data.fingerprint
+    assert not told(Dataset.open(root / "Photos"), "was opened")
+
+
+@pytest.mark.parametrize("names", [["Photos/1.png", "Photos/a/2.png"], ["Train/a/1.png"], ["Photos/a/1.png", "x.txt"]])
+def test_a_class_a_split_and_one_of_several_things_are_not_looked_through(tmp_path, names):
+    data = Dataset.open(grow(tmp_path, *names))
+    assert data.where == str(tmp_path)
+    assert not told(data, "was opened")
+
+
+@pytest.mark.parametrize("where", [3, None, ["cat", "dog"], b"cat"])
+def test_what_is_no_path_is_told(where):
+    with pytest.raises(DataError, match=r"a data set is a folder, .*, given as its path, but .* was given") as stop:
+        Dataset.open(where)
+    assert type(where).__name__ in str(stop.value)
+
+
+def test_a_zip_that_is_cut_short_is_told(tmp_path):
+    shutil.make_archive(str(tmp_path / "a"), "zip", grow(tmp_path / "root", *many(20, "cat", "dog")))
+    content = (tmp_path / "a.zip").read_bytes()
+    (tmp_path / "a.zip").write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError, match=r"a\.zip begins as a zip archive but has no end, so it is cut short or broken"):
+        Dataset.open(tmp_path / "a.zip")
 
 
 def test_a_split_of_empty_class_folders_is_told(tmp_path):

@@ -174,7 +174,7 @@ def test_columns_that_are_not_used_are_told(root):
         ("image,label\n1.png,a\n./1.png,a\n", r"row 3 of t\.csv repeats row 2: 1\.png"),
         (
             "image,label\n1.png,a\n9.png,a\n8.png,a\n",
-            r"row 3 .* names 9\.png, which is no file there, and there are 1 more",
+            r"row 3 .* names 9\.png, which is no file there, and there is 1 more",
         ),
         ("image,label\n,a\n", r"row 2 of t\.csv names no picture"),
         ("image,label\n1.png,\n", r"row 2 of t\.csv has no label for 1\.png"),

@@ -82,10 +82,13 @@ class Arrays:
 
     def __init__(self, tree: Tree, name: str):
         self.where = printable(name)
+        content = tree.read(name)
+        if not content.startswith((b"PK", b"\x93NUMPY")):
+            raise DataError(f"an .npz file is what numpy.savez writes, but {self.where} begins as something else")
         try:
-            self._file = np.load(io.BytesIO(tree.read(name)), allow_pickle=False)
+            self._file = np.load(io.BytesIO(content), allow_pickle=False)
         except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-            raise DataError(f"{self.where} is no .npz file, or a broken one: {error}") from error
+            raise DataError(f"{self.where} is an .npz file that is cut short or broken: {error}") from error
         if not isinstance(self._file, np.lib.npyio.NpzFile):
             raise DataError(f"an .npz file holds several arrays with names, but {self.where} is a single one (.npy)")
         self.keys = list(self._file)

@@ -5,6 +5,7 @@ import tarfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from striate.data.dataset import Dataset, OnBad, Problem
 from striate.data.sources import arrays
 from striate.data.sources.archives import Tar, Zip
 from striate.data.sources.classes import class_notes, label_places, order_classes
-from striate.data.sources.folders import is_picture, is_table, look_through, open_folders
+from striate.data.sources.folders import is_hidden, is_picture, is_table, look_through, open_folders
 from striate.data.sources.opened import Opened
 from striate.data.sources.split import held_out, joined
 from striate.data.sources.table_choice import table_in
@@ -44,7 +45,10 @@ def open_dataset(where: str | Path, *, classes: Path | None, on_bad: OnBad, seed
     """
     if on_bad not in ("stop", "skip"):
         raise DataError(f"what cannot be used is a reason to stop or to skip it, but '{on_bad}' was asked for")
+    inner = wrapped(where)
+    where = inner or where
     opened = find(where, mixed_labels=classes is not None)
+    opened.notes += [f"it is all that the folder above it holds, so {printable(inner)} was opened"] if inner else []
     stop_at(opened.problems, where, on_bad)
     if not opened.names:
         raise DataError(f"no picture of {printable(where)} can be used: {opened.problems[0].reason}")
@@ -66,6 +70,19 @@ def open_dataset(where: str | Path, *, classes: Path | None, on_bad: OnBad, seed
     return replace(data, notes=(*data.notes, *class_notes(data.labels, data.splits, data.classes)))
 
 
+def wrapped(where: str | Path) -> Path | None:
+    """The folder that is all that a folder holds, where it is no class and no split; it is opened instead."""
+    try:
+        path = Path(where)
+        shown = [item for item in path.iterdir() if not is_hidden(item.name)] if str(where) and path.is_dir() else []
+        if len(shown) != 1 or shown[0].is_symlink() or not shown[0].is_dir():
+            return None
+        tree = Folder(path)
+        return shown[0] if any(map(is_picture, tree.entries())) and look_through(tree) is not tree else None
+    except (OSError, TypeError, ValueError):
+        return None  # what it is that cannot be opened is told by `find`
+
+
 def find(where: str | Path, mixed_labels: bool = False) -> Opened:
     """What lies somewhere, as it was found.
 
@@ -76,6 +93,10 @@ def find(where: str | Path, mixed_labels: bool = False) -> Opened:
     mixed_labels
         whether a table's labels may be numbers and words, as a file of classes settles
     """
+    if not isinstance(where, str | PathLike):
+        raise DataError(
+            f"{WHAT_WORKS}, given as its path, but {printable(repr(where))[:80]} ({type(where).__name__}) was given"
+        )
     path = Path(where)
     try:
         if not str(where):
@@ -110,6 +131,12 @@ def _in_file(path: Path, mixed_labels: bool) -> Opened:
         return _in_tree(look_through(Zip(path)), mixed_labels)
     if tarfile.is_tarfile(path):
         return _in_tree(look_through(Tar(path)), mixed_labels)
+    with path.open("rb") as file:
+        if file.read(4) == b"PK\x03\x04":
+            raise DataError(
+                f"{printable(path)} begins as a zip archive but has no end, so it is cut short or broken; "
+                "copy or fetch it again"
+            )
     raise DataError(f"{WHAT_WORKS}, but {printable(path)} is none of these")
 
 
@@ -142,7 +169,7 @@ def stop_at(problems: Sequence[Problem], where: object, on_bad: OnBad) -> None:
     """Name the first picture that cannot be used and count the others, unless they are to be skipped."""
     if on_bad == "skip" or not problems:
         return
-    more = f", and there are {len(problems) - 1:,} more" if problems[1:] else ""
+    more = f", and there {'is' if len(problems) == 2 else 'are'} {len(problems) - 1:,} more" if problems[1:] else ""
     raise DataError(
         f'every picture must be usable, but {problems[0].reason}{more}; on_bad="skip" leaves out what is not, '
         f"and `striate check {shlex.quote(printable(where))}` lists it"
