@@ -158,6 +158,7 @@ def test_a_file_sets_the_order_of_classes(split_root, tmp_path):
     [
         (b"cat\n", r"every class must be in the file of classes .*, but dog is not; it has cat: add it"),
         (b"cat\ndog\ncat\n", "names cat twice"),
+        (b"fox\n", r"but cat, dog are not; it has fox: add them"),
         (b"\n", "is empty"),
         (b"caf\xe9\n", "cannot be read: it is not UTF-8"),
         (None, "cannot be read: No such file"),
@@ -274,7 +275,10 @@ def test_a_bad_name_in_a_message_prints_in_a_real_process(tmp_path):
             "",
             "the only one, pets, holds train; open it instead",
         ),
-        (["empty/"], "", "is empty; a data set holds folders of pictures"),
+        ([".hidden/"], "", "is empty; a data set holds folders of pictures"),
+        (["cat/", "dog/"], "", "the folders of .*root are empty: cat, dog; each would hold"),
+        (["train/a/1.png", "vall/a/2.png"], "", r"and vall classes; did you mean val\? Otherwise move either"),
+        (["a/1.HEIC", "a/2.heif"], "", r"HEIC is not read, and 2 pictures are HEIC, which must be converted to JPEG"),
         (["readme.txt"], "", r"holds no picture with one of the endings \.apng.*, but readme\.txt"),
         (["cat/pets.zip"], "", r"holds no picture, but cat/pets\.zip; open one of these"),
         (["cat/1.png"], "cat/1.png", "is one picture"),
@@ -424,6 +428,12 @@ def test_a_zip_that_is_cut_short_is_told(tmp_path):
     (tmp_path / "a.zip").write_bytes(content[: len(content) // 2])
     with pytest.raises(DataError, match=r"a\.zip begins as a zip archive but has no end, so it is cut short or broken"):
         Dataset.open(tmp_path / "a.zip")
+
+
+def test_pictures_in_heic_are_told(tmp_path):
+    data = Dataset.open(grow(tmp_path, *many(5, "cat", "dog"), "cat/7.HEIC", "cat/._7.heic", "cat/list.txt"))
+    assert told(data, "ATTENTION, HEIC is not read, and 1 picture is HEIC, which must be converted to JPEG: cat/7.HEIC")
+    assert "files that are not pictures: cat/._7.heic, cat/list.txt" in data.notes
 
 
 def test_a_split_of_empty_class_folders_is_told(tmp_path):

@@ -382,6 +382,33 @@ def test_classes_must_be_known(tmp_path):
         open_shards(tmp_path / "one.tar")
 
 
+def test_a_list_of_shards(tmp_path):
+    write(tmp_path, shards=3, samples=1)
+    one, two, three = (tmp_path / f"train-00{shard}.tar" for shard in range(3))
+    found = open_shards([three, str(one)])
+    assert names(found.samples(0, 0, shuffle=False)) == ["train-002.tar/2-0", "train-000.tar/0-0"]
+    assert list(found.classes) == CLASSES
+    assert found.where == f"{three}, {one}"
+    assert len(open_shards([three, tmp_path / "train-{000..001}.tar"]).places) == 3
+    with pytest.raises(DataError, match=r"but train-001\.tar comes twice"):
+        open_shards([two, two])
+    other = tmp_path / "other"
+    other.mkdir()
+    three = three.rename(other / three.name)
+    (other / "classes.txt").write_text("\n".join(CLASSES), encoding="utf-8")
+    assert list(open_shards([one, three]).classes) == CLASSES
+    (other / "classes.txt").write_text("dog\ncat\n")
+    with pytest.raises(DataError, match=r"same classes in one order, but classes\.txt .* differ; give classes"):
+        open_shards([one, three])
+    assert open_shards([one, three], classes=CLASSES).classes == tuple(CLASSES)
+
+
+@pytest.mark.parametrize(("where", "told"), [(3, r"3 \(int\)"), (None, "None"), ([], "an empty list"), (["a", 3], "3")])
+def test_what_is_no_place_of_shards_is_told(where, told):
+    with pytest.raises(DataError, match=f"given as a path, an address, or a list of these, but {told}.* was given"):
+        open_shards(where)
+
+
 def test_braces():
     assert expanded("a.tar") == ["a.tar"]
     assert expanded("{8..11}") == ["8", "9", "10", "11"]

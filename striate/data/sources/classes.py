@@ -85,12 +85,13 @@ def order_classes(opened: Opened, file: Path | None) -> tuple[str, ...]:
         return tuple(sorted(set(found), key=natural))
     missing = sorted(set(found) - set(stated), key=natural)
     if missing:
+        verb = "is" if len(missing) == 1 else "are"
         what = f"the file of classes {printable(file)}" if file else "the data's own list of classes"
         raise DataError(
-            f"every class must be in {what}, but {listed(missing)} is not; it has {listed(stated, 6)}: add "
+            f"every class must be in {what}, but {listed(missing)} {verb} not; it has {listed(stated, 6)}: add "
             f"{'it' if len(missing) == 1 else 'them'}, or leave the option away for the natural order"
             if file
-            else f"every class must be in {what}, but {listed(missing)} is not; a file of classes may name all"
+            else f"every class must be in {what}, but {listed(missing)} {verb} not; a file of classes may name all"
         )
     return tuple(stated)
 

@@ -9,6 +9,7 @@ from striate.data.sources.trees import Below, Tree
 from striate.errors import DataError
 from striate.pictures.opened import ENDINGS
 from striate.show.names import listed, printable
+from striate.show.numbers import exact
 
 SPLIT_NAMES = {
     "train": "train",
@@ -19,6 +20,7 @@ SPLIT_NAMES = {
     "test": "test",
     "testing": "test",
 }
+HEIC_ENDINGS = (".heic", ".heif", ".hif")  # iPhones' pictures, which neither Pillow nor OpenCV reads
 TABLE_ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
 ARCHIVE_ENDINGS = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz")
 
@@ -38,6 +40,17 @@ def hidden_folder(name: str) -> str:
     folders = name.split("/")[:-1]
     first = next((depth for depth in range(len(folders)) if is_hidden("/".join(folders[: depth + 1]) + "/")), None)
     return "" if first is None else "/".join(folders[: first + 1])
+
+
+def heic_pictures(tree: Tree) -> list[str]:
+    """The pictures of iPhones that are not JPEG."""
+    return [name for name in tree.entries() if name.lower().endswith(HEIC_ENDINGS) and not is_hidden(name)]
+
+
+def not_read(heic: list[str]) -> str:
+    """What to do with pictures in HEIC."""
+    count = exact(len(heic)) + (" picture is" if len(heic) == 1 else " pictures are")
+    return f"HEIC is not read, and {count} HEIC, which must be converted to JPEG: {listed(heic)}"
 
 
 def is_table(name: str) -> bool:
@@ -99,7 +112,10 @@ def open_folders(tree: Tree) -> Opened:
     empty, without = _folders_without_pictures(tree, {name for (name,) in labels}, split_tops, depth)
     notes = [*tree.notes, *without]
     hidden = {name: hidden_folder(name) for name in entries if is_hidden(name)}
-    other = [name for name in entries if not is_picture(name) and not hidden.get(name)]
+    heic = heic_pictures(tree)
+    if heic:
+        notes.append(f"ATTENTION, {not_read(heic)}")
+    other = sorted({name for name in entries if not is_picture(name) and not hidden.get(name)} - {*heic})
     if other:
         notes.append(f"files that are not pictures: {listed(other)}")
     if any(hidden.values()):
@@ -116,10 +132,13 @@ def open_folders(tree: Tree) -> Opened:
 def _check_tops(tree: Tree, tops: set[str], split_tops: dict[str, str]) -> None:
     others = sorted(tops - split_tops.keys())
     if split_tops and others:
+        from difflib import get_close_matches  # an error may take its time; a start may not
+
+        near = [name for other in others for name in get_close_matches(other.lower(), SPLIT_NAMES, n=1, cutoff=0.75)]
         raise DataError(
             f"the folders of {printable(tree.where)} must all be splits or all be classes, but "
             f"{listed(sorted(split_tops))} would be splits and {listed(others)} classes; "
-            "move either, or name the classes in a table"
+            f"{f'did you mean {listed(near)}? Otherwise ' if near else ''}move either, or name the classes in a table"
         )
     inner = {name.split("/")[1] for name in tree.entries() if is_picture(name) and name.count("/") > 1}
     if len(others) == 1 and inner and all(name.lower() in SPLIT_NAMES for name in inner):
@@ -178,11 +197,17 @@ def _no_pictures(tree: Tree) -> str:
     if tree.problems:
         more = f" (and {len(tree.problems) - 1:,} more)" if tree.problems[1:] else ""
         return f"{where} holds no picture that can be used: {tree.problems[0].reason}{more}"
+    folders = [name for name in tree.folders() if not is_hidden(name)]
+    if not entries and folders:
+        return f"the folders of {where} are empty: {listed(folders)}; each would hold the pictures of its class"
     if not entries:
         return f"{where} is empty; a data set holds folders of pictures, such as cat/1.jpg, or a table"
     hidden = [name for name in entries if hidden_folder(name)]
     if len(hidden) == len(entries):
         return f"{where} holds files in hidden folders alone, which are skipped: {listed(hidden)}"
+    heic = heic_pictures(tree)
+    if heic:
+        return f"{where} holds no picture that can be read: {not_read(heic)}"
     archives = [name for name in entries if name.lower().endswith(ARCHIVE_ENDINGS) and not is_hidden(name)]
     if archives:
         return f"{where} holds no picture, but {listed(archives)}; open one of these"

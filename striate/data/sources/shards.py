@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -127,7 +128,7 @@ def drawn(samples: Iterator[Sample], buffer: int, random: np.random.Generator) -
 
 
 def open_shards(
-    where: str | Path,
+    where: str | Path | Sequence[str | Path],
     *,
     classes: Sequence[str] | None = None,
     several: bool = False,
@@ -138,7 +139,7 @@ def open_shards(
     Parameters
     ----------
     where
-        a tar file, a folder of them, or paths or addresses with braces: train-{000..010}.tar
+        a tar file, a folder of them, paths or addresses with braces, train-{000..010}.tar, or a list of these
     classes
         names of all classes, in order; without it, they are read from classes.txt beside the shards, one per line
     several
@@ -146,8 +147,30 @@ def open_shards(
     on_bad
         stop at what cannot be used, naming it, or skip it and count it
     """
-    places = find_shards(str(where))
+    given = list(where) if isinstance(where, Sequence) and not isinstance(where, str | bytes) else [where]
+    wrong = [each for each in given if not isinstance(each, str | PathLike)]
+    if wrong or not given:
+        raise DataError(
+            "shards are given as a path, an address, or a list of these, "
+            f"but {f'{printable(repr(wrong[0]))} ({type(wrong[0]).__name__})' if wrong else 'an empty list'} was given"
+        )
+    found = [find_shards(str(each)) for each in given]
+    places = [place for group in found for place in group]
+    name = ", ".join(map(str, given))
     twice = [name for name, count in Counter(map(base, places)).items() if count > 1]
     if twice:
-        raise DataError(f"each shard has a name of its own, but {listed(twice)} comes twice in {printable(where)}")
-    return Shards(str(where), places, classes_beside(places[0]) if classes is None else classes, several, on_bad)
+        raise DataError(f"each shard has a name of its own, but {listed(twice)} comes twice in {printable(name)}")
+    return Shards(name, places, _classes_of(found) if classes is None else classes, several, on_bad)
+
+
+def _classes_of(found: Sequence[Sequence[str]]) -> list[str]:
+    """The names beside the shards, which must be the same where shards of several folders are given."""
+    first, *others = {group[0].rpartition("/")[0]: group[0] for group in found}.values()
+    classes = classes_beside(first)
+    for other in others:
+        if classes_beside(other) != classes:
+            raise DataError(
+                f"all shards have the same classes in one order, but classes.txt beside {printable(first)} and the "
+                f"one beside {printable(other)} differ; give classes"
+            )
+    return classes
