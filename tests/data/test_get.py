@@ -135,7 +135,7 @@ def test_a_connection_that_breaks_is_taken_up_where_it_broke(site, capsys):
 
 def test_a_connection_that_never_gets_further_is_given_up_and_kept(site):
     site.cuts = [200_000, 0]
-    with pytest.raises(DataError, match=r"200,000 bytes are kept, .*; by hand: save http"):
+    with pytest.raises(DataError, match=r"200,000 bytes are kept, .*; by hand, save\n  http"):
         get("set")
     assert left(Path("data/set")) == ["set.tgz.part", "set.tgz.part.etag"]
     get("set")
@@ -207,7 +207,7 @@ def test_another_content_of_the_same_length_is_removed_with_both_sums(site):
     wrong = hashlib.sha256(site.content).hexdigest()
     with pytest.raises(DataError, match=f"{wrong}, but {SUM} is right; it was removed"):
         get("set")
-    assert left(Path("data/set")) == []
+    assert not Path("data").exists()
 
 
 def test_a_part_from_another_place_is_refused(site):
@@ -223,10 +223,11 @@ def test_a_refusal_says_what_to_do_by_hand(site, capsys, status, words):
     site.status = status
     with pytest.raises(SystemExit) as stop:
         main(["get", "set"])
-    *_, last = capsys.readouterr().err.strip().splitlines()
+    *_, sentence, step = capsys.readouterr().err.rstrip().splitlines()
     assert stop.value.code == 2
-    assert words in last
-    assert f"by hand: save {site.address} as data/set/set.tgz (SHA-256 {SUM})" in last
+    assert words in sentence
+    assert sentence.endswith("; by hand, save")
+    assert step == f"  {site.address} as data/set/set.tgz (SHA-256 {SUM})"
 
 
 def test_offline_says_what_to_do_by_hand_for_every_file(site, monkeypatch):
@@ -235,10 +236,23 @@ def test_offline_says_what_to_do_by_hand_for_every_file(site, monkeypatch):
     other = RemoteFile(site.address.replace("set.tgz", "b.gz"), 5, "0" * 64)
     record = Official("set", "", "", "", (RemoteFile(site.address, len(CONTENT), SUM), other))
     monkeypatch.setattr(getting, "official", lambda: {"set": record})
-    with pytest.raises(DataError, match="cannot be reached: Connection refused; by hand: save") as refused:
+    with pytest.raises(DataError, match="cannot be reached: Connection refused; by hand, save") as refused:
         get("set")
-    assert f"{other.address} as data/set/b.gz (SHA-256 {'0' * 64})" in str(refused.value)
-    assert "\n" not in str(refused.value)
+    assert str(refused.value).splitlines()[1:] == [
+        f"  {site.address} as data/set/set.tgz (SHA-256 {SUM})",
+        f"  {other.address} as data/set/b.gz (SHA-256 {'0' * 64})",
+    ]
+    assert not Path("data").exists()
+
+
+@pytest.mark.parametrize("kept", ["data/mine.txt", "data/set/mine.txt"])
+def test_a_folder_that_somebody_made_stays(site, kept):
+    Path(kept).parent.mkdir(parents=True)
+    Path(kept).touch()
+    site.status = 404
+    with pytest.raises(DataError, match="answers 404"):
+        get("set")
+    assert sorted(map(str, Path().rglob("*"))) == sorted(map(str, (kept, *Path(kept).parents[:-1])))
 
 
 def test_a_name_that_leads_nowhere(monkeypatch, site):

@@ -176,6 +176,10 @@ def test_columns_that_are_not_used_are_told(root):
             "image,label\n1.png,a\n9.png,a\n8.png,a\n",
             r"row 3 .* names 9\.png, which is no file there, and there is 1 more",
         ),
+        (
+            "1.png,a\n2.png,b\n",
+            r"first row of a table must name the columns, .*, but that of t\.csv is a picture's: 1\.png, a$",
+        ),
         ("image,label\n,a\n", r"row 2 of t\.csv names no picture"),
         ("image,label\n1.png,\n", r"row 2 of t\.csv has no label for 1\.png"),
         ("image,label\nempty.png,a\n", r"row 2 of t\.csv names empty\.png, which is empty: it has 0 bytes"),

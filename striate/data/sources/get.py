@@ -6,7 +6,7 @@ import os
 import shlex
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -80,11 +80,7 @@ def get(name: str, *, to: Path | None = None) -> Path:
         raise UnknownName("data set", name, official())
     data = official()[name]
     folder = Path("data", name) if to is None else Path(to)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"the folder {folder} cannot be made: {error.strerror or error}") from error
-    with alone_in(folder):
+    with made(folder), alone_in(folder):
         missing = [file for file in data.files if not is_there(file, folder)]
         if missing:
             fetch(data, missing, folder)
@@ -97,6 +93,22 @@ def get(name: str, *, to: Path | None = None) -> Path:
     place = folder if more else folder / first.name
     tell(f"next: striate check {shlex.quote(str(place))}")
     return place
+
+
+@contextmanager
+def made(folder: Path) -> Iterator[None]:
+    """Make a folder; where nothing came into it, go without leaving it or those above it that were made for it."""
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"the folder {folder} cannot be made: {error.strerror or error}") from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # of the first that holds something
+            for path in new:
+                path.rmdir()
 
 
 @contextmanager
@@ -150,5 +162,5 @@ def is_there(file: RemoteFile, folder: Path) -> bool:
 
 def by_hand(files: Sequence[RemoteFile], folder: Path) -> str:
     """What a person can do where the network does not help."""
-    steps = (f"{file.address} as {folder / file.name} (SHA-256 {file.sha256})" for file in files)
-    return f"by hand: save {', and '.join(steps)}"
+    steps = (f"\n  {file.address} as {folder / file.name} (SHA-256 {file.sha256})" for file in files)
+    return f"by hand, save{''.join(steps)}"
