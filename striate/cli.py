@@ -14,7 +14,7 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, UnusedCliTokensError
 
 import striate
-from striate.errors import StriateError
+from striate.errors import StriateError, Unwritten
 
 COMMANDS = {
     "shapes": "striate.measure.shapes:shapes",
@@ -67,7 +67,11 @@ def run(
     csv: Annotated[bool, Parameter(negative="", help="Print its rows as CSV.", show_default=False)] = False,
 ) -> None:
     """Run a command and print what it returns."""
-    result = app(words)
+    unwritten = None
+    try:
+        result = app(words)
+    except Unwritten as mistake:  # what was found is worth printing all the same
+        result, unwritten = mistake.result, mistake
     if result is None:
         return
     if json and csv:
@@ -81,6 +85,8 @@ def run(
         raise
     except OSError as failure:
         raise StriateError(f"the output cannot be written: {failure.strerror or failure}") from failure
+    if unwritten:
+        raise unwritten
 
 
 def show(result: object) -> None:

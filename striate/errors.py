@@ -7,7 +7,8 @@
     ├── NotationError            a text that is not a network; says where
     ├── WeightsError             weights that do not fit, or a file that cannot be trusted
     ├── PictureError             a picture that cannot be read
-    └── DataError                pictures with labels that cannot be opened, or cannot be trusted
+    ├── DataError                pictures with labels that cannot be opened, or cannot be trusted
+    └── Unwritten                work that was done, but not written; has its result
 
 A message states the rule, the value received and what would work.
 """
@@ -63,3 +64,11 @@ class PictureError(StriateError):
 
 class DataError(StriateError):
     """Pictures with labels that cannot be opened, or that cannot be trusted."""
+
+
+class Unwritten(StriateError):
+    """Work that was done, but of which a file could not be written: `result` is what the work found."""
+
+    def __init__(self, message: str, result: object):
+        super().__init__(message)
+        self.result = result

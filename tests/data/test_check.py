@@ -153,7 +153,7 @@ def test_classes_that_a_table_cannot_hold_are_refused(tmp_path):
     (tmp_path / "all.jsonl").write_text(
         '{"image": "1.jpg", "labels": ["cats; dogs"]}\n{"image": "2.jpg", "labels": ["x"]}\n'
     )
-    with pytest.raises(StriateError, match=r"several labels without .* clean\.jsonl holds any"):
+    with pytest.raises(StriateError, match=r"separate labels, but .* is one label; clean\.jsonl holds any"):
         check(tmp_path / "all.jsonl", fix=tmp_path / "clean.csv")
     check(tmp_path / "all.jsonl", fix=tmp_path / "clean.jsonl")
     assert Dataset.open(tmp_path / "clean.jsonl").classes == ("cats; dogs", "x")
@@ -183,12 +183,17 @@ def test_names_that_are_not_utf_8_can_be_cleaned_as_json(tmp_path):
         ("pets", "pets/clean.csv", "must not lie in"),
         ("pets", "clean.txt", "must end in .csv, .tsv, .jsonl"),
         ("all.csv", "all.csv", "must not be the file that is read"),
-        ("digits", "clean.csv", "lie in an archive or array"),
+        ("digits", "clean.csv", "are rows of an array, which no table can name"),
+        ("pets.zip", "clean.csv", "lie in an archive; unpack it"),
+        ("pets", "other.csv", r"other\.csv exists; .*other-3\.csv is free"),
     ],
 )
 def test_a_table_is_refused_where_it_would_harm(tmp_path, where, fix, sentence):
     good_folder(tmp_path / "pets")
     (tmp_path / "all.csv").write_text("image,label\npets/train/cat/0.jpg,a\npets/train/dog/0.jpg,b\n")
+    shutil.make_archive(str(tmp_path / "pets"), "zip", tmp_path / "pets")
+    for name in ("other.csv", "other-2.csv"):
+        (tmp_path / name).write_text("mine\n")
     before = contents(tmp_path)
     with pytest.raises(StriateError, match=sentence):
         check(where if where == "digits" else tmp_path / where, fix=tmp_path / fix)
@@ -202,6 +207,34 @@ def test_a_table_of_nothing_is_not_written(tmp_path):
     with pytest.raises(StriateError, match=r"no picture of .* would be left"):
         check(tmp_path / "pets", fix=tmp_path / "clean.csv")
     assert not (tmp_path / "clean.csv").exists()
+
+
+def test_what_a_table_cannot_hold_is_told_before_the_work(tmp_path, monkeypatch):
+    (good_folder(tmp_path / "pets") / "train/cat/odd\n.jpg").write_bytes(jpeg(drawn(700)))
+    monkeypatch.setattr("striate.data.audit.check.audit", pytest.fail)
+    with pytest.raises(
+        StriateError, match=r"can be printed, but not 'pets/train/cat/odd\\n\.jpg'; odd\.jsonl holds any"
+    ):
+        check(tmp_path / "pets", fix=tmp_path / "odd.csv", page=tmp_path / "odd.html")
+    assert not (tmp_path / "odd.html").exists()
+
+
+def test_findings_are_printed_though_nothing_can_be_written(spoiled, capsys, monkeypatch):
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setenv("COLUMNS", "500")
+    monkeypatch.setattr("striate.files.os.fsync", full)
+    table, page = spoiled.parent / "clean.csv", spoiled.parent / "check.html"
+    with pytest.raises(SystemExit) as stop:
+        main(["check", str(spoiled), "--fix", str(table), "--page", str(page)])
+    assert stop.value.code == 2
+    told = capsys.readouterr()
+    assert "copies across splits" in told.out
+    for output in (table, page):
+        assert f"not written: {output} cannot be written: No space left on device" in told.out
+        assert f"{output} cannot be written" in told.err
+        assert not output.exists()
 
 
 def test_the_order_of_classes_belongs_to_opening(tmp_path):

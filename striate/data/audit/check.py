@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from striate.data.audit.audit import Audit, audit
 from striate.data.dataset import Dataset
-from striate.errors import DataError
+from striate.errors import DataError, StriateError, Unwritten
 from striate.files import check_output
 from striate.show.names import printable
 
@@ -49,12 +49,17 @@ def check(
     if fix:
         check_table(data, fix)
     found = audit(data)
-    if page:
-        from striate.data.audit.page import write_page
-
-        found.done.append(write_page(found, page))
+    mistakes = []
+    for output, write in ((page, _write_page), (fix, write_table)):
+        if output:
+            try:
+                found.done += write(found, output)
+            except StriateError as mistake:
+                found.done.append(f"not written: {printable(mistake)}")
+                mistakes.append(mistake)
+    if mistakes:
+        raise Unwritten("; ".join(map(str, mistakes)), found)
     if fix:
-        found.done += write_table(found, fix)
         if classes:
             found.done.append(f"a table holds no order of classes: open it with --classes {printable(classes)}, too")
     elif (number := len(leaving(found))) and (table := table_that_fits(found)):
@@ -66,6 +71,12 @@ def check(
         )
         found.done.append(f"next: {command} leaves out {number:,} of {len(data):,}, and touches no picture")
     return found
+
+
+def _write_page(found: Audit, output: Path) -> list[str]:
+    from striate.data.audit.page import write_page
+
+    return [write_page(found, output)]
 
 
 def _quoted(path: str | Path) -> str:

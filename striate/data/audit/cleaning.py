@@ -6,6 +6,8 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import chain
+from itertools import count as count_from
 from pathlib import Path
 
 import numpy as np
@@ -37,16 +39,21 @@ def check_table(data: Dataset, output: Path) -> None:
     """
     where = Path(data.where)
     check_output(output, TABLES, where if where.is_file() else None)
-    if not isinstance(data.source, Files) or not isinstance(data.source.tree, Folder):
-        raise DataError(
-            "a cleaned table names picture files that lie in a folder, "
-            f"but those of {printable(data.where)} lie in an archive or array; unpack it first"
-        )
+    rule = f"a cleaned table names picture files that lie in a folder, but those of {printable(data.where)}"
+    if not isinstance(data.source, Files):
+        raise DataError(f"{rule} are rows of an array, which no table can name; leave out the table")
+    if not isinstance(data.source.tree, Folder):
+        raise DataError(f"{rule} lie in an archive; unpack it, and check the folder")
     if where.is_dir() and output.parent.samefile(where):
         raise DataError(
             f"the table must not lie in {printable(where)} itself, for then opening that would open the table; "
             f"{printable(Path(os.path.realpath(where)).parent / output.name)} would fit"
         )
+    if output.exists():
+        raise DataError(
+            f"a cleaned table overwrites no file, but {printable(output)} exists; {printable(_free(output))} is free"
+        )
+    _table(data, np.arange(len(data)), output)  # says what it cannot hold
 
 
 def leaving(audit: Audit) -> dict[int, str]:
@@ -117,12 +124,18 @@ def table_that_fits(audit: Audit) -> Path | None:
     """
     for name in ("clean.csv", "clean.jsonl"):
         for folder in ("", os.pardir):
-            output = Path(folder, name)
+            output = _free(Path(folder, name))
             with suppress(StriateError):
                 check_table(audit.data, output)
-                _table(audit.data, _kept(audit.data, leaving(audit), output), output)
+                _kept(audit.data, leaving(audit), output)
                 return output
     return None
+
+
+def _free(output: Path) -> Path:
+    """The path, or where something lies there, the first of clean-2.csv, clean-3.csv, … where nothing does."""
+    names = (output.with_stem(f"{output.stem}-{number}") for number in count_from(2))
+    return next(path for path in chain([output], names) if not path.exists())
 
 
 def _kept(data: Dataset, left: dict[int, str], output: Path) -> np.ndarray:
@@ -142,12 +155,13 @@ def _table(data: Dataset, places: np.ndarray, output: Path) -> str:
     writer.writerow(head)
     for image, labels, *others in rows:
         cells = [image, "|".join(labels) if isinstance(labels, list) else labels, *others]
-        several = labels if isinstance(labels, list) else []
-        if not "".join(cells).isprintable() or any(sign in label for label in several for sign in "|;"):
+        other = f"{printable(output.with_suffix('.jsonl').name)} holds any"
+        if odd := [cell for cell in cells if not cell.isprintable()]:
             raise DataError(
-                "a .csv or .tsv table holds names of printable UTF-8, and several labels without | and ;, "
-                f"but not {printable(image)} ({printable(cells[1])}); {output.stem}.jsonl holds any"
+                f"a .csv or .tsv table holds names that can be printed, but not '{printable(odd[0])}'; {other}"
             )
+        if isinstance(labels, list) and (odd := [label for label in labels if {*"|;"} & {*label}]):
+            raise DataError(f"in a .csv or .tsv table | and ; separate labels, but '{odd[0]}' is one label; {other}")
         writer.writerow(cells)
     return text.getvalue()
 
