@@ -463,6 +463,14 @@ def test_a_list_of_other_labels_beside_class_folders_is_told_and_not_used(tmp_pa
     assert told(data, "noisy_imagenette.csv is not used, for folders tell the classes")
 
 
+def test_a_table_without_names_of_columns_beside_folders_is_told(tmp_path):
+    (grow(tmp_path / "a", *many(3, "pictures")) / "list.csv").write_text("pictures/0.png,cat\npictures/1.png,dog\n")
+    with pytest.raises(DataError, match=r"must name the columns, .* list\.csv is a picture's: pictures/0\.png, cat"):
+        Dataset.open(tmp_path / "a")
+    (grow(tmp_path / "b", *many(3, "cat", "dog")) / "list.csv").write_text("cat/0.png,fox\n")
+    assert told(Dataset.open(tmp_path / "b"), "list.csv is not used, for folders tell the classes, and it is no table")
+
+
 @pytest.mark.parametrize("content", [b"caf\xe9;3\n", b'image,label\r"', b"image,label\n1,2,3\n"])
 def test_a_broken_table_beside_class_folders_is_told_and_not_used(tmp_path, content):
     (grow(tmp_path, "cat/1.png", "dog/2.png") / "notes.csv").write_bytes(content)

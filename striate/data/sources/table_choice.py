@@ -1,7 +1,7 @@
 """Which of the tables in a folder, if any, says what its pictures are."""
 
 from striate.data.sources.folders import SPLIT_NAMES, is_picture, is_table
-from striate.data.sources.table_files import PICTURE_COLUMNS, column, read_sheet
+from striate.data.sources.table_files import PICTURE_COLUMNS, check_heads, column, read_sheet
 from striate.data.sources.table_labels import LABEL_COLUMNS, SEVERAL, read_labels
 from striate.data.sources.trees import Tree
 from striate.errors import DataError, PictureError
@@ -43,6 +43,7 @@ def _names_pictures(tree: Tree, name: str, told_by_folders: bool) -> bool:
     try:
         sheet = read_sheet(tree, name)
         if not column(sheet, PICTURE_COLUMNS):
+            check_heads(sheet)
             return False
         if told_by_folders and not column(sheet, (*LABEL_COLUMNS, SEVERAL)):
             read_labels(sheet, mixed=False)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.data.sources.archives import Tar
+from striate.data.sources.folders import is_picture
 from striate.data.sources.trees import Folder, Tree
 from striate.data.sources.unpacking import kept_copy
 from striate.errors import DataError
@@ -52,6 +53,15 @@ def column(sheet: Sheet, known: tuple[str, ...]) -> str | None:
     """The first of some columns that a table has, whatever its case."""
     heads = {head.lower(): head for head in sheet.columns}
     return next((heads[name] for name in known if name in heads), None)
+
+
+def check_heads(sheet: Sheet) -> None:
+    """Refuse a table whose first row is a picture's."""
+    if any(map(is_picture, sheet.columns)):
+        raise DataError(
+            "the first row of a table must name the columns, such as image,label, "
+            f"but that of {sheet.where} is a picture's: {listed(list(sheet.columns), 8)}"
+        )
 
 
 def text(cell: Any) -> str:

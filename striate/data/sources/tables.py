@@ -6,9 +6,9 @@ from typing import Any
 
 from striate.data.dataset import Problem
 from striate.data.sources.classes import same_name
-from striate.data.sources.folders import SPLIT_NAMES, is_picture
+from striate.data.sources.folders import SPLIT_NAMES
 from striate.data.sources.opened import Files, Opened
-from striate.data.sources.table_files import PICTURE_COLUMNS, Sheet, column, read_sheet, text
+from striate.data.sources.table_files import PICTURE_COLUMNS, Sheet, check_heads, column, read_sheet, text
 from striate.data.sources.table_labels import read_labels
 from striate.data.sources.trees import Folder, Tree
 from striate.errors import DataError
@@ -32,12 +32,8 @@ def open_table(tree: Tree, table: str, mixed_labels: bool = False) -> Opened:
     """
     sheet = read_sheet(tree, table)
     picture = column(sheet, PICTURE_COLUMNS)
-    if picture is None and any(map(is_picture, sheet.columns)):
-        raise DataError(
-            "the first row of a table must name the columns, such as image,label, "
-            f"but that of {sheet.where} is a picture's: {listed(list(sheet.columns), 8)}"
-        )
     if picture is None:
+        check_heads(sheet)
         raise DataError(
             f"a table of pictures must have a column {' or '.join(PICTURE_COLUMNS)}, "
             f"but {sheet.where} has {listed(list(sheet.columns), 8)}"
