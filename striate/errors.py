@@ -69,6 +69,6 @@ class DataError(StriateError):
 class Unwritten(StriateError):
     """Work that was done, but of which a file could not be written: `result` is what the work found."""
 
-    def __init__(self, message: str, result: object):
+    def __init__(self, message: str, result: Any):
         super().__init__(message)
         self.result = result

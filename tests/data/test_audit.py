@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made import dataset
+from made import dataset, encoded
 from PIL import Image
 from spoiled import drawn, good_folder, jpeg, spoiled_folder
 
@@ -94,7 +94,7 @@ def test_json_and_csv_hold_every_picture(spoiled):
 
 def test_names_that_are_not_utf_8_leave_as_json_and_come_back():
     data = dataset([jpeg(drawn(1)), jpeg(drawn(1))])
-    data.names[0] = "a\udcff\n😀.jpg"
+    data.names[0] = "a\udcff\n😀.jpg"  # type: ignore[index]
     data = replace(data, classes=("cat\udcfe", "b"))
     found = audit(data)
     data.summary().to_json().encode("utf-8")
@@ -191,6 +191,29 @@ def test_the_page_shows_pairs_and_survives_what_cannot_be_shown(spoiled):
     assert "<svg" in page
 
 
+def test_a_picture_that_is_too_large_is_to_be_shrunk():
+    sheet = Image.new("1", (8001, 8000))
+    found = audit(dataset([encoded(np.asarray(sheet)), b"text"]))
+    told = {finding.kind: (finding.sentence, finding.suggestion) for finding in found.findings}
+    assert told["too large"] == ("1 picture: larger than what is read", "shrink it")
+    assert told["unreadable"] == ("1 picture: cannot be read", "fetch it again, or leave it out")
+
+
+def test_one_class_is_worth_a_look():
+    found = audit(replace(dataset([jpeg(drawn(seed)) for seed in range(12)], [0] * 12), classes=("cat",)))
+    (finding,) = (finding for finding in found.findings if finding.kind == "one class")
+    assert finding.severity == "look"
+    assert finding.sentence == "there is one class only, cat: nothing can be told apart"
+
+
+def test_one_picture_is_spoken_of_as_one(spoiled):
+    told = {finding.kind: f"{finding.sentence} → {finding.suggestion}" for finding in spoiled.findings}
+    assert told["empty"] == "1 picture: 0 bytes → fetch it again, or leave it out"
+    assert "it is blurred → look whether it helps" in told["small pictures"]
+    assert told["wrongly named"].endswith("striate reads it, others may not → rename it")
+    assert not any("1 picture" in text and (" their " in text or " them" in text) for text in told.values())
+
+
 def test_a_page_of_nothing_readable():
     found = audit(dataset([b"text", b""]))
     assert "cannot be shown" in audit_page(found)
@@ -202,7 +225,8 @@ def test_the_page_shows_tiny_pictures_large_and_no_crop_where_nothing_is_cut():
     found = audit(dataset([np.full((8, 8, 1), 9, np.uint8)] * 3, gray=True))
     page = audit_page(found)
     assert page.count('width="120" height="120"') == 3  # the copies
-    assert "lose most" not in page
+    assert "What the crops leave" not in page
+    assert "<svg" not in page  # all have one size
     assert page.count("<img") == 3
 
 

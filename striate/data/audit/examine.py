@@ -47,7 +47,7 @@ class Facts:
     notes
         what the decoder said
     fault
-        empty, truncated or unreadable; "" where it is neither
+        empty, truncated, too large or unreadable; "" where it is none of these
     reason
         a sentence that says why
     """
@@ -87,7 +87,8 @@ def examine(data: Dataset) -> list[Facts]:
             if row not in known or known[row][0] != stamp:
                 known[row] = stamp, picture_facts(data.source.read(row), name)
         except (OSError, StriateError) as error:
-            return Facts(fault="unreadable", reason=f"{name} cannot be read: {getattr(error, 'strerror', '') or error}")
+            reason = f"{name} cannot be read: {getattr(error, 'strerror', '') or error}"
+            return Facts(fault=_fault(str(error)), reason=reason)
         return known[row][1]
 
     return list(side_by_side(facts, range(len(data)), "examining pictures"))
@@ -131,8 +132,7 @@ def picture_facts(content: bytes | np.ndarray, name: str) -> Facts:
         # a JPEG is decoded at a fraction of its size, but read to its end: one that was cut is found
         small = decode(content, name, least=(SMALL, SMALL))
     except StriateError as error:
-        fault = "empty" if not content else "truncated" if "truncated" in str(error).lower() else "unreadable"
-        return replace(facts, fault=fault, reason=str(error))
+        return replace(facts, fault=_fault(str(error)) if content else "empty", reason=str(error))
     mode = "16-bit" if any("16-bit" in note for note in small.notes) else facts.mode
     preview = thumbnail(small.pixels, facts.size)
     return replace(facts, mode=mode, frames=frames, thumbnail=preview, notes=small.notes)
@@ -144,6 +144,12 @@ def thumbnail(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray | None:
         return None
     image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     return np.asarray(image.convert("L").resize((SMALL, SMALL), Image.Resampling.BOX))
+
+
+def _fault(reason: str) -> str:
+    if "a picture may " in reason:  # have so many pixels or bytes, or be so high and wide
+        return "too large"
+    return "truncated" if "truncated" in reason.lower() else "unreadable"
 
 
 def _sum(content) -> bytes:

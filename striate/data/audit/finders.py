@@ -1,7 +1,7 @@
 """Finders: each looks for one kind of trouble among pictures that were examined."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -82,7 +82,7 @@ def _copies(seen: Seen) -> Iterator[Finding]:
 
 
 def _faults(seen: Seen) -> Iterator[Finding]:
-    faults: dict[str, list[Exhibit]] = {"empty": [], "truncated": [], "unreadable": [], "left out": []}
+    faults: dict[str, list[Exhibit]] = {"empty": [], "truncated": [], "too large": [], "unreadable": [], "left out": []}
     for place, fact in enumerate(seen.facts):
         if fact.fault:
             faults[fact.fault].append(exhibit(seen.data, place, _without_name(fact.reason, seen.data.names[place])))
@@ -92,14 +92,21 @@ def _faults(seen: Seen) -> Iterator[Finding]:
     whats = {
         "empty": "0 bytes",
         "truncated": "cut short, as by a download that broke off",
+        "too large": "larger than what is read",
         "unreadable": "cannot be read",
         "left out": "cannot be used and would be left out",
     }
     for fault, shown in faults.items():
         if shown:
             sentence = f"{count(len(shown))}: {whats[fault]}"
-            advice = "fetch them again, or leave them out" if fault != "left out" else "correct the data"
+            them = _of(shown, "it", "them")
+            again = f"fetch {them} again, or leave {them} out"
+            advice = {"left out": "correct the data", "too large": f"shrink {them}"}.get(fault, again)
             yield Finding(fault, "serious", sentence, advice, tuple((one,) for one in shown))
+
+
+def _of(things: Sized, one: str, many: str) -> str:
+    return one if len(things) == 1 else many
 
 
 def _without_name(reason: str, name: str) -> str:
@@ -110,11 +117,15 @@ def _classes(seen: Seen) -> Iterator[Finding]:
     data = seen.data
     counts = {split: class_counts(data.labels[data.splits == split], data.classes) for split in SPLITS}
     train = counts["train"]
+    if len(data.classes) == 1 and len(data):
+        sentence = f"there is one class only, {printable(data.classes[0])}: nothing can be told apart"
+        yield Finding("one class", "look", sentence, "add another one, or see whether the right folder was opened")
     for split in SPLITS:
         lacking = np.flatnonzero(counts[split] == 0)
         if counts[split].any() and len(lacking):
             names = listed([data.classes[place] for place in lacking])
-            learned = "nothing is learned of them" if split == "train" else "nothing is known of how well they are told"
+            them, they = _of(lacking, "it", "them"), _of(lacking, "it is", "they are")
+            learned = f"nothing is learned of {them}" if split == "train" else f"nobody knows how well {they} told"
             severity: Severity = "serious" if split == "train" else "look"
             sentence = f"{count(len(lacking), 'class')} without a picture in {split}: {names}; {learned}"
             yield Finding(f"classes missing in {split}", severity, sentence, "add pictures, or leave the class away")
@@ -144,8 +155,9 @@ def _names(seen: Seen) -> Iterator[Finding]:
         if fact.format and not fact.fault and ending in ENDINGS and ending not in FORMATS.get(fact.format, ()):
             shown.append((exhibit(seen.data, place, f"it is {fact.format}"),))
     if shown:
-        sentence = f"{count(len(shown))} of another format than the name says; striate reads them, others may not"
-        yield Finding("wrongly named", "look", sentence, "rename them", tuple(shown))
+        them = _of(shown, "it", "them")
+        sentence = f"{count(len(shown))} of another format than the name says; striate reads {them}, others may not"
+        yield Finding("wrongly named", "look", sentence, f"rename {them}", tuple(shown))
 
 
 def _sizes(seen: Seen) -> Iterator[Finding]:
@@ -158,8 +170,10 @@ def _sizes(seen: Seen) -> Iterator[Finding]:
             "small pictures",
             "note" if len(small) == len(seen.facts) else "look",
             f"{count(len(small))} with a side below {least} pixels{same}: enlarged to "
-            f"{show_size(seen.preprocess.size)}, they are blurred",
-            "a network with a smaller input" if len(small) > MANY * len(seen.facts) else "look whether they help",
+            f"{show_size(seen.preprocess.size)}, {_of(small, 'it is', 'they are')} blurred",
+            "a network with a smaller input"
+            if len(small) > MANY * len(seen.facts)
+            else f"look whether {_of(small, 'it helps', 'they help')}",
             _singles(seen, sorted(small, key=lambda place: min(seen.facts[place].size)), lambda f: show_size(f.size)),
         )
 
@@ -172,9 +186,10 @@ def _crops(seen: Seen) -> Iterator[Finding]:
         yield Finding(
             "cropped away",
             "look" if len(worst) > MANY * len(share) else "note",
-            f"{count(len(worst))} of {len(share):,} lose more than half of their area to the test crop; "
+            f"{count(len(worst))} of {len(share):,} {_of(worst, 'loses', 'lose')} more than half of "
+            f"{_of(worst, 'its', 'their')} area to the test crop; "
             f"of {printable(seen.data.names[worst[0]])} {percent(share[worst[0]])} is left",
-            "fit pad or squash keeps all of them" if len(worst) > MANY * len(share) else "",
+            "fit pad or squash keeps whole pictures" if len(worst) > MANY * len(share) else "",
             shown,
         )
 
@@ -188,7 +203,7 @@ def _forms(seen: Seen) -> Iterator[Finding]:
         told = "see that no class is known by its kind of picture"
         yield Finding("colour modes", "note", f"{kinds}: all become one", told, _singles(seen, other, lambda f: f.mode))
     asked: tuple[tuple[str, Severity, str, Callable[[Facts], str]], ...] = (
-        ("turned", "note", "turned upright, as their EXIF says; tools that ignore it see them lying", _turn),
+        ("turned", "note", "turned upright, as EXIF says; tools that ignore that show another side up", _turn),
         ("animations", "look", "with several frames, of which the first is used", _frames),
         ("decoder's remarks", "note", "read with a remark of the decoder", lambda f: "; ".join(_remarks(f.notes))),
     )

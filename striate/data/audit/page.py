@@ -55,8 +55,12 @@ def audit_page(audit: Audit) -> str:
         if findings:
             body = "\n".join(_finding(finding, thumbnails) for finding in findings)
             sections.append(Section(f"{head[0].upper()}{head[1:]}", body))
-    if audit.sizes:
-        sections += [Section("Sizes", _scatter(audit)), Section("What the crops leave", _crops(audit, thumbnails))]
+    readable = [place for place, fact in enumerate(audit.facts) if not fact.fault]
+    if len({audit.facts[place].size for place in readable}) > 1:  # one dot is no chart
+        sections.append(Section("Sizes", _scatter(audit)))
+    shares = audit.kept[readable, 0]
+    if readable and (np.ptp(shares) > 0 or shares.min() < 0.5):
+        sections.append(Section("What the crops leave", _crops(audit, thumbnails)))
     return page(f"Check of {Path(audit.data.where).name or audit.data.where}", sections, lead)
 
 
@@ -150,8 +154,9 @@ def _crops(audit: Audit, thumbnails: _Thumbnails) -> str:
         figures.append(_figure(exhibit(audit.data, place, left), thumbnails, frame))
     told = " The pictures that lose most to the test crop, with what it leaves outlined:" if figures else ""
     least = readable[np.argmin(trained[readable])]
+    lose = "loses more than half of its" if less == 1 else "lose more than half of their"
     return (
-        f"<p>{less:,} of {count(len(readable))} lose more than half of their area to the test crop. Of "
+        f"<p>{less:,} of {count(len(readable))} {lose} area to the test crop. Of "
         f"{text(audit.data.names[least])} the random crops of the preset {PRESET} leave {percent(trained[least])} on "
         f"average, and of no picture less.{told}</p>"
         f'<div class="pictures">{"".join(figures)}</div>'
