@@ -3,7 +3,7 @@
     python -m bench data FOLDER
 
 FOLDER holds photos (JPEG, in folders of any depth). They are resized and saved at quality 92, so that every machine
-measures the same sizes: 400 of 500×375 and 48 of 4000×3000. Both sides read these files and hand over normalised
+measures the same sizes: 400 of 500×375 and 24 of 4000×3000. Both sides read these files and hand over normalised
 float32 batches of 64 at 224×224; torchvision does so by its documented transforms. Striate's first epoch decodes and
 keeps what it decoded; the later ones read that. The row "bytes" is a later epoch handed over as bytes, as it is where a
 GPU normalises them.
@@ -24,7 +24,7 @@ from PIL import Image
 
 from bench.turns import Contestant, race
 
-PHOTOS = {"500×375": ((500, 375), 400), "12 Mpx": ((4000, 3000), 48)}
+PHOTOS = {"500×375": ((500, 375), 400), "12 Mpx": ((4000, 3000), 24)}
 CHAINS = {"crop, mirror": "none, crop 0.08, mirror 0.5"}
 CHAINS["crop, mirror, rotate, shear, colour"] = (
     CHAINS["crop, mirror"] + ", rotate 15, shear 10, brightness 0.4, contrast 0.4, saturation 0.4, hue 18"

@@ -61,7 +61,7 @@ def main() -> None:
     if not source:
         return
     with tempfile.TemporaryDirectory() as place:
-        for size, count in (((500, 375), 400), ((4000, 3000), 48), ((320, 240), 1000), ((320, 240), 10_000)):
+        for size, count in (((500, 375), 400), ((4000, 3000), 24), ((320, 240), 1000), ((320, 240), 10_000)):
             folder = Path(place) / f"{count} of {size[1]}×{size[0]}"
             photos(Path(source), folder, size, min(count, 1000))
             for number in range(1000, count):  # the same content under another name is another picture
