@@ -199,6 +199,18 @@ def test_a_picture_that_is_too_large_is_to_be_shrunk():
     assert told["unreadable"] == ("1 picture: cannot be read", "fetch it again, or leave it out")
 
 
+@pytest.mark.parametrize(("number", "severity"), [(1, "look"), (4, "serious")])
+def test_pictures_in_heic_are_a_finding(tmp_path, number, severity):
+    good_folder(tmp_path)
+    for place in range(number):
+        (tmp_path / f"train/cat/IMG_{place}.HEIC").write_bytes(b"heic")
+    found = audit(Dataset.open(tmp_path))
+    (finding,) = found.findings
+    assert (finding.kind, finding.severity, len(finding.groups)) == ("HEIC", severity, number)
+    assert f"{number} picture{'s' if number > 1 else ''} in HEIC, which is not read" in str(found)
+    assert found.notes == []
+
+
 def test_one_class_is_worth_a_look():
     found = audit(replace(dataset([jpeg(drawn(seed)) for seed in range(12)], [0] * 12), classes=("cat",)))
     (finding,) = (finding for finding in found.findings if finding.kind == "one class")

@@ -10,7 +10,7 @@ import numpy as np
 
 from striate.data.audit.duplicates import Copies, find_copies
 from striate.data.audit.examine import Facts, examine
-from striate.data.audit.finders import find
+from striate.data.audit.finders import find, tells_of_heic
 from striate.data.audit.findings import Exhibit, Finding, Seen
 from striate.data.dataset import Dataset
 from striate.data.distort.distortion import PRESETS
@@ -101,7 +101,7 @@ class Audit:
     def notes(self) -> list[str]:
         """What opening the data told, but for what is among the findings."""
         told = class_notes(self.data.labels, self.data.splits, self.data.classes)
-        return [note for note in self.data.notes if note not in told]
+        return [note for note in self.data.notes if note not in told and not tells_of_heic(note)]
 
     def to_json(self) -> str:
         """Everything but the pictures."""

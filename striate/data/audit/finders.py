@@ -10,6 +10,8 @@ from striate.data.audit.examine import SMALL, Facts
 from striate.data.audit.findings import SEVERITIES, Exhibit, Finding, Seen, Severity, agree, copy_groups, exhibit
 from striate.data.dataset import SPLITS
 from striate.data.sources.classes import class_counts
+from striate.data.sources.folders import heic_pictures
+from striate.data.sources.opened import Files
 from striate.pictures.opened import ENDINGS, FORMATS
 from striate.show.names import listed, printable
 from striate.show.numbers import count, percent, show_size
@@ -23,7 +25,7 @@ KEEP_ONE = "keep one of each"
 def find(seen: Seen) -> list[Finding]:
     """Every finding, the most severe first."""
     finders: tuple[Callable[[Seen], Iterator[Finding]], ...] = (
-        _copies, _faults, _classes, _names, _sizes, _crops, _forms
+        _copies, _faults, _heic, _classes, _names, _sizes, _crops, _forms
     )  # fmt: skip
     found = [finding for finder in finders for finding in finder(seen)]
     return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
@@ -103,6 +105,24 @@ def _faults(seen: Seen) -> Iterator[Finding]:
             again = f"fetch {them} again, or leave {them} out"
             advice = {"left out": "correct the data", "too large": f"shrink {them}"}.get(fault, again)
             yield Finding(fault, "serious", sentence, advice, tuple((one,) for one in shown))
+
+
+def _heic(seen: Seen) -> Iterator[Finding]:
+    source = seen.data.source
+    if any(map(tells_of_heic, seen.data.notes)) and isinstance(source, Files):  # else its tree need not be listed
+        names = heic_pictures(source.tree)
+        yield Finding(
+            "HEIC",
+            "serious" if len(names) > MANY * len(seen.data) else "look",
+            f"{count(len(names))} in HEIC, which is not read",
+            f"convert {_of(names, 'it', 'them')} to JPEG",
+            tuple((Exhibit(name),) for name in names),
+        )
+
+
+def tells_of_heic(note: str) -> bool:
+    """Whether a note of opening is one on pictures in HEIC, which are a finding here."""
+    return note.startswith("ATTENTION, HEIC is not read")
 
 
 def _of(things: Sized, one: str, many: str) -> str:
