@@ -147,7 +147,8 @@ def contest(folder: Path, cache: Path, chain: str, epoch: str, turns: int) -> st
     ):
         race([ours, theirs], turns)
     count, mean, spread = ours.work
-    if theirs.work[0] != count or abs(theirs.work[1] - mean) > 0.2 or abs(theirs.work[2] - spread) > 0.2:
+    chance = 0.1 + 2 / count**0.5  # crops and colours are random, and torchvision fills corners with black
+    if theirs.work[0] != count or abs(theirs.work[1] - mean) > chance or abs(theirs.work[2] - spread) > chance:
         raise SystemExit(f"they did not do the same work: striate {ours.work}, torchvision {theirs.work}")
     ratio = median(theirs.seconds) / median(ours.seconds)
     return f"{rate(ours, count):>27} {rate(theirs, count):>27} {ratio:6.1f}×"

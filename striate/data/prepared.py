@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from math import ceil
+from struct import unpack_from
 from typing import Literal
 
 import cv2
@@ -24,7 +25,7 @@ from striate.data.distort.distortion import Distortion
 from striate.data.store import Store
 from striate.errors import DataError, PictureError
 from striate.pictures.decode import upright_size
-from striate.pictures.opened import opened
+from striate.pictures.opened import PIXEL_LIMIT, opened
 from striate.preprocess import Preprocess
 from striate.show.names import printable
 from striate.show.progress import track
@@ -33,6 +34,8 @@ Cache = Literal["off", "ram", "disk"]
 VERSION = 1  # of what is made below: another way of making it must not find the old one
 MADE_BY = f"striate {VERSION}, OpenCV {cv2.__version__}, Pillow {PIL.__version__}"
 TELLING = (b"eXIf", b"iTXt", b"zTXt", b"tEXt")  # chunks of a PNG that may hold an orientation
+APP1 = 0xE1  # EXIF lies there
+FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 PIECE = 64  # headers that a thread reads at a time
 WORTH = 0.8  # a picture that would shrink to more than this is kept as it is
 
@@ -173,8 +176,27 @@ def header_size(data: Dataset, place: int) -> tuple[int, int]:
     content = data.source.read(int(data.rows[place]))
     if isinstance(content, np.ndarray):
         return content.shape[0], content.shape[1]
+    known = plain_jpeg_size(content)
+    if known:
+        return known
     with opened(content, printable(data.names[place])) as image:
         return size_from_header(image, content)
+
+
+def plain_jpeg_size(content: bytes) -> tuple[int, int] | None:
+    """Height and width in a JPEG's frame header, in a tenth of Pillow's time; None where Pillow has to look.
+
+    That is where EXIF may turn the picture, and wherever something is odd or too large.
+    """
+    place = 2 if content.startswith(b"\xff\xd8") else len(content)
+    while place + 9 <= len(content) and content[place] == 0xFF and 0xC0 <= content[place + 1] < 0xFF:
+        kind, length, height, width = unpack_from(">xBHxHH", content, place)
+        if kind == APP1:
+            return None
+        if kind in FRAMES:
+            return (height, width) if 0 < height * width <= PIXEL_LIMIT else None
+        place += 2 + length
+    return None
 
 
 def size_from_header(image: Image.Image, content: bytes) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """What is kept of a picture: enough for every later view, and nothing of another picture or another setting."""
 
+import io
 from math import hypot
 
 import numpy as np
@@ -10,7 +11,7 @@ from made import dataset, encoded, photo
 from PIL import Image
 
 from striate.data.distort.distortion import PRESETS, distortion
-from striate.data.prepared import FinalPictures, WholePictures, shrunk
+from striate.data.prepared import FinalPictures, WholePictures, plain_jpeg_size, shrunk
 from striate.errors import DataError
 from striate.pictures.decode import decode
 from striate.preprocess import Preprocess
@@ -76,6 +77,32 @@ def test_turned_pictures_are_kept_upright(format):
     content = encoded(pixels, format, exif=exif(6))
     kept = WholePictures(dataset([content]), SMALL, distortion("none, crop 0.08"), "ram")
     assert kept[0].shape == (30, 50, 3)
+
+
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [("RGB", {}), ("L", {}), ("CMYK", {}), ("RGB", {"progressive": True}), ("RGB", {"comment": b"\xff\xc0" * 40})],
+)
+def test_a_plain_jpeg_tells_its_size(mode, options):
+    file = io.BytesIO()
+    Image.fromarray(photo(4, 37, 61)).convert(mode).save(file, "JPEG", **options)
+    assert plain_jpeg_size(file.getvalue()) == (37, 61)
+    assert plain_jpeg_size(file.getvalue()[:60]) is None
+
+
+@given(st.binary(max_size=60), st.booleans())
+def test_anything_else_is_left_to_pillow(rest, marked):
+    found = plain_jpeg_size((b"\xff\xd8" if marked else b"") + rest)
+    assert found is None or (found[0] > 0 and found[1] > 0 and marked)
+
+
+def test_a_jpeg_with_exif_or_too_many_pixels_is_left_to_pillow():
+    assert plain_jpeg_size(encoded(photo(3), "JPEG", exif=exif(6))) is None
+    assert plain_jpeg_size(encoded(photo(3))) is None
+    huge = encoded(photo(3, 40, 50), "JPEG").replace(b"\x00\x28\x00\x32", b"\xff\xff\xff\xff")
+    assert plain_jpeg_size(huge) is None
+    with pytest.raises(DataError, match="64,000,000 pixels"):
+        WholePictures(dataset([huge]), SMALL, distortion("none"), "off")
 
 
 def test_what_is_kept_depends_on_the_picture_and_the_settings():
