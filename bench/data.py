@@ -32,6 +32,7 @@ CHAINS["crop, mirror, rotate, shear, colour"] = (
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 BATCH, WORKERS = 64, 2
 Work = list[float]
+FIRST: dict[str, list[float]] = {}  # pictures a second in the first epoch, by kind of photos: striate, torchvision
 
 
 def photos(source: Path, folder: Path, size: tuple[int, int], count: int) -> None:
@@ -151,6 +152,8 @@ def contest(folder: Path, cache: Path, chain: str, epoch: str, turns: int) -> st
     if theirs.work[0] != count or abs(theirs.work[1] - mean) > chance or abs(theirs.work[2] - spread) > chance:
         raise SystemExit(f"they did not do the same work: striate {ours.work}, torchvision {theirs.work}")
     ratio = median(theirs.seconds) / median(ours.seconds)
+    if epoch == "first":
+        FIRST[folder.name] = [count / median(side.seconds) for side in (ours, theirs)]
     return f"{rate(ours, count):>27} {rate(theirs, count):>27} {ratio:6.1f}×"
 
 
@@ -184,7 +187,10 @@ def tell_decoding(place: Path, turns: int) -> None:
             asked = json.dumps({"folder": str(place / name), "least": least})
             with Contestant("decoding", "bench.data:decoding", asked) as alone:
                 race([alone], turns)
-            print(f"decoding alone, {name}, {what}: {rate(alone, count)} pictures/s")
+            alone_rate = count / median(alone.seconds)
+            shares = [f"{100 * one / alone_rate:.0f} %" for one in FIRST[name]]
+            whose = f"{shares[0]} of striate's first epoch" + ("" if least else f", {shares[1]} of torchvision's")
+            print(f"decoding alone, {name}, {what}: {rate(alone, count)} pictures/s: {whose}")
 
 
 def given_folder() -> str | None:
