@@ -120,8 +120,14 @@ class Preprocess:
     def normalised(self, pixels: np.ndarray) -> np.ndarray:
         """Pixels (…, height, width, channels) as the network takes them: (…, channels, height, width), float32."""
         ordered = pixels[..., ::-1] if self.channels == "BGR" else pixels
-        mean, std = (np.asarray(values, np.float32) for values in (self.mean, self.std))
-        return np.moveaxis((ordered * np.float32(self.scale / 255) - mean) / std, -1, -3)
+        factor, shift = self.factors
+        return np.moveaxis(ordered * factor + shift, -1, -3)
+
+    @property
+    def factors(self) -> tuple[np.ndarray, np.ndarray]:
+        """What pixels are multiplied by and what is added then, per channel: scale, mean and std in one."""
+        mean, std = np.array(self.mean), np.array(self.std)
+        return (self.scale / 255 / std).astype(np.float32), (-mean / std).astype(np.float32)
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain values, for JSON."""

@@ -5,8 +5,6 @@ bytes and become numbers on the device. The order is fixed beforehand and every 
 the number of threads nor the order in which they finish changes anything.
 """
 
-import hashlib
-import json
 import os
 from collections import deque
 from collections.abc import Iterator
@@ -25,8 +23,9 @@ from striate.data.distort.distortion import distortion as read_distortion
 from striate.data.distort.warp import warp
 from striate.data.feeds import Item, ShardFeed, WholeFeed, refuse_for_shards
 from striate.data.order import Order
+from striate.data.position import ingredients, position
 from striate.data.prepared import Cache, FinalPictures, WholePictures
-from striate.data.rooms import Rooms
+from striate.data.rooms import Rooms, known_device
 from striate.data.sources.shards import Shards
 from striate.errors import DataError, PictureError, one_of
 from striate.preprocess import Preprocess
@@ -153,18 +152,18 @@ class Batches:
         self.skipped: dict[str, Problem] = {}
         self.rooms = Rooms(AHEAD + 3, self.device)
         self.epoch = self.number = 0
-        made_of = {
-            "data": data.fingerprint,
-            "order": order_sum(data) if isinstance(data, Dataset) else "",
-            "preprocess": preprocess.to_dict(),
-            "distortion": str(distortion),
-            "batch size": batch_size,
-            "balanced": balanced,
-            "seed": seed,
-            "rank": rank,
-            "world": world,
-        }
-        self._made_of = json.loads(json.dumps(made_of))  # plain values, as they come back from a file
+        self._made_of = ingredients(
+            data,
+            {
+                "preprocess": preprocess.to_dict(),
+                "distortion": str(distortion),
+                "batch size": batch_size,
+                "balanced": balanced,
+                "seed": seed,
+                "rank": rank,
+                "world": world,
+            },
+        )
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -211,17 +210,7 @@ class Batches:
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go on after the last batch that was handed out before `state()`."""
-        if not isinstance(state, dict) or state.keys() != {"epoch", "number", "made_of"}:
-            raise DataError(f"a state is what state() gave, but here it is {str(state)[:80]}")
-        if not all(isinstance(state[place], int) and state[place] >= 0 for place in ("epoch", "number")):
-            raise DataError(
-                f"a state counts epochs and batches from 0, but has {state['epoch']!r}, {state['number']!r}"
-            )
-        changed = [what for what, value in self._made_of.items() if state["made_of"].get(what) != value]
-        if changed:
-            before, now = ({what: made.get(what) for what in changed} for made in (state["made_of"], self._made_of))
-            raise DataError(f"batches go on with what they began with, but it was {before} and is {now}")
-        self.epoch, self.number = state["epoch"], state["number"]
+        self.epoch, self.number = position(state, self._made_of)
 
     def _begin(self, pool: ThreadPoolExecutor, number: int, items: list[Item]) -> "_Making":
         """Hand the pictures of a batch to the threads, a few at a time."""
@@ -275,21 +264,6 @@ class Batches:
             self.epoch,
             making.number,
         )
-
-
-def order_sum(data: Dataset) -> str:
-    """A sum of which picture has which row, in order: `fingerprint` is the same in any order."""
-    names = "\0".join(data.names).encode("utf-8", "surrogateescape")
-    return hashlib.sha256(names + data.rows.tobytes()).hexdigest()[:32]
-
-
-def known_device(device: str | torch.device) -> torch.device:
-    """A device that is there."""
-    try:
-        torch.empty(0, device=device)
-        return torch.device(device)
-    except (RuntimeError, AssertionError) as error:
-        raise DataError(f"batches are put on a device that PyTorch has here, but {device} is not: {error}") from error
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from striate.errors import DataError
+
 
 class Rooms:
     """Memory of earlier batches.
@@ -34,3 +36,12 @@ class Rooms:
         others = [(other, holder) for other, holder in self.rooms if other is not room and other.shape == shape]
         self.rooms = [*others[1 - self.most :], (room, ref(view))]
         return torch.from_numpy(view)
+
+
+def known_device(device: str | torch.device) -> torch.device:
+    """A device that is there."""
+    try:
+        torch.empty(0, device=device)
+        return torch.device(device)
+    except (RuntimeError, AssertionError) as error:
+        raise DataError(f"batches are put on a device that PyTorch has here, but {device} is not: {error}") from error
