@@ -7,11 +7,12 @@ a table in the terminal, or as `--json` or `--csv`. A user's mistake is one sent
 import ast
 import os
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, UnusedCliTokensError
+from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, Token, UnusedCliTokensError, convert
 
 import striate
 from striate.errors import StriateError, Unwritten
@@ -44,10 +45,24 @@ def summary(target: str) -> str:
     return (ast.get_docstring(function) or "").partition("\n")[0]
 
 
+def as_typed(kind: Any, words: Sequence[Token]) -> Any:
+    """A parameter's words as its type; a fraction where a whole number belongs is refused, which cyclopts rounds."""
+    if kind is int and "." in words[0].value:
+        raise ValueError(f"it must be a whole number, but is '{words[0].value}'")
+    return convert(kind, words)
+
+
 def build(commands: dict, name: str, help: str) -> App:
     """An application with a lazily loaded command per entry, and a sub-application per nested table."""
     # results travel back to `run`, which prints them; errors travel back to `main`, which turns them into exit code 2
-    app = App(name, help=help, result_action="return_value", exit_on_error=False, print_error=False)
+    app = App(
+        name,
+        help=help,
+        result_action="return_value",
+        exit_on_error=False,
+        print_error=False,
+        default_parameter=Parameter(converter=as_typed),
+    )
     for word, target in commands.items():
         if isinstance(target, dict):
             app.command(build(target, word, GROUPS[word]))

@@ -90,6 +90,8 @@ def test_every_command_shows_its_help(capsys):
         (["shapes", "vgg16", "lenet5", "--by", "stage"], "several are compared as wholes"),
         (["shapes", "vgg16", "--batch", "99999999999999999999"], "holds 1 to 1,000,000 pictures"),
         (["nets", "--max-params", "nan"], "max-params must be above 0"),
+        (["shapes", "vgg16", "--batch", "1.5"], "must be a whole number, but is '1.5'"),
+        (["shapes", "vgg16", "--classes", "1.5"], "must be a whole number, but is '1.5'"),
         (["shape", "vgg16"], "shapes"),
         (["check"], "striate check needs a word for WHERE; striate check --help says what it may be"),
         (["op", "size", "7x7", "f3", "s3", "--pad"], "--pad"),
