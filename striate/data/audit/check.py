@@ -54,8 +54,7 @@ def check(
         if output:
             try:
                 found.done += write(found, output)
-            except StriateError as mistake:
-                found.done.append(f"not written: {printable(mistake)}")
+            except StriateError as mistake:  # told once, beside what was found
                 mistakes.append(mistake)
     if mistakes:
         raise Unwritten("; ".join(map(str, mistakes)), found)

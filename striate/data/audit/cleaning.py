@@ -17,6 +17,7 @@ from striate.data.audit.findings import agree, copy_groups, label_names
 from striate.data.dataset import Dataset
 from striate.data.sources.classes import class_counts
 from striate.data.sources.opened import Files
+from striate.data.sources.opening import asked_for
 from striate.data.sources.trees import Folder
 from striate.errors import DataError, StriateError
 from striate.files import check_output, write_whole
@@ -44,10 +45,12 @@ def check_table(data: Dataset, output: Path) -> None:
         raise DataError(f"{rule} are rows of an array, which no table can name; leave out the table")
     if not isinstance(data.source.tree, Folder):
         raise DataError(f"{rule} lie in an archive; unpack it, and check the folder")
-    if where.is_dir() and output.parent.samefile(where):
+    outer = asked_for(data)
+    folder = next((path for path in (where, outer) if path.is_dir() and output.parent.samefile(path)), None)
+    if folder:
         raise DataError(
-            f"the table must not lie in {printable(where)} itself, for then opening that would open the table; "
-            f"{printable(Path(os.path.realpath(where)).parent / output.name)} would fit"
+            f"the table must not lie in {printable(folder)} itself, for then opening that would open the table; "
+            f"{printable(Path(os.path.realpath(outer)).parent / output.name)} would fit"
         )
     if output.exists():
         raise DataError(

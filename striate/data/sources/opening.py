@@ -26,6 +26,7 @@ from striate.show.numbers import percent
 
 SHARE = 0.2  # of the pictures, for validation
 SHARE_BESIDE_TEST = 0.1  # the same, where a test split is given
+ALL_ABOVE = "it is all that the folder above it holds"
 WHAT_WORKS = "a data set is a folder, a table, a zip or tar archive, an .npz file, or 'digits'"
 
 
@@ -48,7 +49,7 @@ def open_dataset(where: str | Path, *, classes: Path | None, on_bad: OnBad, seed
     inner = wrapped(where)
     where = inner or where
     opened = find(where, mixed_labels=classes is not None)
-    opened.notes += [f"it is all that the folder above it holds, so {printable(inner)} was opened"] if inner else []
+    opened.notes += [f"{ALL_ABOVE}, so {printable(inner)} was opened"] if inner else []
     stop_at(opened.problems, where, on_bad)
     if not opened.names:
         raise DataError(f"no picture of {printable(where)} can be used: {opened.problems[0].reason}")
@@ -81,6 +82,12 @@ def wrapped(where: str | Path) -> Path | None:
         return shown[0] if any(map(is_picture, tree.entries())) and look_through(tree) is not tree else None
     except (OSError, TypeError, ValueError):
         return None  # what it is that cannot be opened is told by `find`
+
+
+def asked_for(data: Dataset) -> Path:
+    """The path that a data set was opened by: the folder above it, where that was looked through."""
+    where = Path(data.where)
+    return where.parent if any(note.startswith(ALL_ABOVE) for note in data.notes) else where
 
 
 def find(where: str | Path, mixed_labels: bool = False) -> Opened:
