@@ -135,6 +135,17 @@ class Net(nn.Sequential):
             fill(renewed, last.weight.device, seed, prefix=path)
         return other
 
+    def without_side_heads(self) -> "Net":
+        """A copy as it is used after training."""
+        other = copy.deepcopy(self)
+        for module in list(other.modules()):
+            if isinstance(module, nn.Sequential):
+                kept = [(name, child) for name, child in module.named_children() if not isinstance(child, Auxiliary)]
+                if len(kept) < len(module):
+                    module._modules = {str(number): child for number, (_, child) in enumerate(kept)}
+        other.side_heads = []
+        return other
+
     @contextmanager
     def tap(self, *paths: str) -> Iterator[dict[str, Tensor]]:
         """Collect what modules put out, by path, during the forward passes inside the `with`.
