@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
+from striate.data.audit.damage import damage
 from striate.data.dataset import Dataset, Source
 from striate.errors import StriateError
 from striate.pictures.decode import decode, orientation, upright_size
@@ -47,7 +48,7 @@ class Facts:
     notes
         what the decoder said
     fault
-        empty, truncated, too large or unreadable; "" where it is none of these
+        empty, truncated, damaged, too large or unreadable; "" where it is none of these
     reason
         a sentence that says why
     """
@@ -129,10 +130,13 @@ def picture_facts(content: bytes | np.ndarray, name: str) -> Facts:
             facts = replace(facts, size=upright_size(image), format=str(image.format), mode=_mode(image))
             facts = replace(facts, turn=orientation(image))
             frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+            harm = damage(content, image) if image.format in ("JPEG", "MPO") else ""
         # a JPEG is decoded at a fraction of its size, but read to its end: one that was cut is found
         small = decode(content, name, least=(SMALL, SMALL))
     except StriateError as error:
         return replace(facts, fault=_fault(str(error)) if content else "empty", reason=str(error))
+    if harm:
+        return replace(facts, fault="damaged", reason=f"{name} can be read, but {harm}")
     mode = "16-bit" if any("16-bit" in note for note in small.notes) else facts.mode
     preview = thumbnail(small.pixels, facts.size)
     return replace(facts, mode=mode, frames=frames, thumbnail=preview, notes=small.notes)

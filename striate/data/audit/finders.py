@@ -84,20 +84,21 @@ def _copies(seen: Seen) -> Iterator[Finding]:
 
 
 def _faults(seen: Seen) -> Iterator[Finding]:
-    faults: dict[str, list[Exhibit]] = {"empty": [], "truncated": [], "too large": [], "unreadable": [], "left out": []}
+    whats = {
+        "empty": "0 bytes",
+        "truncated": "cut short, as by a download that broke off",
+        "damaged": "damaged in the middle: from there on it shows gray, or something else",
+        "too large": "larger than what is read",
+        "unreadable": "cannot be read",
+        "left out": "cannot be used and would be left out",
+    }
+    faults: dict[str, list[Exhibit]] = {fault: [] for fault in whats}
     for place, fact in enumerate(seen.facts):
         if fact.fault:
             faults[fact.fault].append(exhibit(seen.data, place, _without_name(fact.reason, seen.data.names[place])))
     for problem in seen.data.skipped:
         kind = "empty" if "is empty: it has 0 bytes" in problem.reason else "left out"
         faults[kind].append(Exhibit(problem.name, detail=_without_name(problem.reason, problem.name)))
-    whats = {
-        "empty": "0 bytes",
-        "truncated": "cut short, as by a download that broke off",
-        "too large": "larger than what is read",
-        "unreadable": "cannot be read",
-        "left out": "cannot be used and would be left out",
-    }
     for fault, shown in faults.items():
         if shown:
             sentence = f"{count(len(shown))}: {whats[fault]}"
