@@ -73,7 +73,8 @@ class Batches:
     preprocess
         the network's input
     batch_size
-        pictures in a batch; the last one of an epoch may have fewer
+        pictures in a batch; the last one of an epoch may have fewer. With distortion, fewer than half join the batch
+        before: a step on very few pictures would count as much as any other
     distortion
         strengths, or their text such as "photo, rotate 20": shows each picture differently in each epoch, in a new
         order; without it they come in their own order, as `preprocess` makes them
@@ -167,12 +168,13 @@ class Batches:
 
     def __len__(self) -> int:
         """Batches in an epoch."""
-        return -(-len(self.feed) // self.batch_size)
+        full, rest = divmod(len(self.feed), self.batch_size)
+        return max(1, full + (2 * rest >= self.batch_size)) if self.distortion else full + (rest > 0)
 
     def __iter__(self) -> Iterator[Batch]:
         """What is left of the epoch; then the next epoch can be gone through."""
         items = self.feed.items(self.epoch, self.number * self.batch_size)
-        groups = enumerate(iter(lambda: list(islice(items, self.batch_size)), []), self.number)
+        groups = enumerate(self._groups(items), self.number)
         with ThreadPoolExecutor(self.workers, "striate") as pool:
             try:
                 waiting = deque(self._begin(pool, *group) for group in islice(groups, AHEAD))
@@ -211,6 +213,22 @@ class Batches:
     def resume(self, state: dict[str, Any]) -> None:
         """Go on after the last batch that was handed out before `state()`."""
         self.epoch, self.number = position(state, self._made_of)
+
+    def _groups(self, items: Iterator[Item]) -> Iterator[list[Item]]:
+        """The items of each batch."""
+
+        def small(group: list[Item]) -> bool:
+            return self.distortion is not None and 2 * len(group) < self.batch_size
+
+        group = list(islice(items, self.batch_size))
+        if small(group) and self.number:
+            return  # they were in the batch before
+        while group:
+            following = list(islice(items, self.batch_size))
+            if small(following):
+                group, following = group + following, []
+            yield group
+            group = following
 
     def _begin(self, pool: ThreadPoolExecutor, number: int, items: list[Item]) -> "_Making":
         """Hand the pictures of a batch to the threads, a few at a time."""

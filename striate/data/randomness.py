@@ -20,6 +20,7 @@ class Purpose(IntEnum):
     DISTORT = 2
     MIX = 3
     SHARDS = 4
+    STEP = 5
 
 
 def uniforms(seed: int, epoch: int, sample: int, purpose: Purpose, count: int) -> np.ndarray:

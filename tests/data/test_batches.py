@@ -115,6 +115,22 @@ def test_state_goes_on_at_any_batch_in_another_process(stop):
     assert begun + flat(later) + flat(later) == expected
 
 
+@pytest.mark.parametrize(("size", "sizes"), [(4, [4, 4, 4, 4, 4, 2]), (7, [7, 7, 8]), (50, [22])])
+def test_a_last_batch_of_few_joins_the_one_before(size, sizes):
+    whole = made(batch_size=size)
+    assert [len(batch) for batch in whole] == sizes
+    assert len(whole) == len(sizes)
+    for stop in range(len(sizes) + 1):
+        first = made(batch_size=size)
+        walk = iter(first)
+        assert [len(next(walk)) for _ in range(stop)] == sizes[:stop]
+        later = made(batch_size=size)
+        later.resume(first.state())
+        walk.close()
+        assert [len(batch) for batch in later] == sizes[stop:]
+    assert [len(batch) for batch in made(batch_size=7, distortion=None)] == [7, 7, 7, 1]
+
+
 def test_going_on_with_something_else_is_refused():
     state = json.loads(json.dumps(made().state()))
     made().resume(state)
