@@ -20,9 +20,21 @@ def short(value: float) -> str:
     return f"{value:g}"
 
 
-def percent(share: float) -> str:
-    """A share of 1 as '61 %'."""
-    return f"{100 * share:.0f} %"
+def percent(share: float, digits: int = 0) -> str:
+    """A share of 1 as '61 %', or with more digits '61.4 %'."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def duration(seconds: float) -> str:
+    """'0.4 s', '33 s', '2 min 5 s', '1 h 3 min'."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600:,} h {whole % 3600 // 60} min"
 
 
 def memory(value: float) -> str:

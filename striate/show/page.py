@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from PIL import Image
 
 from striate.show.names import printable
+from striate.show.table import Column, Table
 
 STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #1d2329; --faint: #5c6670; --line: #d9dee3; --soft: #f4f6f8;
-  --accent: #1f6fb2; --serious: #b3261e; --look: #8a5a00; --note: #47606f; }
+  --accent: #1f6fb2; --serious: #b3261e; --look: #8a5a00; --note: #47606f;
+  --second: #b0530b; --third: #0b7a5b; --fourth: #8b3fa8; }
 @media (prefers-color-scheme: dark) { :root { --paper: #14181c; --ink: #e6eaee; --faint: #9aa6b1; --line: #323a42;
-  --soft: #1d2329; --accent: #6cb2ee; --serious: #ff8a80; --look: #f0b54d; --note: #9fb8c7; } }
+  --soft: #1d2329; --accent: #6cb2ee; --serious: #ff8a80; --look: #f0b54d; --note: #9fb8c7;
+  --second: #f0a35e; --third: #5cc9a7; --fourth: #d291e8; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 72rem; background: var(--paper); color: var(--ink);
   font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; overflow-wrap: anywhere; }
@@ -52,8 +55,18 @@ figcaption { margin-top: .25rem; }
 svg { max-width: 100%; height: auto; }
 svg text { fill: var(--faint); font-size: 12px; } svg .dot { fill: var(--accent); fill-opacity: .45; }
 svg .axis { stroke: var(--line); } svg .mark { stroke: var(--look); stroke-dasharray: 4 4; fill: none; }
+svg .title { fill: var(--ink); font-size: 14px; } svg .curve { fill: none; stroke-width: 2; stroke-linejoin: round; }
+svg .ink1 { stroke: var(--accent); } svg .ink2 { stroke: var(--second); } svg .ink3 { stroke: var(--third); }
+svg .ink4 { stroke: var(--fourth); } svg .name1 { fill: var(--accent); } svg .name2 { fill: var(--second); }
+svg .name3 { fill: var(--third); } svg .name4 { fill: var(--fourth); }
+svg .dash2 { stroke-dasharray: 7 3; } svg .dash3 { stroke-dasharray: 2 3; } svg .dash4 { stroke-dasharray: 9 3 2 3; }
+.charts { display: flex; flex-wrap: wrap; gap: 1.5rem 2.5rem; margin: .75rem 0; }
+.matrix td { padding: .2rem .4rem; border: 1px solid var(--line); } .matrix td:first-child { border: 0; }
+.matrix .upright { min-width: 0; padding: .2rem .4rem .4rem; vertical-align: bottom; }
+.upright span { display: inline-block; max-height: 11rem; overflow: hidden; text-overflow: ellipsis;
+  writing-mode: vertical-rl; transform: rotate(180deg); white-space: nowrap; }
 @media print { body { max-width: none; padding: 0; } nav { display: none; } figure, tr { break-inside: avoid; }
-  .bar, .frame { print-color-adjust: exact; } }
+  .bar, .frame, .matrix td { print-color-adjust: exact; } }
 """
 # nothing is fetched and nothing runs, whatever a file is called
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -119,6 +132,31 @@ def page(title: str, sections: list[Section], lead: str = "") -> str:
             "</main>\n</body>\n</html>\n",
         ]
     )
+
+
+def table_html(table: Table) -> str:
+    """A table on a page, with its title, total and notes.
+
+    Parameters
+    ----------
+    table
+        as a terminal would show it
+    """
+    heads = "".join(f'<th scope="col"{_side(column)}>{text(column.title)}</th>' for column in table.columns)
+    rows = []
+    for row in [*table.rows, table.total] if table.total else table.rows:
+        cells = [text(table.cell(column, row)) for column in table.columns]
+        first = f'<th scope="row"{_side(table.columns[0])}>{cells[0]}</th>'
+        others = (f"<td{_side(column)}>{cell}</td>" for column, cell in zip(table.columns[1:], cells[1:], strict=True))
+        rows.append(f"<tr>{first}{''.join(others)}</tr>")
+    title = f"<p>{text(table.title)}</p>" if table.title else ""
+    notes = "".join(f'<p class="faint">{text(note)}</p>' for note in table.notes)
+    head = f"<thead><tr>{heads}</tr></thead>" if any(column.title for column in table.columns) else ""
+    return f'{title}<div class="scroll"><table>{head}<tbody>{"".join(rows)}</tbody></table></div>{notes}'
+
+
+def _side(column: Column) -> str:
+    return ' class="number"' if column.align == "right" else ""
 
 
 def figure(

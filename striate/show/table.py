@@ -101,10 +101,10 @@ class Table:
         for column in columns:
             table.add_column(column.title, justify=column.align, overflow="fold")
         for row in self.rows:
-            table.add_row(*(self._cell(column, row) for column in columns))
+            table.add_row(*(self.cell(column, row) for column in columns))
         if self.total:
             table.add_section()
-            table.add_row(*(Text(self._cell(column, self.total), style="bold") for column in columns))
+            table.add_row(*(Text(self.cell(column, self.total), style="bold") for column in columns))
         return table
 
     def _width(self, column: Column) -> int:
@@ -112,10 +112,11 @@ class Table:
         from rich.cells import cell_len
 
         rows = [*self.rows, self.total] if self.total else self.rows
-        return 3 + max([cell_len(column.title), *(cell_len(self._cell(column, row)) for row in rows)])
+        return 3 + max([cell_len(column.title), *(cell_len(self.cell(column, row)) for row in rows)])
 
     @staticmethod
-    def _cell(column: Column, row: dict[str, Any]) -> str:
+    def cell(column: Column, row: dict[str, Any]) -> str:
+        """What a column shows of a row."""
         value = row.get(column.key)
         return "" if value is None else column.show(value)
 

@@ -5,7 +5,9 @@ from html.parser import HTMLParser
 import pytest
 from PIL import Image
 
-from striate.show.page import POLICY, Section, data_uri, figure, page, text
+from striate.show.numbers import duration, percent
+from striate.show.page import POLICY, Section, data_uri, figure, page, table_html, text
+from striate.show.table import Column, Table
 
 VOID = {"meta", "img", "br", "link", "wbr"}
 
@@ -90,3 +92,31 @@ def test_nothing_is_fetched():
     assert "http" not in content.replace("http-equiv", "")
     assert "url(" not in content
     assert data_uri(Image.new("CMYK", (2, 2))).startswith("data:image/jpeg;base64,")
+
+
+def test_a_table_keeps_what_its_columns_show():
+    columns = [Column("name", "name", align="left"), Column("share", "share", percent)]
+    table = Table(
+        columns, [{"name": EVIL, "share": 0.25, "hidden": 7}, {"name": "b", "share": None}], "head", None, ["n"]
+    )
+    tags = Tags(table_html(table))
+    assert tags.texts == ["head", "name", "share", EVIL, "25 %", "b", "n"]
+    assert not tags.all("script")
+    assert [attrs.get("class") for attrs in tags.all("td")] == ["number", "number"]
+    table.total = {"name": "all", "share": 1}
+    assert Tags(table_html(table)).texts[-3:] == ["all", "100 %", "n"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.04, "0.0 s"),
+        (9.96, "10 s"),
+        (59.6, "1 min 0 s"),
+        (125, "2 min 5 s"),
+        (3599.9, "1 h 0 min"),
+        (90000, "25 h 0 min"),
+    ],
+)
+def test_durations(seconds, words):
+    assert duration(seconds) == words

@@ -1,7 +1,7 @@
 """The audit as one HTML page with thumbnails."""
 
 from collections import Counter
-from math import log10, sqrt
+from math import sqrt
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,10 @@ from PIL import Image
 from striate.data.audit.audit import HEADS, PRESET, Audit
 from striate.data.audit.findings import Exhibit, Finding, exhibit
 from striate.data.summary import class_table
-from striate.errors import StriateError
+from striate.data.thumbnails import thumbnail
 from striate.files import write_whole
+from striate.show.axes import Axis
+from striate.show.charts import grid, svg
 from striate.show.names import printable
 from striate.show.numbers import count, exact, percent, show_size
 from striate.show.page import Section, figure, page, text
@@ -75,16 +77,7 @@ class _Thumbnails:
         if place is None or self._audit.facts[place].fault:
             return None
         if place not in self._known:
-            try:
-                pixels = self._audit.data.picture(place, least=(SIDE, SIDE)).pixels
-            except (OSError, StriateError):  # it was read before, and is gone by now
-                self._known[place] = None
-            else:
-                image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
-                image.thumbnail((SIDE, SIDE))
-                if (factor := SIDE // max(image.size)) > 1:  # a digit of 8×8 is shown in squares, not as a speck
-                    image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
-                self._known[place] = image
+            self._known[place] = thumbnail(self._audit.data, place, SIDE)
         return self._known[place]
 
 
@@ -167,37 +160,20 @@ def _scatter(audit: Audit) -> str:
     """Width against height on logarithmic axes; a dot's area grows with the number of pictures."""
     numbers = Counter(fact.size for fact in audit.facts if not fact.fault)
     sides = [side for size in [*numbers, audit.preprocess.size] for side in size]
-    low, high = log10(min(sides)) - 0.1, log10(max(sides)) + 0.1
-    room = PLOT - 2 * EDGE
-
-    def at(side: float) -> float:
-        return (log10(side) - low) / (high - low) * room
-
-    ticks = [step * 10**power for power in range(6) for step in (1, 2, 5)]
-    parts = []
-    for tick in ticks:
-        if low <= log10(tick) <= high:
-            x, y = EDGE + at(tick), PLOT - EDGE - at(tick)
-            parts += [
-                f'<path class="axis" d="M{x:.1f} {EDGE}V{PLOT - EDGE}M{EDGE} {y:.1f}H{PLOT - EDGE}"/>',
-                f'<text x="{x:.1f}" y="{PLOT - EDGE + 18}" text-anchor="middle">{tick:,}</text>',
-                f'<text x="{EDGE - 8}" y="{y + 4:.1f}" text-anchor="end">{tick:,}</text>',
-            ]
+    low, high = min(sides) * 0.8, max(sides) * 1.25
+    across = Axis(low, high, EDGE, PLOT - EDGE, log=True)
+    up = Axis(low, high, PLOT - EDGE, EDGE, log=True)
     height, width = audit.preprocess.size
-    parts.append(f'<path class="mark" d="M{EDGE + at(width):.1f} {PLOT - EDGE}v{-at(height):.1f}h{-at(width):.1f}"/>')
+    mark = f'<path class="mark" d="M{across.at(width):.1f} {up.start}V{up.at(height):.1f}H{across.start}"/>'
+    parts = [grid(across, up, "width", "height"), mark]
     biggest = max(numbers.values())
     for (tall, wide), number in numbers.most_common(3000):
         radius = 2 + 8 * sqrt(number / biggest) if biggest > 1 else 3
-        parts.append(
-            f'<circle class="dot" cx="{EDGE + at(wide):.1f}" cy="{PLOT - EDGE - at(tall):.1f}" r="{radius:.1f}"/>'
-        )
-    parts.append(f'<text x="{PLOT / 2}" y="{PLOT - 8}" text-anchor="middle">width</text>')
-    parts.append(f'<text transform="translate(12 {PLOT / 2}) rotate(-90)" text-anchor="middle">height</text>')
+        parts.append(f'<circle class="dot" cx="{across.at(wide):.1f}" cy="{up.at(tall):.1f}" r="{radius:.1f}"/>')
     usual = ", ".join(f"{show_size(size)} ({number:,})" for size, number in numbers.most_common(3))
+    told = "Heights and widths of the pictures"
     return (
-        f'<svg viewBox="0 {EDGE - 10} {PLOT} {PLOT - EDGE + 10}" width="{PLOT}" role="img" '
-        'aria-label="Heights and widths of the pictures">'
-        f"{''.join(parts)}</svg>"
+        f"{svg(''.join(parts), told, PLOT, PLOT - EDGE + 10, EDGE - 10)}"
         f"<p>{count(len(numbers), 'size')}, most often {usual}; dashed: the network's input, "
         f"{show_size((height, width))}.</p>"
     )
