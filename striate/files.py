@@ -1,13 +1,15 @@
 """Files that striate writes: whole under their names, or not at all."""
 
 import os
-from collections.abc import Callable, Collection
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO
 
 from striate.errors import StriateError
+
+PART = ".part"  # how a file ends that is being written, or whose writer was killed
 
 
 def check_output(output: Path | None, endings: Collection[str], source: str | Path | None = None) -> None:
@@ -47,15 +49,46 @@ def write_whole(output: Path, write: Callable[[BinaryIO], object]) -> None:
     write
         is called with the open file
     """
-    part = output.with_name(f".{token_hex(8)}.part")  # of this call alone, whatever other threads and processes write
+    part = output.with_name(f".{token_hex(8)}{PART}")  # of this call alone, whatever other threads and processes write
+    with writing(output):
+        try:
+            with part.open("xb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(output)
+        finally:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+    keep_names(output.parent)
+
+
+def keep_names(folder: Path) -> None:
+    """Make sure that a power failure leaves the names of a folder's files, where its file system can promise that.
+
+    Parameters
+    ----------
+    folder
+        where files were made or renamed
+    """
+    with suppress(OSError):  # the files themselves are whole by now; of a folder, few other systems promise anything
+        place = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(place)
+        finally:
+            os.close(place)
+
+
+@contextmanager
+def writing(output: Path) -> Iterator[None]:
+    """Tell a failure of the system as one sentence that names what cannot be written.
+
+    Parameters
+    ----------
+    output
+        the file or folder
+    """
     try:
-        with part.open("xb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(output)
+        yield
     except OSError as error:
         raise StriateError(f"{output} cannot be written: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
