@@ -12,7 +12,7 @@ import pytest
 import striate
 from striate.cli import COMMANDS, main
 
-ROOMS = ["errors", "files", "show", "pictures", "preprocess", "ops", "nets", "measure", "data", "cli"]
+ROOMS = ["errors", "files", "show", "pictures", "preprocess", "ops", "nets", "measure", "data", "train", "cli"]
 SOURCE = Path(striate.__file__).parent
 
 
