@@ -1,13 +1,13 @@
 """Judge: what a network says of pictures that it did not learn from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 
-from striate.data.batches import Batches
+from striate.data.batches import Batch
 from striate.data.normalise import normalised
 from striate.preprocess import Preprocess
 from striate.train.ranks import Ranks
@@ -50,7 +50,11 @@ class Judged:
 
 
 def judge(
-    network: nn.Module, batches: Batches, preprocess: Preprocess, ranks: Ranks, done: Callable[[int], None]
+    network: nn.Module,
+    batches: Iterable[Batch],
+    preprocess: Preprocess,
+    ranks: Ranks,
+    done: Callable[[int], object] = id,
 ) -> Judged:
     """Go through one epoch of batches without learning, in full precision; each process takes its part.
 

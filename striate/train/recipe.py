@@ -10,7 +10,7 @@ from striate.errors import StriateError, one_of
 Optimizer = Literal["sgd", "adamw"]
 Schedule = Literal["one-cycle", "cosine", "step", "constant"]
 Balance = Literal["none", "weights", "sampling"]
-Precision = Literal["float32", "bfloat16", "float16"]
+Precision = Literal["float32", "bfloat16", "float16", "float64"]
 
 # what each number may be, and what it is
 RANGES = {

@@ -1,6 +1,7 @@
 """The classes of a data set: their order, and what is missing where."""
 
 import re
+import json
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -30,7 +31,7 @@ def same_name(name: str) -> str:
 
 
 def read_classes(path: Path) -> list[str]:
-    """A file with a class name per line.
+    """A file with a class name per line, or a run's classes.json.
 
     Parameters
     ----------
@@ -38,7 +39,12 @@ def read_classes(path: Path) -> list[str]:
         the file
     """
     try:
-        return class_list(path.read_bytes(), str(path))
+        content = path.read_bytes()
+        if path.suffix == ".json":
+            content = "\n".join(json.loads(content)).encode()
+        return class_list(content, str(path))
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{printable(path)} must hold a list of class names in JSON, but does not: {error}") from error
     except OSError as error:
         raise DataError(
             f"the file of classes has a name per line, but {printable(path)} cannot be read: {error.strerror}"

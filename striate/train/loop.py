@@ -1,0 +1,323 @@
+"""The loop: batches go through a network, and the network takes a step down the slope of its loss.
+
+Everything random in a step is a function of the seed and the step's number, and a checkpoint holds all that a step
+changes. So a training that was killed and goes on ends, on a processor, with the same weights to the last bit.
+"""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import pairwise
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from striate.data.batches import Batch, Batches
+from striate.data.distort.mixing import Mixing, mix
+from striate.data.normalise import normalised
+from striate.data.randomness import Purpose, generator
+from striate.errors import StriateError
+from striate.preprocess import Preprocess
+from striate.train.checkpoints import Checkpoints
+from striate.train.history import History
+from striate.train.judge import judge
+from striate.train.learner import Learner
+from striate.train.loss import Loss
+from striate.train.optimiser import set_rate
+from striate.train.ranks import Ranks
+from striate.train.recipe import Recipe
+from striate.train.schedule import share
+from striate.train.stopping import Stopping
+from striate.train.watch import Watch
+
+LOGGED = 2.0  # seconds between two lines of history within an epoch
+DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+HALF = ("bfloat16", "float16")
+
+
+@dataclass
+class Job:
+    """What a training is about, beside the learner that it changes.
+
+    Parameters
+    ----------
+    recipe
+        how
+    steps, per_epoch
+        how many in all, and in an epoch
+    preprocess, classes
+        the network's input, and the number of its outputs
+    loss
+        what is to become small
+    validation
+        batches to judge it by, if there are any
+    names
+        what pictures are called, by their rows
+    ranks
+        the processes that take part
+    checkpoints, history
+        where it is kept
+    save_best
+        is given the learner whenever it is better than ever
+    save_every
+        seconds between two checkpoints within an epoch
+    until
+        seconds after which it stops early
+    adapt
+        whether a batch that the memory does not hold may be computed in more parts
+    """
+
+    recipe: Recipe
+    steps: int
+    per_epoch: int
+    preprocess: Preprocess
+    classes: int
+    loss: Loss
+    validation: Batches | None
+    names: Callable[[np.ndarray], list[str]]
+    ranks: Ranks
+    checkpoints: Checkpoints
+    history: History
+    save_best: Callable[[Learner], None]
+    save_every: float
+    until: float
+    adapt: bool
+
+
+def learn(learner: Learner, job: Job, watch: Watch, stopping: Stopping) -> str:
+    """Train to the last step; returns why it ended before, or "".
+
+    Parameters
+    ----------
+    learner
+        where it begins, and what it becomes
+    job
+        what it learns
+    watch
+        shows how it goes
+    stopping
+        tells that somebody wants it to stop
+    """
+    recipe, ranks, batches = job.recipe, job.ranks, learner.batches
+    begun = perf_counter() - learner.seconds
+    saved = logged = perf_counter()
+    losses = _Losses(ranks.device)
+    rate, over = 0.0, False
+    learner.network.train()
+    while learner.step < job.steps:
+        for batch in batches:
+            # the address of all that is random inside the network, such as dropout
+            torch.manual_seed(int(generator(recipe.seed, learner.step, Purpose.STEP, ranks.rank).integers(2**63)))
+            of_peak = share(recipe.schedule, learner.step, job.steps, recipe.warm_up)
+            set_rate(learner.optimiser, of_peak)
+            rate = recipe.lr * of_peak
+            loss = losses.newest(_step(learner, job, batch, watch), batch)
+            if losses.bad:
+                raise StriateError(_diverged(losses.bad, learner, job, rate))
+            learner.step += 1
+            watch.step(learner.step, len(batch) * ranks.world, loss, rate)
+            learner.seconds = perf_counter() - begun
+            if ranks.first and loss is not None and perf_counter() - logged > LOGGED:
+                logged = perf_counter()
+                _log_step(learner, job, watch, loss, rate)
+            over = learner.seconds > job.until
+            signal, due, over = ranks.agree(stopping.signal or 0, perf_counter() - saved > job.save_every, over)
+            if signal or due:
+                _save(learner, job)
+                saved = perf_counter()
+            if signal:
+                return f"signal {signal}"
+            if over or learner.step == job.steps:
+                break
+        better = _end_epoch(learner, job, watch, rate)
+        _save(learner, job)
+        saved = perf_counter()
+        if over and learner.step < job.steps:
+            return f"the time limit came at step {learner.step:,} of {job.steps:,}"
+        if not better and recipe.patience and learner.waited >= recipe.patience:
+            return f"no better result in {recipe.patience} epochs"
+    return ""
+
+
+def _step(learner: Learner, job: Job, batch: Batch, watch: Watch) -> Tensor:
+    """One step along the gradient of a batch; returns the mean loss, still on its device."""
+    while True:
+        try:
+            loss = _gradient(learner, job, batch)
+            break
+        except (torch.OutOfMemoryError, RuntimeError) as error:
+            if not _out_of_memory(error):
+                raise
+            parts = 2 * learner.accumulate
+            if not job.adapt or parts > len(batch):
+                raise StriateError(_too_large(learner, batch)) from error
+            watch.say(f"the memory does not hold {len(batch)} pictures at once: from here on in {parts} parts")
+            learner.accumulate = parts
+    if job.recipe.clip:
+        learner.scaler.unscale_(learner.optimiser)
+        torch.nn.utils.clip_grad_norm_(learner.network.parameters(), job.recipe.clip)
+    learner.scaler.step(learner.optimiser)
+    learner.scaler.update()
+    if learner.average:
+        learner.average.update(learner.step)
+    return loss
+
+
+def _gradient(learner: Learner, job: Job, batch: Batch) -> Tensor:
+    """The gradient of a batch's mean loss, in parts whose losses add up to it."""
+    recipe, ranks = job.recipe, job.ranks
+    learner.optimiser.zero_grad(set_to_none=True)
+    pixels = normalised(batch.pixels, job.preprocess)
+    labels, mixed = batch.labels, False
+    if recipe.mixup or recipe.cutmix:
+        number = batch.number * ranks.world + ranks.rank
+        how = Mixing(recipe.mixup, recipe.cutmix)
+        pixels, labels = mix(pixels, labels, how, job.classes, seed=recipe.seed, epoch=batch.epoch, batch=number)
+        mixed = True
+    half = recipe.precision in HALF
+    whole = None
+    for first, last in pairwise(_cuts(len(batch), learner.accumulate)):
+        part, weight = slice(first, last), (last - first) / len(batch)
+        narrow = torch.autocast(ranks.device.type, DTYPES[recipe.precision]) if half else nullcontext()
+        with ranks.held_back(learner.model, more=last < len(batch)):
+            with narrow:
+                outputs = learner.model(pixels[part].to(torch.float32 if half else DTYPES[recipe.precision]))
+            loss = job.loss(outputs, labels[part])
+            learner.scaler.scale(loss * weight).backward()
+        loss = loss.detach()
+        if mixed:
+            learner.tally.add_loss(loss, last - first)
+        else:
+            scores = outputs[0] if isinstance(outputs, tuple) else outputs
+            learner.tally.add(loss, scores.detach(), labels[part])
+        whole = loss * weight if whole is None else whole + loss * weight
+    assert whole is not None
+    return whole
+
+
+def _cuts(count: int, parts: int) -> list[int]:
+    """Where to cut a row of pictures into parts of nearly equal sizes."""
+    parts = min(parts, count)
+    return [part * count // parts for part in range(parts + 1)]
+
+
+def _end_epoch(learner: Learner, job: Job, watch: Watch, rate: float) -> bool:
+    """Judge the network, note how the epoch went, keep the weights if they are the best."""
+    ranks, figures = job.ranks, {}
+    learner.tally.load(ranks.add(learner.tally.tensors()))
+    training = learner.tally.figures()
+    if job.validation:
+        with learner.average.swapped(learner.network) if learner.average else nullcontext():
+            total = len(job.validation)
+            done = lambda number: watch.validating(number, total)  # noqa: E731
+            figures = ranks.told(judge(learner.network, job.validation, job.preprocess, ranks, done).figures)
+    better = not figures or not learner.best or _merit(figures) > _merit(learner.best["validation"])
+    learner.waited = 0 if better else learner.waited + 1
+    epoch = round(learner.step / job.per_epoch, 3)
+    if better:
+        learner.best = {"epoch": epoch, "step": learner.step, "validation": figures}
+        if ranks.first:
+            job.save_best(learner)
+    if ranks.first:
+        line = {
+            "kind": "epoch",
+            "epoch": epoch,
+            "step": learner.step,
+            "training": training,
+            "validation": figures,
+            "lr": rate,
+            "seconds": round(learner.seconds, 3),
+            "best": better,
+        }
+        job.history.add(**line)
+        watch.epoch(line)
+    learner.tally.reset()
+    return better
+
+
+def _merit(figures: dict[str, float]) -> tuple[float, float]:
+    """What makes one validation better than another: more right; and where that is equal, a smaller loss."""
+    right = figures.get("top1", figures.get("mean_average_precision", 0.0))
+    return right, -figures["loss"]
+
+
+def _save(learner: Learner, job: Job) -> None:
+    """Keep the state as a checkpoint, if it is one worth going on from."""
+    if not job.ranks.first:
+        return
+    if not all(bool(tensor.isfinite().all()) for tensor in learner.network.state_dict().values()):
+        raise StriateError(
+            f"after step {learner.step:,} the weights hold values that are not finite, so they are not saved; "
+            "try a lower --lr"
+        )
+    job.checkpoints.save(learner.step, learner.tensors(), learner.about() | {"history": job.history.length})
+
+
+class _Losses:
+    """Losses on their way from the device: a GPU's is read one step later, so that nobody waits for it."""
+
+    def __init__(self, device: torch.device):
+        self.waits = device.type != "cpu"
+        self.bad: tuple[float, Batch] | None = None
+        self._before: tuple[Tensor, Any, Batch] | None = None
+
+    def newest(self, loss: Tensor, batch: Batch) -> float | None:
+        """The newest loss that is known."""
+        if not self.waits:
+            value, known = float(loss), batch
+        else:
+            host = torch.empty((), dtype=loss.dtype, pin_memory=True)
+            host.copy_(loss, non_blocking=True)
+            event = torch.cuda.Event()
+            event.record()
+            before, self._before = self._before, (host, event, batch)
+            if before is None:
+                return None
+            before[1].synchronize()
+            value, known = float(before[0]), before[2]
+        if not np.isfinite(value):
+            self.bad = value, known
+        return value
+
+
+def _log_step(learner: Learner, job: Job, watch: Watch, loss: float, rate: float) -> None:
+    job.history.add(
+        kind="step",
+        step=learner.step,
+        epoch=learner.batches.epoch,
+        loss=loss,
+        lr=rate,
+        pictures_per_second=round(watch.speed, 1),
+        seconds=round(learner.seconds, 3),
+    )
+
+
+def _diverged(bad: tuple[float, Batch], learner: Learner, job: Job, rate: float) -> str:
+    """What to say of a loss that is not a number."""
+    value, batch = bad
+    names = job.names(batch.rows)
+    listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    likely = f"the learning rate is too high there ({rate:.3g}): try --lr {job.recipe.lr / 10:.2g}"
+    if job.recipe.precision == "float16":
+        likely += ", or --precision bfloat16, which holds larger numbers"
+    elif not job.recipe.clip:
+        likely += ", or --clip 1"
+    return (
+        f"the loss is {value} in batch {batch.number + 1:,} of epoch {batch.epoch + 1} (step {learner.step:,}); "
+        f"most likely {likely}. The last checkpoint is as it was. The batch held {listed}"
+    )
+
+
+def _out_of_memory(error: Exception) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _too_large(learner: Learner, batch: Batch) -> str:
+    part = -(-len(batch) // learner.accumulate)
+    return (
+        f"the memory does not hold a training step of {part} pictures; --accumulate {2 * learner.accumulate} would "
+        f"compute the same batch in smaller parts, and --batch-size auto finds out how many"
+    )

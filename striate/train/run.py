@@ -1,0 +1,213 @@
+"""Run: a folder with all that a training asked, did and found. Everything after training starts from it."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from striate.data.dataset import Dataset
+from striate.errors import DataError, StriateError, WeightsError
+from striate.files import write_whole
+from striate.nets.build import net
+from striate.nets.net import Net
+from striate.preprocess import Preprocess
+from striate.show.names import listed, printable
+from striate.show.numbers import percent
+from striate.show.table import json_text
+from striate.train.history import read_history
+from striate.train.recipe import Recipe
+from striate.train.sealed import load_sealed
+from striate.train.tally import wilson
+
+FORMAT = 1
+MODEL = "model.safetensors"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Run:
+    """A training and what came of it.
+
+    Parameters
+    ----------
+    folder
+        where it lies
+    config
+        what was asked for and what was chosen: docs/design.md lists it
+    classes
+        names, in the order of the network's outputs
+    preprocess
+        the network's input
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    classes: tuple[str, ...]
+    preprocess: Preprocess
+
+    @property
+    def name(self) -> str:
+        """What the folder is called."""
+        return self.folder.resolve().name
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """Every setting."""
+        return Recipe.from_dict(self.config["recipe"])
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """What was noted on the way: steps, epochs and notes."""
+        return read_history(self.folder / "history.jsonl")
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """How it ended; None while it has not."""
+        path = self.folder / "result.json"
+        return read_json(path) if path.exists() else None
+
+    @property
+    def figures(self) -> dict[str, float] | None:
+        """The validation of the weights that are kept; None where there are none yet, or nothing to validate by."""
+        epochs = [line for line in self.history if line["kind"] == "epoch" and line["best"]]
+        return (epochs[-1]["validation"] or None) if epochs else None
+
+    @property
+    def predictions(self) -> dict[str, np.ndarray] | None:
+        """Names, rows, labels and probabilities of the validation pictures, and of test pictures as test_names, …"""
+        path = self.folder / "predictions.npz"
+        if not path.exists():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return dict(arrays)
+        except (OSError, ValueError, EOFError) as error:
+            raise StriateError(f"{path} holds predictions, but cannot be read: {error}") from error
+
+    def net(self) -> Net:
+        """The network with the best weights, as it is used."""
+        path = self.folder / MODEL
+        if not path.exists():
+            raise WeightsError(
+                f"{self.folder} has no weights yet: they are kept when the first epoch ends; "
+                f"`striate train --resume {self.folder}` goes on with it"
+            )
+        tensors, _ = load_sealed(path)
+        made = self.untrained()
+        try:
+            made.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise WeightsError(f"the weights of {self.folder} are not those of its network: {error}") from error
+        return made.eval()
+
+    def untrained(self, side_heads: bool = False) -> Net:
+        """The network with its first weights.
+
+        Parameters
+        ----------
+        side_heads
+            as it is trained, if it has any
+        """
+        about = self.config["network"]
+        text = about["trained" if side_heads else "text"]
+        made = net(text, input=tuple(about["input"]), classes=self.classes, seed=self.recipe.seed)
+        made.name, made.preprocess = about["name"], self.preprocess
+        return made
+
+    def data(self, where: str | Path | Dataset | None = None) -> Dataset:
+        """The pictures, opened again, with the classes in the order of this run.
+
+        Parameters
+        ----------
+        where
+            other pictures with the same classes
+        """
+        about = self.config["data"]
+        if isinstance(where, Dataset):
+            data = where
+        else:
+            place: str | Path = where or about["where"]
+            data = Dataset.open(place, on_bad=about["on_bad"])
+            if data.classes != self.classes and set(data.classes) == set(self.classes):
+                data = Dataset.open(place, classes=self.folder / "classes.json", on_bad=about["on_bad"])
+        if data.classes != self.classes:
+            ours, theirs = set(self.classes), set(data.classes)
+            sides = (("without", ours - theirs), ("with", theirs - ours))
+            what = "; ".join(f"{word} {listed(sorted(names))}" for word, names in sides if names)
+            raise DataError(
+                f"the classes must be those of {printable(self.folder)}, but {printable(data.where)} has "
+                f"{what or 'them in another order'}"
+            )
+        return data
+
+    def to_json(self) -> str:
+        """What was asked and how it ended."""
+        return json_text({**self.config, "classes": self.classes, "result": self.result})
+
+    def __repr__(self) -> str:
+        return f"<Run {printable(self.folder)}: {self.config['network']['name']}, {len(self.classes)} classes>"
+
+    def __str__(self) -> str:
+        ended = self.result
+        if ended is None:
+            return f"{self.name} has not ended: `striate train --resume {self.folder}` goes on with it"
+        lines = [f"stopped early: {ended['stopped']}"] if ended["stopped"] else []
+        for split, name in (("validation", "val"), ("test", "test")):
+            if ended[split]:
+                lines.append(f"{split}: {accuracy(ended[split], self.config['data']['pictures'][name])}")
+        lines.append(f"kept in {printable(self.folder)}: the weights, {self.name}'s report.html, predictions, history")
+        return "\n".join(lines)
+
+
+def accuracy(figures: dict[str, float], count: int) -> str:
+    """A figure of accuracy with its uncertainty.
+
+    Parameters
+    ----------
+    figures
+        of `count` pictures
+    count
+        how many
+    """
+    if "top1" not in figures:
+        return f"mean average precision {figures['mean_average_precision']:.3f} of {count:,} pictures"
+    low, high = wilson(round(figures["top1"] * count), count)
+    return f"{percent(figures['top1'])} right (95 %: {percent(low)} to {percent(high)}, {count:,} pictures)"
+
+
+def open_run(folder: str | Path) -> Run:
+    """Open a run, wherever it was made.
+
+    Parameters
+    ----------
+    folder
+        a training's output, such as runs/pets
+    """
+    folder = Path(folder)
+    if not (folder / "config.json").is_file():
+        what = "is not there" if not folder.exists() else "has none"
+        raise StriateError(f"a run is a folder with a config.json, but {printable(folder)} {what}; see `striate runs`")
+    config = read_json(folder / "config.json")
+    if config.get("format") != FORMAT:
+        raise StriateError(
+            f"this version of striate opens runs of format {FORMAT}, but {printable(folder)} is of format "
+            f"{config.get('format')!r}, by striate {config.get('striate')}"
+        )
+    classes = tuple(read_json(folder / "classes.json"))
+    return Run(folder, config, classes, Preprocess.from_dict(read_json(folder / "preprocess.json")))
+
+
+def read_json(path: Path) -> Any:
+    """What a file of a run holds."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StriateError(f"{printable(path)} is part of a run, but cannot be read: {error}") from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a file of a run."""
+    content = json_text(value).encode("utf-8")
+    write_whole(path, lambda file: file.write(content))

@@ -1,0 +1,217 @@
+"""`striate train`: pictures and a network become a run."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from itertools import count
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, Any, Literal
+
+import torch
+from cyclopts import Parameter
+
+from striate.data.dataset import Dataset, OnBad
+from striate.data.prepared import Cache
+from striate.errors import StriateError
+from striate.nets.net import Net
+from striate.show.names import printable
+from striate.train.begin import again, fresh, opened, repeated
+from striate.train.machine import pick_device
+from striate.train.ranks import ranks
+from striate.train.recipe import Balance, Optimizer, Precision, Recipe, Schedule, check
+from striate.train.run import Run, open_run
+from striate.train.work import Around, carry_out
+
+NO_KEYS = Parameter(accepts_keys=False)
+
+
+def train(
+    data: Annotated[str | Path | Dataset | None, NO_KEYS] = None,
+    net: Annotated[str | Net | None, NO_KEYS] = None,
+    *,
+    size: str | None = None,
+    epochs: float | None = None,
+    minutes: float | None = None,
+    batch_size: int | Literal["auto"] | None = None,
+    lr: float | Literal["auto"] | None = None,
+    optimizer: Optimizer | None = None,
+    schedule: Schedule | None = None,
+    warm_up: float | None = None,
+    weight_decay: float | None = None,
+    label_smoothing: float | None = None,
+    dropout: float | None = None,
+    distortion: str | None = None,
+    mixup: float | None = None,
+    cutmix: float | None = None,
+    balance: Balance | None = None,
+    ema: float | None = None,
+    clip: float | None = None,
+    accumulate: int | None = None,
+    patience: int | None = None,
+    precision: Precision | None = None,
+    compile: bool | None = None,
+    deterministic: bool | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    workers: int | None = None,
+    cache: Cache | None = None,
+    on_bad: OnBad = "stop",
+    save_every: float = 5.0,
+    output: Path | None = None,
+    resume: Path | None = None,
+    like: Path | None = None,
+    accept_data_change: bool = False,
+    quiet: bool = False,
+) -> Run | None:
+    """Train a network on pictures, and keep all of it as a run.
+
+    What is not asked for is chosen from the data and the machine, and told with its reason.
+
+    Parameters
+    ----------
+    data
+        a folder of pictures, a table, an archive, `digits`, or what else `Dataset.open` opens
+    net
+        a network's name ('resnet18') or a text in the layer notation
+    size
+        of the network's input, such as 96x96
+    epochs
+        how often each picture is seen; may be a fraction
+    minutes
+        a time limit instead, to which the schedule is fitted
+    batch_size
+        pictures in a step; auto computes a batch in as many parts as the memory needs
+    lr
+        the highest learning rate; auto finds it by a range test, whose chart is kept
+    optimizer
+        sgd (with Nesterov's momentum 0.9) or adamw
+    schedule
+        how the learning rate goes: one-cycle, cosine, step or constant
+    warm_up
+        the share of the steps in which it rises
+    weight_decay
+        how strongly weights are pulled to 0; biases and norms are not
+    label_smoothing
+        the share of each label that goes to the other classes
+    dropout
+        of every dropout layer, instead of the network's own
+    distortion
+        a preset (none, light, photo, digits, strong) and what differs from it, as in "photo, rotate 20"
+    mixup, cutmix
+        the strengths of blending pictures, and of pasting parts of one into another
+    balance
+        for uneven classes: weights in the loss, or sampling
+    ema
+        keep a running average of the weights, with this decay a step, and use it
+    clip
+        the largest norm of the gradient
+    accumulate
+        compute each batch in so many parts
+    patience
+        stop after so many epochs without a better result
+    precision
+        float32, bfloat16 or float16 (mixed with float32), or float64
+    compile
+        let PyTorch compile the network: slow to start, faster on a GPU
+    deterministic
+        on a GPU, too, only operations that give the same bits again
+    seed
+        of everything random
+    device
+        cpu, cuda, cuda:1, …
+    workers
+        threads that load pictures
+    cache
+        where decoded pictures are kept: disk, ram or off
+    on_bad
+        stop at a picture that cannot be read, or skip it
+    save_every
+        minutes between two checkpoints within an epoch
+    output
+        the run's folder; runs/NAME if absent
+    resume
+        a run that stopped, to go on with
+    like
+        a run to repeat, but for what is asked for here
+    accept_data_change
+        go on with a run although its pictures changed
+    quiet
+        show only the result
+
+    Started by torchrun, its processes share each batch, and the first returns the run.
+    """
+    begun = perf_counter()
+    given = {name: value for name, value in locals().items() if name in (*SETTINGS, "size") and value is not None}
+    asked = {name: value for name, value in given.items() if value != "auto"}
+    _check(asked, minutes, save_every, workers)
+    if resume and like:
+        raise StriateError("a run is gone on with or repeated: give --resume or --like, not both")
+    before = open_run(resume or like) if resume or like else None  # pyright: ignore[reportArgumentType]
+    with ranks(pick_device(device)) as group, _deterministic(deterministic):
+        pictures = before.data(data) if before else opened(data, on_bad)
+        notes: list[str] = []
+        if before and resume:
+            plan, notes = again(before, pictures, net, given, accept_data_change)
+        elif before:
+            plan = repeated(before, pictures, asked)
+        else:
+            plan = fresh(pictures, net, asked, group.device)
+        around = Around(
+            folder=group.told(Path(resume) if resume else _new_folder(output, pictures.where)),
+            ranks=group,
+            begun=begun,
+            workers=workers,
+            cache=cache,
+            on_bad=on_bad,
+            save_every=60 * save_every,
+            minutes=minutes,
+            search=given.get("lr") == "auto",
+            adapt=given.get("batch_size") == "auto",
+            accept_data_change=accept_data_change,
+            quiet=quiet,
+        )
+        return carry_out(plan, around, before if resume else None, notes)
+
+
+SETTINGS = [field.name for field in fields(Recipe)]
+
+
+def _check(asked: dict[str, Any], minutes: float | None, save_every: float, workers: int | None) -> None:
+    """Refuse wrong settings before anything is opened."""
+    check(asked)
+    if minutes is not None and "epochs" in asked:
+        raise StriateError("a training is as long as --epochs or --minutes say; give one of them")
+    for name, value in (("minutes", minutes), ("save-every", save_every)):
+        if value is not None and not 0 < value < 1e6:
+            raise StriateError(f"--{name} is a number of minutes above 0, but is {value}")
+
+
+def _new_folder(output: Path | None, where: str) -> Path:
+    """Where a new run goes: never where one is."""
+    if output is not None:
+        output = Path(output)
+        if (output / "config.json").exists():
+            raise StriateError(
+                f"{printable(output)} holds a run; --resume {printable(output)} goes on with it, "
+                "another --output keeps both"
+            )
+        if output.exists() and not output.is_dir():
+            raise StriateError(f"--output is a folder, but {printable(output)} is a file")
+        return output
+    name = re.sub(r"[^\w.-]+", "-", Path(where).resolve().stem).strip("-.") or "run"
+    numbers = (f"-{number}" if number > 1 else "" for number in count(1))
+    return next(path for path in (Path("runs", name + number) for number in numbers) if not path.exists())
+
+
+@contextmanager
+def _deterministic(asked: bool | None) -> Iterator[None]:
+    """Only operations that give the same bits again, while it lasts."""
+    before = torch.are_deterministic_algorithms_enabled()
+    try:
+        if asked:
+            torch.use_deterministic_algorithms(True)
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)

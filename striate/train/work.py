@@ -1,0 +1,315 @@
+"""Work: a planned training is carried out, from the forecast to the report."""
+
+import signal
+import sys
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from math import inf
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+
+from striate.data.batches import Batches
+from striate.data.dataset import Dataset, OnBad
+from striate.data.order import class_weights
+from striate.data.prepared import Cache
+from striate.files import write_whole
+from striate.measure.shapes import measure
+from striate.nets.net import Net
+from striate.show.names import printable
+from striate.show.progress import track
+from striate.train.average import Average
+from striate.train.begin import Plan
+from striate.train.checkpoints import Checkpoints
+from striate.train.forecast import epochs_for, forecast, parts_that_fit, peak, trial
+from striate.train.history import History
+from striate.train.judge import judge
+from striate.train.learner import Learner
+from striate.train.lock import occupied
+from striate.train.loop import Job, learn
+from striate.train.loss import Loss
+from striate.train.machine import machine, other_machine
+from striate.train.optimiser import optimiser
+from striate.train.range_test import find_rate
+from striate.train.ranks import Ranks
+from striate.train.report import write_report
+from striate.train.run import MODEL, Run, open_run, write_json
+from striate.train.sealed import save_sealed
+from striate.train.stopping import Stopping
+from striate.train.tally import Tally
+from striate.train.watch import Watch
+
+
+@dataclass(frozen=True)
+class Around:
+    """What changes no number of a training.
+
+    Parameters
+    ----------
+    folder
+        where the run is kept
+    ranks
+        the processes that take part
+    begun
+        when the command was given
+    workers, cache, on_bad
+        of `Batches`
+    save_every
+        seconds between two checkpoints within an epoch
+    minutes
+        the time limit
+    search, adapt
+        whether the learning rate is to be found, and whether a batch may be computed in parts that the memory holds
+    accept_data_change
+        whether a run goes on although its pictures changed
+    quiet
+        whether nothing is shown
+    """
+
+    folder: Path
+    ranks: Ranks
+    begun: float
+    workers: int | None
+    cache: Cache | None
+    on_bad: OnBad
+    save_every: float
+    minutes: float | None
+    search: bool
+    adapt: bool
+    accept_data_change: bool
+    quiet: bool
+
+    def say(self, *lines: str) -> None:
+        """Tell what happens before there are steps to watch."""
+        if self.ranks.first and not self.quiet:
+            print(*lines, sep="\n", file=sys.stderr, flush=True)
+
+    def batches(self, plan: Plan, data: Dataset, learning: bool, alone: bool = False) -> Batches:
+        """Batches of a part of the data: distorted and shuffled to learn from, or as they are."""
+        recipe, ranks = plan.recipe, self.ranks
+        return Batches(
+            data,
+            plan.preprocess,
+            batch_size=ranks.share(recipe.batch_size) if learning else max(1, min(recipe.batch_size, 256)),
+            distortion=recipe.distortion if learning else None,
+            balanced=learning and recipe.balance == "sampling",
+            seed=recipe.seed,
+            cache=self.cache,
+            workers=self.workers,
+            device=ranks.device,
+            rank=0 if alone else ranks.rank,
+            world=1 if alone else ranks.world,
+            on_bad=self.on_bad,
+        )
+
+
+def carry_out(plan: Plan, around: Around, before: Run | None, notes: list[str]) -> Run | None:
+    """Do a planned training; gives the run to the first process.
+
+    Parameters
+    ----------
+    plan
+        the training
+    around
+        how
+    before
+        the run that goes on; None is a new one
+    notes
+        what there is to say first
+    """
+    with occupied(around.folder) if around.ranks.first else nullcontext([]) as found:
+        around.say(*notes, *found)
+        parts = {split: plan.data[split] for split in ("train", "val", "test")}
+        batches = around.batches(plan, parts["train"], learning=True)
+        validation = around.batches(plan, parts["val"], learning=False) if len(parts["val"]) else None
+        if before is None:
+            around.say(*(f"{choice.name}: {choice.value} — {choice.why}" for choice in plan.choices))
+            plan = _settled(plan, around, batches, parts)
+            steps = max(1, round(plan.recipe.epochs * len(batches)))
+            _write_config(plan, around, steps)
+        else:
+            steps = before.config["steps"]
+            around.say(*other_machine(before.config["machine"], machine(around.ranks.device, around.ranks.world)))
+        learner = _learner(plan, around.ranks, batches)
+        job = _job(plan, around, parts, steps, len(batches), validation)
+        _go_on(learner, job, around, before)
+        stopped = _watched(learner, job, plan, around)
+        if stopped.startswith("signal"):
+            _leave(int(stopped.split()[1]), learner, around)
+        if not around.ranks.first:
+            return None
+        return _finish(plan, around, learner, parts, stopped)
+
+
+def _settled(plan: Plan, around: Around, batches: Batches, parts: dict[str, Dataset]) -> Plan:
+    """The plan with what a trial on this machine decides: parts of a batch, the learning rate, the number of epochs."""
+    ranks, recipe = around.ranks, plan.recipe
+    if not ranks.first:
+        return replace(plan, recipe=ranks.told(None))
+    if around.adapt:
+        recipe = replace(recipe, accumulate=parts_that_fit(plan.network, recipe, ranks.device))
+    tried = trial(plan.network, plan.preprocess, batches, recipe, ranks.device)
+    if around.search:
+        found = find_rate(plan.network, _loss(plan, ranks), batches, plan.preprocess, recipe, ranks.device)
+        recipe = replace(recipe, lr=found.chosen)
+        found.save(around.folder / "learning-rate.svg")
+        around.say(f"lr: {recipe.lr:.3g} — {found.why}; {printable(around.folder / 'learning-rate.svg')} shows it")
+    if around.minutes:
+        recipe = replace(recipe, epochs=epochs_for(around.minutes, tried, parts, recipe))
+    around.say(*forecast(tried, parts, recipe, plan.network, batches, around.folder, ranks.device).lines())
+    return replace(plan, recipe=ranks.told(recipe))
+
+
+def _write_config(plan: Plan, around: Around, steps: int) -> None:
+    if not around.ranks.first:
+        return
+    write_json(around.folder / "classes.json", plan.data.classes)
+    write_json(around.folder / "preprocess.json", plan.preprocess.to_dict())
+    config = plan.config(around.on_bad, steps, machine(around.ranks.device, around.ranks.world))
+    write_json(around.folder / "config.json", config)  # last: with it, the folder is a run
+
+
+def _learner(plan: Plan, ranks: Ranks, batches: Batches) -> Learner:
+    """A network on its device, with all that moves with it."""
+    recipe, device = plan.recipe, ranks.device
+    network = on_device(plan.network, device)
+    if recipe.precision == "float64":
+        network = network.double()
+    model = ranks.together(network)
+    return Learner(
+        network=network,
+        model=torch.compile(model) if recipe.compile else model,  # pyright: ignore[reportArgumentType]
+        optimiser=optimiser(network, recipe.optimizer, recipe.lr, recipe.weight_decay),
+        average=Average(network, recipe.ema) if recipe.ema else None,
+        tally=Tally(len(plan.data.classes), plan.data.several, device),
+        batches=batches,
+        scaler=torch.amp.GradScaler(device.type, enabled=recipe.precision == "float16"),
+        accumulate=recipe.accumulate,
+    )
+
+
+def on_device(network: Net, device: torch.device) -> Net:
+    """A network where it computes, with its weights laid out as the pictures are, which is faster."""
+    return network.to(device=device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+
+
+def _loss(plan: Plan, ranks: Ranks) -> Loss:
+    weights = None
+    if plan.recipe.balance == "weights":
+        weights = torch.from_numpy(class_weights(plan.data["train"])).to(ranks.device)
+    return Loss(plan.data.several, plan.recipe.label_smoothing, weights)
+
+
+def _job(
+    plan: Plan, around: Around, parts: dict[str, Dataset], steps: int, per_epoch: int, validation: Batches | None
+) -> Job:
+    names = dict(zip(parts["train"].rows.tolist(), parts["train"].names, strict=True))
+
+    def save_best(learner: Learner) -> None:
+        with learner.average.swapped(learner.network) if learner.average else nullcontext():
+            network: Net = learner.network.without_side_heads() if learner.network.side_heads else learner.network
+            save_sealed(around.folder / MODEL, network.state_dict(), learner.best)
+
+    return Job(
+        recipe=plan.recipe,
+        steps=steps,
+        per_epoch=per_epoch,
+        preprocess=plan.preprocess,
+        classes=len(plan.data.classes),
+        loss=_loss(plan, around.ranks),
+        validation=validation,
+        names=lambda rows: [printable(names[row]) for row in rows.tolist()],
+        ranks=around.ranks,
+        checkpoints=Checkpoints(around.folder / "last"),
+        history=History(around.folder / "history.jsonl"),
+        save_best=save_best,
+        save_every=around.save_every,
+        until=inf if around.minutes is None else 60 * around.minutes - (perf_counter() - around.begun),
+        adapt=around.adapt,
+    )
+
+
+def _go_on(learner: Learner, job: Job, around: Around, before: Run | None) -> None:
+    """Take up where the last checkpoint is, if there is one."""
+    found = job.checkpoints.newest() if before else None
+    if found is None:
+        job.history.cut(0)
+        return
+    around.say(*found.notes)
+    about = found.about
+    if around.accept_data_change:
+        about["batches"]["made_of"] = learner.batches.state()["made_of"]
+    learner.load(found.tensors, about)
+    around.say(*job.history.cut(about["history"]), f"going on from step {learner.step:,} of {job.steps:,}")
+
+
+def _watched(learner: Learner, job: Job, plan: Plan, around: Around) -> str:
+    """Learn, while a person watches; returns why it ended early, or ""."""
+    macs = measure(plan.network).totals.macs
+    watch = Watch(
+        job.steps,
+        job.per_epoch,
+        first=learner.step,
+        macs=macs,
+        peak=peak(around.ranks.device, plan.recipe.precision) if around.ranks.first else None,
+        quiet=around.quiet or not around.ranks.first,
+    )
+    with watch, Stopping() as stopping:
+        return learn(learner, job, watch, stopping)
+
+
+def _leave(number: int, learner: Learner, around: Around) -> None:
+    """End as the signal asked, now that all is saved."""
+    around.say(
+        f"stopped after step {learner.step:,}, which is kept; "
+        f"`striate train --resume {printable(around.folder)}` goes on with it"
+    )
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise SystemExit(128 + number)
+
+
+def _finish(plan: Plan, around: Around, learner: Learner, parts: dict[str, Dataset], stopped: str) -> Run:
+    """Judge the best weights once more as they lie on the disk, and write down how it ended."""
+    run = open_run(around.folder)
+    device, alone = around.ranks.device, Ranks(0, 1, around.ranks.device)
+    network = on_device(run.net(), device)
+    arrays: dict[str, np.ndarray] = {}
+    figures: dict[str, Any] = {}
+    for split, prefix in (("val", ""), ("test", "test_")):
+        data = parts[split]
+        figures[split] = None
+        if len(data):
+            batches = around.batches(plan, data, learning=False, alone=True)
+            bar = track(batches, f"judging {split}", len(batches))
+            judged = judge(network, bar, plan.preprocess, alone)
+            figures[split] = judged.figures
+            names = dict(zip(data.rows.tolist(), data.names, strict=True))
+            arrays |= {
+                f"{prefix}names": np.array([names[row] for row in judged.rows.tolist()]),
+                f"{prefix}rows": judged.rows,
+                f"{prefix}labels": judged.labels,
+                f"{prefix}probabilities": judged.probabilities,
+            }
+    write_whole(
+        around.folder / "predictions.npz",
+        lambda file: np.savez_compressed(file, **arrays),  # pyright: ignore[reportArgumentType]
+    )
+    skipped = {**learner.batches.skipped}
+    result = {
+        "epoch": learner.best["epoch"],
+        "step": learner.best["step"],
+        "validation": figures["val"],
+        "test": figures["test"],
+        "seconds": round(learner.seconds, 3),
+        "stopped": stopped,
+        "skipped": sorted(skipped),
+        "notes": learner.batches.notes,
+        "kept": learner.batches.kept,
+    }
+    write_json(around.folder / "result.json", result)
+    write_report(run)
+    return run
