@@ -94,10 +94,11 @@ def load_optimiser_tensors(optimiser: torch.optim.Optimizer, tensors: Mapping[st
     optimiser
         made with the same settings for the same network
     tensors
-        all of that optimiser's, and no others
+        all of that optimiser's; others, whose names begin otherwise, are not looked at
     """
     kinds = STATE[type(optimiser)]
     wanted = {f"optimiser.{place}": parameter for place, parameter in enumerate(parameters_of(optimiser))}
+    tensors = {name: tensor for name, tensor in tensors.items() if name.startswith("optimiser.")}
     unknown = tensors.keys() - {f"{place}.{kind}" for place in wanted for kind in kinds}
     missing = {f"{name.rpartition('.')[0]}.{kind}" for name in tensors for kind in kinds} - tensors.keys()
     if unknown or missing:
