@@ -74,7 +74,6 @@ class Checkpoints:
         with writing(self.folder):
             for other in (*useless, *self.folder.glob(f".*{PART}")):
                 other.unlink()
-        self._damaged.clear()
         return path
 
     def newest(self) -> Found | None:

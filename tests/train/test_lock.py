@@ -82,11 +82,12 @@ def test_a_mistake_inside_frees_the_folder(tmp_path):
     assert (tmp_path / "lock").read_bytes() == b""
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b"{}", b"\xff", b"7"])
+@pytest.mark.parametrize("content", [b"{", b"[]", b"{}", b"\xff", b"7", b"[" * 1000])
 def test_a_file_that_says_nothing_of_use_is_still_told(tmp_path, content):
     (tmp_path / "lock").write_bytes(content)
     with occupied(tmp_path) as notes:
         assert notes == [f"another process, which wrote into {tmp_path} last, ended without finishing"]
+        assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()
         (tmp_path / "lock").write_bytes(content)
         with pytest.raises(StriateError, match="is being written by another process; wait"), occupied(tmp_path):
             pass

@@ -54,6 +54,7 @@ def test_what_is_read_is_what_was_written(tmp_path):
     assert about == ABOUT
     assert all(value.is_contiguous() for value in found.values())
     assert same(load_file(path), tensors())  # the library's own reader
+    assert int.from_bytes(path.read_bytes()[:8], "little") % 8 == 0  # numbers lie where processors like them
     with safe_open(path, "pt") as file:
         assert file.metadata() == {"sha256": total, "striate": json.dumps(ABOUT)}
     assert [file.name for file in tmp_path.iterdir()] == ["a.safetensors"]
@@ -203,7 +204,7 @@ def test_a_killed_writer_leaves_the_last_state_whole(tmp_path):
     from striate.train.checkpoints import Checkpoints
 
     last = 0
-    for lines in (1, 4, 7):
+    for lines in (1, 5):
         with subprocess.Popen([sys.executable, "-c", WRITER, tmp_path], stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout
             told = [int(process.stdout.readline()) for _ in range(lines)][-1]
@@ -213,6 +214,6 @@ def test_a_killed_writer_leaves_the_last_state_whole(tmp_path):
         assert (found.step >= told, found.notes, found.about) == (True, [], {"step": found.step})
         assert bool((found.tensors["a"] == found.step).all())
         last = max(last, found.step)
-    assert last >= 7
+    assert last >= 5
     Checkpoints(tmp_path).save(last, {}, {})
     assert not list(Path(tmp_path).glob(".*"))
