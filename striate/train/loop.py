@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf, isfinite
 from time import perf_counter
 from typing import Any
 
@@ -144,6 +145,7 @@ def learn(learner: Learner, job: Job, watch: Watch, stopping: Stopping) -> str:
 
 def _step(learner: Learner, job: Job, batch: Batch, watch: Watch) -> Tensor:
     """One step along the gradient of a batch; returns the mean loss, still on its device."""
+    counted = learner.tally.tensors() if job.adapt else {}
     while True:
         try:
             loss = _gradient(learner, job, batch)
@@ -156,6 +158,7 @@ def _step(learner: Learner, job: Job, batch: Batch, watch: Watch) -> Tensor:
                 raise StriateError(_too_large(learner, batch)) from error
             watch.say(f"the memory does not hold {len(batch)} pictures at once: from here on in {parts} parts")
             learner.accumulate = parts
+            learner.tally.load(counted)
     if job.recipe.clip:
         learner.scaler.unscale_(learner.optimiser)
         torch.nn.utils.clip_grad_norm_(learner.network.parameters(), job.recipe.clip)
@@ -241,11 +244,12 @@ def _end_epoch(learner: Learner, job: Job, watch: Watch, rate: float) -> bool:
 def _merit(figures: dict[str, float]) -> tuple[float, float]:
     """What makes one validation better than another: more right; and where that is equal, a smaller loss."""
     right = figures.get("top1", figures.get("mean_average_precision", 0.0))
-    return right, -figures["loss"]
+    return right, -figures["loss"] if isfinite(figures["loss"]) else -inf
 
 
 def _save(learner: Learner, job: Job) -> None:
-    """Keep the state as a checkpoint, if it is one worth going on from."""
+    """Keep the state as a checkpoint, if it is one worth going on from; all processes call it at the same step."""
+    tally = job.ranks.add(learner.tally.tensors())
     if not job.ranks.first:
         return
     if not all(bool(tensor.isfinite().all()) for tensor in learner.network.state_dict().values()):
@@ -253,7 +257,8 @@ def _save(learner: Learner, job: Job) -> None:
             f"after step {learner.step:,} the weights hold values that are not finite, so they are not saved; "
             "try a lower --lr"
         )
-    job.checkpoints.save(learner.step, learner.tensors(), learner.about() | {"history": job.history.length})
+    tensors = learner.tensors() | {f"tally.{name}": tensor for name, tensor in tally.items()}
+    job.checkpoints.save(learner.step, tensors, learner.about() | {"history": job.history.length})
 
 
 class _Losses:
@@ -278,7 +283,7 @@ class _Losses:
                 return None
             before[1].synchronize()
             value, known = float(before[0]), before[2]
-        if not np.isfinite(value):
+        if not isfinite(value):
             self.bad = value, known
         return value
 

@@ -243,6 +243,8 @@ def _go_on(learner: Learner, job: Job, around: Around, before: Run | None) -> No
     if around.accept_data_change:
         about["batches"]["made_of"] = learner.batches.state()["made_of"]
     learner.load(found.tensors, about)
+    if not around.ranks.first:
+        learner.tally.reset()  # what was kept are the sums over all processes
     around.say(*job.history.cut(about["history"]), f"going on from step {learner.step:,} of {job.steps:,}")
 
 
