@@ -24,8 +24,7 @@ class History:
 
     def __init__(self, path: Path):
         self.path = path
-        if self.length:
-            self.cut(self.length)
+        self.cut(self.length)
 
     @property
     def length(self) -> int:
@@ -70,9 +69,10 @@ class History:
             of the file at that moment
         """
         with writing(self.path):
-            content = self.path.read_bytes()[:length] if self.path.exists() else b""
-        whole = content.rfind(b"\n") + 1
-        self._change(lambda file: os.ftruncate(file, whole))
+            content = self.path.read_bytes() if self.path.exists() else b""
+        whole = content[:length].rfind(b"\n") + 1
+        if whole < len(content):
+            self._change(lambda file: os.ftruncate(file, whole))
         if whole == length:
             return []
         return [f"{self.path} must have {length:,} bytes from before, but {whole:,} are left: lines are missing"]
