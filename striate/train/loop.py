@@ -4,7 +4,7 @@ Everything random in a step is a function of the seed and the step's number, and
 changes. So a training that was killed and goes on ends, on a processor, with the same weights to the last bit.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
@@ -102,45 +102,48 @@ def learn(learner: Learner, job: Job, watch: Watch, stopping: Stopping) -> str:
     stopping
         tells that somebody wants it to stop
     """
-    recipe, ranks, batches = job.recipe, job.ranks, learner.batches
+    recipe, ranks = job.recipe, job.ranks
     begun = perf_counter() - learner.seconds
     saved = logged = perf_counter()
     losses = _Losses(ranks.device)
-    rate, over = 0.0, False
     learner.network.train()
-    while learner.step < job.steps:
-        for batch in batches:
-            # the address of all that is random inside the network, such as dropout
-            torch.manual_seed(int(generator(recipe.seed, learner.step, Purpose.STEP, ranks.rank).integers(2**63)))
-            of_peak = share(recipe.schedule, learner.step, job.steps, recipe.warm_up)
-            set_rate(learner.optimiser, of_peak)
-            rate = recipe.lr * of_peak
-            loss = losses.newest(_step(learner, job, batch, watch), batch)
-            if losses.bad:
-                raise StriateError(_diverged(losses.bad, learner, job, rate))
-            learner.step += 1
-            watch.step(learner.step, len(batch) * ranks.world, loss, rate)
-            learner.seconds = perf_counter() - begun
-            if ranks.first and loss is not None and perf_counter() - logged > LOGGED:
-                logged = perf_counter()
-                _log_step(learner, job, watch, loss, rate)
-            over = learner.seconds > job.until
-            signal, due, over = ranks.agree(stopping.signal or 0, perf_counter() - saved > job.save_every, over)
-            if signal or due:
-                _save(learner, job)
-                saved = perf_counter()
-            if signal:
-                return f"signal {signal}"
-            if over or learner.step == job.steps:
-                break
-        better = _end_epoch(learner, job, watch, rate)
-        _save(learner, job)
-        saved = perf_counter()
-        if over and learner.step < job.steps:
+    for batch in _endless(learner.batches) if learner.step < job.steps else ():
+        # the address of all that is random inside the network, such as dropout
+        torch.manual_seed(int(generator(recipe.seed, learner.step, Purpose.STEP, ranks.rank).integers(2**63)))
+        of_peak = share(recipe.schedule, learner.step, job.steps, recipe.warm_up)
+        set_rate(learner.optimiser, of_peak)
+        loss = losses.newest(_step(learner, job, batch, watch), batch)
+        if losses.bad:
+            raise StriateError(_diverged(losses.bad, learner, job))
+        learner.step += 1
+        learner.seconds = perf_counter() - begun
+        rate = recipe.lr * of_peak
+        watch.step(learner.step, len(batch) * ranks.world, loss, rate)
+        if ranks.first and loss is not None and perf_counter() - logged > LOGGED:
+            logged = perf_counter()
+            _log_step(learner, job, watch, loss, rate)
+        flags = stopping.signal or 0, perf_counter() - saved > job.save_every, learner.seconds > job.until
+        signal, due, late = ranks.agree(*flags)
+        ended = late or learner.step == job.steps or learner.step % job.per_epoch == 0
+        better = ended and _end_epoch(learner, job, watch, rate)
+        if ended or due or signal:
+            _save(learner, job)
+            saved = perf_counter()
+        if signal:
+            return f"signal {signal}"
+        if learner.step == job.steps:
+            break
+        if late:
             return f"the time limit came at step {learner.step:,} of {job.steps:,}"
-        if not better and recipe.patience and learner.waited >= recipe.patience:
+        if ended and not better and recipe.patience and learner.waited >= recipe.patience:
             return f"no better result in {recipe.patience} epochs"
     return ""
+
+
+def _endless(batches: Batches) -> Iterator[Batch]:
+    """Epoch after epoch."""
+    while True:
+        yield from batches
 
 
 def _step(learner: Learner, job: Job, batch: Batch, watch: Watch) -> Tensor:
@@ -300,12 +303,12 @@ def _log_step(learner: Learner, job: Job, watch: Watch, loss: float, rate: float
     )
 
 
-def _diverged(bad: tuple[float, Batch], learner: Learner, job: Job, rate: float) -> str:
+def _diverged(bad: tuple[float, Batch], learner: Learner, job: Job) -> str:
     """What to say of a loss that is not a number."""
     value, batch = bad
     names = job.names(batch.rows)
     listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-    likely = f"the learning rate is too high there ({rate:.3g}): try --lr {job.recipe.lr / 10:.2g}"
+    likely = f"the learning rate is too high: try --lr {job.recipe.lr / 10:.2g}"
     if job.recipe.precision == "float16":
         likely += ", or --precision bfloat16, which holds larger numbers"
     elif not job.recipe.clip:
