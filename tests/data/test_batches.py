@@ -1,49 +1,27 @@
-"""Batches: every picture once, whatever the workers, from wherever one goes on; failures with their names."""
+"""Batches: every picture once, whatever the workers, from wherever one goes on."""
 
 import io
-import json
 import re
-import threading
 import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from batched import FILES, SMALL, flat, made
 from hypothesis import given
 from hypothesis import strategies as st
 from made import dataset, encoded, photo
 from PIL import Image
 
-import striate.data.batches as batches_module
 from striate.data.batches import AHEAD, Batches
 from striate.data.distort.distortion import distortion
 from striate.data.normalise import normalised
 from striate.data.order import Order, class_weights
-from striate.errors import DataError, PictureError, StriateError
+from striate.errors import DataError
 from striate.preprocess import Preprocess
 
-SMALL = Preprocess(size=(16, 16), resize=18)
-FILES = [encoded(photo(number)) for number in range(22)]
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
-
-
-def made(contents=FILES, **settings) -> Batches:
-    usual = {"batch_size": 4, "distortion": distortion("photo"), "seed": 3, "cache": "off", "workers": 2}
-    return Batches(dataset(contents), SMALL, **{**usual, **settings})
-
-
-def flat(batches) -> list[tuple[int, int, bytes]]:
-    """Pictures of batches with their labels, one by one."""
-    return [
-        (int(address), int(label), pixels.contiguous().numpy().tobytes())
-        for batch in batches
-        for address, label, pixels in zip(batch.rows, batch.labels, batch.pixels, strict=True)
-    ]
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def test_an_epoch_holds_each_picture_once_with_its_label():
@@ -131,17 +109,6 @@ def test_a_last_batch_of_few_joins_the_one_before(size, sizes):
     assert [len(batch) for batch in made(batch_size=7, distortion=None)] == [7, 7, 7, 1]
 
 
-def test_going_on_with_something_else_is_refused():
-    state = json.loads(json.dumps(made().state()))
-    made().resume(state)
-    with pytest.raises(DataError, match="'order'"):
-        Batches(dataset(FILES).part(np.arange(22)[::-1]), SMALL, batch_size=4, distortion="photo", seed=3).resume(state)
-    with pytest.raises(DataError, match=r"'seed': 3.*'seed': 4"):
-        made(seed=4).resume(state)
-    with pytest.raises(DataError, match="'data'"):
-        made(FILES[:-1]).resume(state)
-
-
 @given(count=st.integers(0, 40), world=st.integers(1, 5), shuffle=st.booleans(), seed=st.integers(0, 5))
 def test_ranks_share_the_pictures(count, world, shuffle, seed):
     data = replace(dataset(FILES[:1] * count))
@@ -156,16 +123,6 @@ def test_ranks_share_the_pictures(count, world, shuffle, seed):
         assert len(set(everything)) == count - count % world
     else:
         assert everything == list(range(count))
-
-
-def test_more_processes_than_pictures_are_refused():
-    with pytest.raises(DataError, match="each of 30 processes needs a picture, but there are 22"):
-        made(rank=0, world=30)
-
-
-def test_a_rank_outside_its_world_is_refused():
-    with pytest.raises(DataError, match="a rank is 0 to 1 in a world of 2, but is 2"):
-        made(rank=2, world=2)
 
 
 def test_balanced_batches_show_every_class_equally_often():
@@ -184,34 +141,6 @@ def test_a_class_without_pictures_weighs_nothing():
     np.testing.assert_array_equal(class_weights(dataset(FILES[:2], labels=[0, 0])), [1, 0])
 
 
-BROKEN = [*FILES[:6], FILES[6][:200], *FILES[7:12], b"", *FILES[13:]]
-
-
-def test_a_broken_file_stops_with_its_name():
-    with pytest.raises(DataError, match=r"012\.png is empty: it has 0 bytes; `striate check` lists all"):
-        made(BROKEN)
-    cut = [*FILES[:6], FILES[6][:200], *FILES[7:]]  # a whole header: found when it is decoded
-    with pytest.raises(PictureError, match=r"006\.png cannot be read as a picture"):
-        flat(made(cut))
-    with pytest.raises(DataError, match=r"000\.png .*; 1 more of 22 cannot be read"):
-        made([b"", b"x", *FILES[2:]])
-
-
-def test_broken_files_are_skipped_and_counted_on_request():
-    batches = made(BROKEN, on_bad="skip")
-    seen = flat(batches)
-    assert sorted(address for address, *_ in seen) == [place for place in range(22) if place not in (6, 12)]
-    assert sorted(batches.skipped) == ["006.png", "012.png"]
-    expected = {address: pixels for address, _, pixels in flat(made())}
-    assert all(expected[address] == pixels for address, _, pixels in seen)  # nothing else moved
-
-
-def test_a_batch_of_broken_files_only_is_left_out():
-    batches = made([b""] * 4 + FILES[:4], on_bad="skip", distortion=None, cache="ram")
-    assert [batch.number for batch in batches] == [1]
-    assert len(batches.skipped) == 4
-
-
 def test_threads_do_not_run_ahead_of_the_network():
     data = dataset(FILES * 10)
     batches = Batches(data, SMALL, batch_size=4, cache="off", workers=2)
@@ -221,16 +150,6 @@ def test_threads_do_not_run_ahead_of_the_network():
         time.sleep(0.1)
         assert sum(data.source.reads) <= 4 * (used + AHEAD + 1)
     walk.close()
-
-
-def test_nothing_runs_on_after_an_error_or_a_break():
-    before = threading.active_count()
-    for batch in made():
-        assert len(batch)
-        break
-    with pytest.raises(PictureError):
-        flat(made(BROKEN, on_bad="stop", distortion=None))
-    assert threading.active_count() == before
 
 
 def test_several_labels_are_floats():
@@ -267,40 +186,6 @@ def test_normalising_on_the_device_is_what_preprocess_does(channels):
     np.testing.assert_allclose(again, expected, rtol=1e-6, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"batch_size": 0}, "pictures in a batch is a whole one from 1 to 100,000, but is 0"),
-        ({"batch_size": 2.5}, "but is 2.5"),
-        ({"workers": 0}, "the number of threads is a whole one"),
-        ({"distortion": 3}, "a distortion is a text such as"),
-        ({"cache": False}, "no cache is called 'False'; known: off, ram, disk"),
-    ],
-)
-def test_impossible_settings_are_refused(settings, words):
-    with pytest.raises(StriateError, match=words):
-        made(**settings)
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"on_bad": "Stop"}, "no policy for what cannot be read is called 'Stop'; did you mean stop"),
-        ({"cache": "dsk"}, "no cache is called 'dsk'; did you mean disk"),
-        ({"device": "gpu"}, "a device that PyTorch has here, but gpu is not"),
-        ({"device": "cuda:99"}, "a device that PyTorch has here, but cuda:99 is not"),
-    ],
-)
-def test_unknown_words_are_refused(settings, words):
-    with pytest.raises(StriateError, match=words):
-        made(**settings)
-
-
-def test_a_batch_without_a_picture_stops_where_other_processes_wait_for_it():
-    with pytest.raises(DataError, match="each process needs a picture in each batch"):
-        flat(made([b""] * 22, on_bad="skip", world=2))
-
-
 def test_what_reading_told_is_counted():
     moving = [photo(number) for number in range(2)]
     file = io.BytesIO()
@@ -311,41 +196,9 @@ def test_what_reading_told_is_counted():
     assert re.fullmatch(r"[\d.]+ KiB in memory", batches.kept)
 
 
-def test_other_things_than_data_are_refused():
-    with pytest.raises(DataError, match="but here of str with Preprocess"):
-        Batches("digits", SMALL)  # type: ignore[arg-type]
-    data = dataset(FILES)
-    data.splits[3] = "val"
-    with pytest.raises(DataError, match=r"one split, but this has train and val; data\['train'\] is one"):
-        Batches(data, SMALL)
-
-
-BAD_STATES = [None, {}, "x", {"epoch": -1, "number": 0, "made_of": {}}, {"epoch": 0, "number": "x", "made_of": {}}]
-
-
-@pytest.mark.parametrize("state", BAD_STATES)
-def test_what_is_no_state_is_refused(state):
-    with pytest.raises(DataError, match="a state"):
-        made().resume(state)
-
-
 def test_a_notebook_shows_a_line():
     assert repr(dataset(FILES)) == "<Dataset made: 22 pictures, 2 classes>"
     assert repr(made()) == "<Batches of 4 from 22 pictures, epoch 0, batch 0>"
-
-
-def test_no_pictures_are_no_batches():
-    with pytest.raises(DataError, match="this part of made has none"):
-        made([])
-
-
-def test_a_mistake_in_a_thread_is_not_hidden(monkeypatch):
-    def breaks(*_):
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(batches_module, "warp", breaks)
-    with pytest.raises(ZeroDivisionError):
-        flat(made())
 
 
 def test_a_batch_that_is_held_is_never_written_to_again():

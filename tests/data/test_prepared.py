@@ -17,13 +17,7 @@ from striate.pictures.decode import decode
 from striate.preprocess import Preprocess
 
 SMALL = Preprocess(size=(16, 16), resize=18)
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
-
-
+pytestmark = pytest.mark.usefixtures("own_cache")
 sides = st.integers(1, 5000)
 
 

@@ -8,15 +8,14 @@ import time
 import numpy as np
 import pytest
 import torch
+from batched import SMALL, flat
 from made import encoded, photo
 
 from striate.data.batches import Batches
 from striate.data.distort.distortion import distortion
 from striate.data.sources.shards import open_shards
 from striate.errors import DataError, PictureError
-from striate.preprocess import Preprocess
 
-SMALL = Preprocess(size=(16, 16), resize=18)
 PHOTO = distortion("photo")
 
 
@@ -44,14 +43,6 @@ def folder(tmp_path):
 
 def made(folder, how=PHOTO, **settings) -> Batches:
     return Batches(open_shards(folder), SMALL, batch_size=4, distortion=how, workers=2, **settings)
-
-
-def flat(batches) -> list[tuple[int, int, bytes]]:
-    return [
-        (int(address), int(label), pixels.contiguous().numpy().tobytes())
-        for batch in batches
-        for address, label, pixels in zip(batch.rows, batch.labels, batch.pixels, strict=True)
-    ]
 
 
 def test_every_sample_comes_once_with_its_label_in_a_new_order_each_epoch(folder):

@@ -4,10 +4,7 @@ import csv
 import io
 import json
 import sys
-import tarfile
-import zlib
 from pathlib import Path
-from types import SimpleNamespace
 from unicodedata import normalize
 
 import pytest
@@ -16,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.data.dataset import Dataset
-from striate.data.sources.table_files import _pack
 from striate.data.sources.tables import open_table
 from striate.data.sources.trees import Entry
 from striate.errors import DataError
@@ -228,62 +224,7 @@ def test_a_file_of_classes_settles_what_is_a_name(root):
     assert data.classes == ("ace", "2", "10")
 
 
-def test_a_folder_with_a_table(root):
-    (root / "list.csv").write_text("image,label\n1.png,cat\n2.png,dog\n")
-    data = Dataset.open(root)
-    assert data.names == ["1.png", "2.png"]
-    assert "classes are those of the table list.csv" in data.notes
-    assert "pictures that the table does not name: 3.png, deep/4.png" in data.notes
-    (root / "other.csv").write_text("image,label\n1.png,cat\n")
-    with pytest.raises(DataError, match=r"has list\.csv, other\.csv; give the path of one"):
-        Dataset.open(root)
-    (root / "metadata.jsonl").write_text('{"file_name": "3.png", "label": "fox"}')
-    assert Dataset.open(root).names == ["3.png"]
-
-
-def test_a_list_of_something_else_beside_class_folders_is_no_table(tmp_path):
-    root = grow(tmp_path, "cat/1.png", "dog/2.png")
-    (root / "prices.csv").write_text("animal,price\ncat,3\n")
-    data = Dataset.open(root)
-    assert data.classes == ("cat", "dog")
-    assert "files that are not pictures: prices.csv" in data.notes
-
-
 def test_parquet_without_pyarrow_says_what_to_install(root, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(DataError, match=r"pip install 'striate\[parquet\]'"):
         opened(root, b"PAR1", "t.parquet")
-
-
-def test_pictures_out_of_a_table_have_stamps_of_their_content():
-    class Parquet:
-        def iter_batches(self, **options):
-            yield SimpleNamespace(column=lambda place: SimpleNamespace(to_pylist=lambda: [b"one", {"bytes": b"two"}]))
-
-    output = io.BytesIO()
-    _pack(Parquet(), "image", output)
-    output.seek(0)
-    with tarfile.open(fileobj=output) as archive:
-        assert [member.mtime for member in archive] == [zlib.crc32(b"one"), zlib.crc32(b"two")]
-
-
-def test_parquet(root, tmp_path, monkeypatch):
-    arrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
-    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
-    parquet.write_table(arrow.table({"image": ["1.png", "2.png"], "label": [3, 1]}), root / "t.parquet")
-    data = Dataset.open(root / "t.parquet")
-    assert (data.names, data.classes, data.labels.tolist()) == (["1.png", "2.png"], ("1", "3"), [1, 0])
-
-    images = [{"bytes": picture(str(number)), "path": None} for number in range(600)] + [{"bytes": None, "path": None}]
-    table = arrow.table({"image": images, "label": [number % 2 for number in range(601)]})
-    features = {"info": {"features": {"label": {"names": ["dog", "cat"], "_type": "ClassLabel"}}}}
-    table = table.replace_schema_metadata({"huggingface": json.dumps(features)})
-    parquet.write_table(table, root / "t.parquet", row_group_size=100)
-    data = Dataset.open(root / "t.parquet", on_bad="skip")
-    assert data.classes == ("dog", "cat")
-    assert [data.source.read(row) for row in (0, 599)] == [picture("0"), picture("599")]
-    assert (data.names[599], data.labels[599], len(data.skipped)) == ("row 600", 1, 1)
-    (root / "bad.parquet").write_bytes(b"PAR1")
-    with pytest.raises(DataError, match="cannot be read as a Parquet table"):
-        Dataset.open(root / "bad.parquet")

@@ -8,6 +8,9 @@ import numpy as np
 from PIL import Image
 
 from striate.pictures.decode import ORIENTATION
+from striate.pictures.resize import Interpolation
+
+FILTERS: tuple[Interpolation, ...] = ("bilinear", "bicubic")
 
 
 def saved(image: Image.Image, format: str, **options) -> bytes:
@@ -71,3 +74,13 @@ def blocks(colours: list[tuple[int, ...]]) -> np.ndarray:
 
 
 RAINBOW = blocks([(250, 20, 30), (10, 200, 40), (60, 90, 220)])
+
+
+def noise(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
+
+
+def smooth(height: int, width: int) -> np.ndarray:
+    y, x = np.mgrid[0:height, 0:width]
+    waves = [127.5 + 60 * np.sin(x / 17 + k) + 60 * np.cos(y / 23 - k) for k in range(3)]
+    return np.rint(np.stack(waves, axis=2)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Resizing: the definition in whole numbers, the same pixels from every engine, Pillow, extreme shapes, memory."""
+"""Resizing: the definition in whole numbers, the same pixels from every engine, extreme shapes, memory."""
 
 import tracemalloc
 from fractions import Fraction
@@ -9,24 +9,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from samples import FILTERS, noise
 
 from striate.errors import GeometryError
 from striate.pictures.resize import BITS, Interpolation, resize, resize_weights
 
-FILTERS: tuple[Interpolation, ...] = ("bilinear", "bicubic")
 filters = st.sampled_from(FILTERS)
 sides = st.integers(1, 40)
-
-
-def noise(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
-
-
-def smooth(height: int, width: int) -> np.ndarray:
-    y, x = np.mgrid[0:height, 0:width]
-    waves = [127.5 + 60 * np.sin(x / 17 + k) + 60 * np.cos(y / 23 - k) for k in range(3)]
-    return np.rint(np.stack(waves, axis=2)).astype(np.uint8)
 
 
 # ---- an independent definition: fractions, one output position at a time
@@ -193,62 +182,6 @@ def test_rows_come_first_whatever_the_sizes():
 def test_no_pixels_are_refused(shape, size):
     with pytest.raises(GeometryError, match="at least 1×1 pixels"):
         resize(np.zeros(shape, np.uint8), size)
-
-
-# ---- beside Pillow, an independent implementation with weights of 22 bits
-
-SIZES = [
-    ((375, 500), (256, 341)),
-    ((500, 333), (384, 256)),
-    ((28, 28), (32, 32)),
-    ((50, 40), (224, 224)),
-    ((90, 120), (256, 341)),
-    ((7, 9), (100, 3)),
-    ((300, 20), (30, 200)),
-    ((1200, 1600), (64, 64)),
-    ((1, 1), (224, 224)),
-    ((1, 20_000), (1, 300)),
-    ((20_000, 1), (224, 224)),
-    ((20, 3000), (3000, 20)),
-]
-
-
-def pillows(pixels: np.ndarray, size: tuple[int, int], interpolation: Interpolation) -> np.ndarray:
-    """First the width, then the height: in one call, Pillow begins with the height where only the height shrinks."""
-    method = Image.Resampling[interpolation.upper()]
-    narrow = Image.fromarray(pixels).resize((size[1], len(pixels)), method)
-    return np.asarray(narrow.resize((size[1], size[0]), method))
-
-
-@pytest.mark.parametrize(("before", "after"), SIZES, ids=str)
-@pytest.mark.parametrize("interpolation", FILTERS)
-def test_noise_is_all_but_pillows(before, after, interpolation):
-    # measured: at most 2.9 % of bilinear levels differ, most often 0.1 %; 2.3 % of bicubic ones, of 15 bits. A level
-    # that differs after the rows can make another one differ after the columns, where cubic weights exceed 1
-    pixels = noise(*before)
-    apart = np.abs(resize(pixels, after, interpolation).astype(int) - pillows(pixels, after, interpolation))
-    assert apart.max() <= (1 if interpolation == "bilinear" else 2)
-    assert (apart > 0).mean() < 0.03
-    assert (apart > 1).mean() < 0.0001
-
-
-@pytest.mark.parametrize(("before", "after"), SIZES, ids=str)
-@pytest.mark.parametrize("interpolation", FILTERS)
-def test_smooth_pictures_are_pillows(before, after, interpolation):
-    # measured: no bilinear level differs, and at most 0.11 % of the bicubic ones
-    pixels = smooth(*before)
-    apart = np.abs(resize(pixels, after, interpolation).astype(int) - pillows(pixels, after, interpolation))
-    assert apart.max() <= 1
-    assert (apart > 0).mean() <= (0 if interpolation == "bilinear" else 0.002)
-
-
-@pytest.mark.parametrize(("before", "after"), [((375, 500), (256, 341)), ((50, 40), (224, 224))], ids=str)
-def test_photos_of_usual_shape_need_one_call_of_pillow(before, after):
-    pixels = noise(*before)
-    theirs = np.asarray(Image.fromarray(pixels).resize(after[::-1], Image.Resampling.BILINEAR))
-    apart = np.abs(resize(pixels, after).astype(int) - theirs)
-    assert apart.max() <= 1
-    assert (apart > 0).mean() < 0.002
 
 
 # ---- memory
