@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from os import PathLike
@@ -18,6 +19,7 @@ from striate.errors import DataError
 from striate.show.names import listed, printable
 
 
+@dataclass(eq=False, repr=False)
 class Shards:
     """Samples in tar files, each read from its beginning.
 
@@ -35,20 +37,12 @@ class Shards:
         stop at what cannot be used, or skip it and list it in `problems`
     """
 
-    def __init__(
-        self,
-        where: str,
-        places: Sequence[str],
-        classes: Sequence[str],
-        several: bool = False,
-        on_bad: OnBad = "stop",
-    ):
-        self.where = where
-        self.places = tuple(places)
-        self.classes = tuple(classes)
-        self.several = several
-        self.on_bad = on_bad
-        self._problems: dict[str, Problem] = {}
+    where: str
+    places: tuple[str, ...]
+    classes: tuple[str, ...]
+    several: bool = False
+    on_bad: OnBad = "stop"
+    _problems: dict[str, Problem] = field(default_factory=dict, init=False)
 
     @property
     def fingerprint(self) -> str:
@@ -160,7 +154,8 @@ def open_shards(
     twice = [name for name, count in Counter(map(base, places)).items() if count > 1]
     if twice:
         raise DataError(f"each shard has a name of its own, but {listed(twice)} comes twice in {printable(name)}")
-    return Shards(name, places, _classes_of(found) if classes is None else classes, several, on_bad)
+    known = _classes_of(found) if classes is None else classes
+    return Shards(name, tuple(places), tuple(known), several, on_bad)
 
 
 def _classes_of(found: Sequence[Sequence[str]]) -> list[str]:
