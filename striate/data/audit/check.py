@@ -22,8 +22,8 @@ def check(
 ) -> Audit:
     """Look at a data set for what would harm learning from it.
 
-    Finds files that cannot be read, copies within and across splits, labels that contradict each other, uneven and
-    small classes, odd sizes and colours, and what the crops leave of each picture.
+    Finds files that cannot be read or are damaged, copies within and across splits, labels that contradict each other,
+    uneven and small classes, odd sizes and colours, and what the crops leave of each picture.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def check(
     page
         also writes an HTML page with thumbnails, for example check.html
     fix
-        also writes a table (.csv, .tsv or .jsonl) without unreadable pictures and copies; touches no picture
+        also writes a table (.csv, .tsv or .jsonl) without unreadable or damaged pictures and copies; touches no picture
     classes
         a file with a class name per line, in the order wanted
     """
