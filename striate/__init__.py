@@ -20,17 +20,22 @@ PUBLIC = {
     "Net": "striate.nets.net",
     "Preprocess": "striate.preprocess",
     "Published": "striate.nets.published",
+    "Run": "striate.train.run",
     "StriateError": "striate.errors",
     "check": "striate.data.audit.check",
     "distort": "striate.data.distort.sheet",
     "get": "striate.data.sources.get",
     "net": "striate.nets.build",
     "nets": "striate.measure.listing",
+    "open_run": "striate.train.run",
     "open_shards": "striate.data.sources.shards",
     "published": "striate.nets.published",
+    "replay": "striate.train.replay",
+    "runs": "striate.train.runs",
     "shapes": "striate.measure.shapes",
     "text": "striate.nets.printing",
     "to_state_dict": "striate.nets.weights",
+    "train": "striate.train.train",
 }
 __all__ = [
     "Batches",
@@ -39,17 +44,22 @@ __all__ = [
     "Net",
     "Preprocess",
     "Published",
+    "Run",
     "StriateError",
     "check",
     "distort",
     "get",
     "net",
     "nets",
+    "open_run",
     "open_shards",
     "published",
+    "replay",
+    "runs",
     "shapes",
     "text",
     "to_state_dict",
+    "train",
 ]
 
 if TYPE_CHECKING:
@@ -69,6 +79,10 @@ if TYPE_CHECKING:
     from striate.nets.published import Published, published
     from striate.nets.weights import to_state_dict
     from striate.preprocess import Preprocess
+    from striate.train.replay import replay
+    from striate.train.run import Run, open_run
+    from striate.train.runs import runs
+    from striate.train.train import train
 
 
 def __getattr__(name: str):

@@ -24,6 +24,10 @@ COMMANDS = {
     "get": "striate.data.sources.get:get",
     "check": "striate.data.audit.check:check",
     "distort": "striate.data.distort.sheet:distort",
+    "train": "striate.train.train:train",
+    "runs": "striate.train.runs:runs",
+    "replay": "striate.train.replay:replay",
+    "demo": "striate.demo:demo",
     "op": {
         "conv": "striate.ops.commands:conv",
         "edges": "striate.ops.commands:edges",

@@ -2,19 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 
 import striate
-from striate.data.dataset import Dataset, OnBad
+from striate.data.dataset import OnBad
 from striate.errors import DataError, StriateError
 from striate.nets.net import Net
 from striate.preprocess import Preprocess
 from striate.show.names import printable
 from striate.train.choosing import Choice, choose
 from striate.train.machine import command
+from striate.train.parts import Parts
 from striate.train.recipe import Recipe, option
 from striate.train.run import FORMAT, Run
 
@@ -28,8 +28,8 @@ class Plan:
 
     Parameters
     ----------
-    data
-        all pictures
+    parts
+        the pictures
     network
         with its first weights, on the processor
     preprocess
@@ -42,7 +42,7 @@ class Plan:
         what was chosen, and why
     """
 
-    data: Dataset
+    parts: Parts
     network: Net
     preprocess: Preprocess
     recipe: Recipe
@@ -51,7 +51,7 @@ class Plan:
 
     def config(self, on_bad: OnBad, steps: int, machine: dict[str, Any]) -> dict[str, Any]:
         """What a run keeps of it."""
-        data, network = self.data, self.network
+        network = self.network
         return {
             "format": FORMAT,
             "striate": striate.__version__,
@@ -62,14 +62,7 @@ class Plan:
                 "trained": network.notation,
                 "input": network.input,
             },
-            "data": {
-                "where": str(Path(data.where).resolve()) if Path(data.where).exists() else data.where,
-                "fingerprint": data.fingerprint,
-                "on_bad": on_bad,
-                "several": data.several,
-                "pictures": {split: len(data[split]) for split in ("train", "val", "test")},
-                "skipped": len(data.skipped),
-            },
+            "data": self.parts.about(on_bad),
             "recipe": asdict(self.recipe),
             "asked": self.asked,
             "steps": steps,
@@ -78,20 +71,13 @@ class Plan:
         }
 
 
-def opened(where: str | Path | Dataset | None, on_bad: OnBad) -> Dataset:
-    """The pictures of a new training."""
-    if where is None:
-        raise DataError("nothing to learn from: give a folder of pictures, `digits`, or --resume or --like with a run")
-    return where if isinstance(where, Dataset) else Dataset.open(where, on_bad=on_bad)
-
-
-def fresh(data: Dataset, net: Net | str | None, asked: dict[str, Any], device: torch.device) -> Plan:
+def fresh(parts: Parts, net: Net | str | None, asked: dict[str, Any], device: torch.device) -> Plan:
     """Everything that was not asked for is chosen.
 
     Parameters
     ----------
-    data
-        all pictures
+    parts
+        the pictures
     net
         a network, its name or its text
     asked
@@ -99,19 +85,19 @@ def fresh(data: Dataset, net: Net | str | None, asked: dict[str, Any], device: t
     device
         where it will learn
     """
-    chosen = choose(data["train"], net, asked, device)
+    chosen = choose(parts.train, net, asked, device)
     settings = {**chosen.recipe, **{name: value for name, value in asked.items() if name in chosen.recipe}}
-    return Plan(data, chosen.network, chosen.preprocess, Recipe.from_dict(settings), asked, chosen.choices)
+    return Plan(parts, chosen.network, chosen.preprocess, Recipe.from_dict(settings), asked, chosen.choices)
 
 
-def repeated(run: Run, data: Dataset, asked: dict[str, Any]) -> Plan:
+def repeated(run: Run, parts: Parts, asked: dict[str, Any]) -> Plan:
     """The same again, but for what is asked for.
 
     Parameters
     ----------
     run
         whose settings are taken
-    data
+    parts
         its pictures, or others with the same classes
     asked
         what is to be different
@@ -119,11 +105,11 @@ def repeated(run: Run, data: Dataset, asked: dict[str, Any]) -> Plan:
     recipe = Recipe.from_dict({**run.config["recipe"], **asked})
     seeded = Run(run.folder, {**run.config, "recipe": asdict(recipe)}, run.classes, run.preprocess)
     choices = [Choice("like", run.name, f"all that was not asked for is as in {printable(run.folder)}")]
-    return Plan(data, seeded.untrained(side_heads=True), run.preprocess, recipe, asked, choices)
+    return Plan(parts, seeded.untrained(side_heads=True), run.preprocess, recipe, asked, choices)
 
 
 def again(
-    run: Run, data: Dataset, net: Net | str | None, asked: Mapping[str, Any], accept_data_change: bool
+    run: Run, parts: Parts, net: Net | str | None, asked: Mapping[str, Any], accept_data_change: bool
 ) -> tuple[Plan, list[str]]:
     """The plan of a training that goes on, and what there is to say; refused where it would be another one.
 
@@ -131,7 +117,7 @@ def again(
     ----------
     run
         what goes on
-    data
+    parts
         its pictures
     net, asked
         what the user said this time
@@ -153,18 +139,18 @@ def again(
             f"leave them out, or begin anew with --like {run.folder}"
         )
     notes = []
-    if data.fingerprint != run.config["data"]["fingerprint"]:
-        was, now = run.config["data"]["pictures"], {split: len(data[split]) for split in ("train", "val", "test")}
-        what = (
-            f"it had {_counts(was)} and has {_counts(now)}" if was != now else "names, sizes, labels or splits differ"
-        )
+    if parts.fingerprint != run.config["data"]["fingerprint"]:
+        was, now = run.config["data"]["pictures"], parts.counts
+        what = f"it had {_counts(was)} and has {_counts(now)}"
+        if was == now:
+            what = "names, sizes, labels or splits differ"
         if not accept_data_change:
             raise DataError(
-                f"a training goes on with the pictures that it began with, but {printable(data.where)} changed: "
+                f"a training goes on with the pictures that it began with, but {printable(parts.where)} changed: "
                 f"{what}; --accept-data-change goes on all the same"
             )
         notes.append(f"going on although the data changed: {what}")
-    plan = Plan(data, network, run.preprocess, run.recipe, run.config["asked"], [])
+    plan = Plan(parts, network, run.preprocess, run.recipe, run.config["asked"], [])
     return plan, notes
 
 

@@ -260,6 +260,7 @@ def _save(learner: Learner, job: Job) -> None:
             f"after step {learner.step:,} the weights hold values that are not finite, so they are not saved; "
             "try a lower --lr"
         )
+    job.history.sync()
     tensors = learner.tensors() | {f"tally.{name}": tensor for name, tensor in tally.items()}
     job.checkpoints.save(learner.step, tensors, learner.about() | {"history": job.history.length})
 

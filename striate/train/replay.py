@@ -85,11 +85,13 @@ def replay(run: Path, *, device: str | None = None, workers: int | None = None, 
     if ended is None or "time limit" in ended["stopped"]:
         how = "was cut off by the clock" if ended else "has not ended"
         raise StriateError(f"a training that came to its own end can be replayed, but {printable(run)} {how}")
-    data = before.data()
-    if data.fingerprint != before.config["data"]["fingerprint"]:
-        raise DataError(f"a replay needs the same pictures, but {printable(data.where)} changed since {printable(run)}")
+    parts = before.parts()
+    if parts.fingerprint != before.config["data"]["fingerprint"]:
+        raise DataError(
+            f"a replay needs the same pictures, but {printable(parts.where)} changed since {printable(run)}"
+        )
     with TemporaryDirectory(dir=before.folder.parent, prefix=".replay-") as folder:
-        train(data, like=before.folder, output=Path(folder) / before.name, device=device, workers=workers, quiet=quiet)
+        train(like=before.folder, output=Path(folder) / before.name, device=device, workers=workers, quiet=quiet)
         return compare(before, open_run(Path(folder) / before.name))
 
 

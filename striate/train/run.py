@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from striate.data.dataset import Dataset
-from striate.errors import DataError, StriateError, WeightsError
+from striate.errors import StriateError, WeightsError
 from striate.files import write_whole
 from striate.nets.build import net
 from striate.nets.net import Net
 from striate.preprocess import Preprocess
-from striate.show.names import listed, printable
-from striate.show.numbers import percent
+from striate.show.names import printable
 from striate.show.table import json_text
 from striate.train.history import read_history
+from striate.train.parts import Parts, Where, open_parts
 from striate.train.recipe import Recipe
 from striate.train.sealed import load_sealed
 from striate.train.tally import wilson
@@ -116,7 +115,7 @@ class Run:
         made.name, made.preprocess = about["name"], self.preprocess
         return made
 
-    def data(self, where: str | Path | Dataset | None = None) -> Dataset:
+    def parts(self, where: Where | None = None) -> Parts:
         """The pictures, opened again, with the classes in the order of this run.
 
         Parameters
@@ -125,22 +124,14 @@ class Run:
             other pictures with the same classes
         """
         about = self.config["data"]
-        if isinstance(where, Dataset):
-            data = where
-        else:
-            place: str | Path = where or about["where"]
-            data = Dataset.open(place, on_bad=about["on_bad"])
-            if data.classes != self.classes and set(data.classes) == set(self.classes):
-                data = Dataset.open(place, classes=self.folder / "classes.json", on_bad=about["on_bad"])
-        if data.classes != self.classes:
-            ours, theirs = set(self.classes), set(data.classes)
-            sides = (("without", ours - theirs), ("with", theirs - ours))
-            what = "; ".join(f"{word} {listed(sorted(names))}" for word, names in sides if names)
-            raise DataError(
-                f"the classes must be those of {printable(self.folder)}, but {printable(data.where)} has "
-                f"{what or 'them in another order'}"
-            )
-        return data
+        return open_parts(
+            about["where"] if where is None else where,
+            about["on_bad"],
+            about["pictures"]["train"] if about["stream"] else None,
+            about["validation"],
+            self.classes,
+            self.folder / "classes.json",
+        )
 
     def to_json(self) -> str:
         """What was asked and how it ended."""
@@ -174,7 +165,7 @@ def accuracy(figures: dict[str, float], count: int) -> str:
     if "top1" not in figures:
         return f"mean average precision {figures['mean_average_precision']:.3f} of {count:,} pictures"
     low, high = wilson(round(figures["top1"] * count), count)
-    return f"{percent(figures['top1'])} right (95 %: {percent(low)} to {percent(high)}, {count:,} pictures)"
+    return f"{100 * figures['top1']:.1f} % right (95 %: {100 * low:.1f} to {100 * high:.1f} %, {count:,} pictures)"
 
 
 def open_run(folder: str | Path) -> Run:

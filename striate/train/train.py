@@ -14,11 +14,13 @@ from cyclopts import Parameter
 
 from striate.data.dataset import Dataset, OnBad
 from striate.data.prepared import Cache
-from striate.errors import StriateError
+from striate.data.sources.shards import Shards
+from striate.errors import DataError, StriateError
 from striate.nets.net import Net
 from striate.show.names import printable
-from striate.train.begin import again, fresh, opened, repeated
+from striate.train.begin import again, fresh, repeated
 from striate.train.machine import pick_device
+from striate.train.parts import open_parts
 from striate.train.ranks import ranks
 from striate.train.recipe import Balance, Optimizer, Precision, Recipe, Schedule, check
 from striate.train.run import Run, open_run
@@ -28,9 +30,11 @@ NO_KEYS = Parameter(accepts_keys=False)
 
 
 def train(
-    data: Annotated[str | Path | Dataset | None, NO_KEYS] = None,
+    data: Annotated[str | Path | Dataset | Shards | None, NO_KEYS] = None,
     net: Annotated[str | Net | None, NO_KEYS] = None,
     *,
+    validation: Annotated[str | Path | Dataset | None, NO_KEYS] = None,
+    pictures: int | None = None,
     size: str | None = None,
     epochs: float | None = None,
     minutes: float | None = None,
@@ -75,6 +79,10 @@ def train(
         a folder of pictures, a table, an archive, `digits`, or what else `Dataset.open` opens
     net
         a network's name ('resnet18') or a text in the layer notation
+    validation
+        other pictures to judge the network by than those that `data` sets aside
+    pictures
+        how many are in an epoch of tar shards, train-{000..099}.tar, which are read as a stream
     size
         of the network's input, such as 96x96
     epochs
@@ -150,16 +158,21 @@ def train(
         raise StriateError("a run is gone on with or repeated: give --resume or --like, not both")
     before = open_run(resume or like) if resume or like else None  # pyright: ignore[reportArgumentType]
     with ranks(pick_device(device)) as group, _deterministic(deterministic):
-        pictures = before.data(data) if before else opened(data, on_bad)
+        if before:
+            parts = before.parts(data)
+        elif data is not None:
+            parts = open_parts(data, on_bad, pictures, validation)
+        else:
+            raise DataError("nothing to learn from: give a folder of pictures, `digits`, or --resume or --like RUN")
         notes: list[str] = []
         if before and resume:
-            plan, notes = again(before, pictures, net, given, accept_data_change)
+            plan, notes = again(before, parts, net, given, accept_data_change)
         elif before:
-            plan = repeated(before, pictures, asked)
+            plan = repeated(before, parts, asked)
         else:
-            plan = fresh(pictures, net, asked, group.device)
+            plan = fresh(parts, net, asked, group.device)
         around = Around(
-            folder=group.told(Path(resume) if resume else _new_folder(output, pictures.where)),
+            folder=group.told(Path(resume) if resume else _new_folder(output, parts.where)),
             ranks=group,
             begun=begun,
             workers=workers,

@@ -4,6 +4,7 @@ import signal
 import sys
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from math import inf
 from pathlib import Path
 from time import perf_counter
@@ -16,6 +17,8 @@ from striate.data.batches import Batches
 from striate.data.dataset import Dataset, OnBad
 from striate.data.order import class_weights
 from striate.data.prepared import Cache
+from striate.data.sources.shards import Shards
+from striate.errors import DataError
 from striate.files import write_whole
 from striate.measure.shapes import measure
 from striate.nets.net import Net
@@ -87,7 +90,7 @@ class Around:
         if self.ranks.first and not self.quiet:
             print(*lines, sep="\n", file=sys.stderr, flush=True)
 
-    def batches(self, plan: Plan, data: Dataset, learning: bool, alone: bool = False) -> Batches:
+    def batches(self, plan: Plan, data: Dataset | Shards, learning: bool, alone: bool = False) -> Batches:
         """Batches of a part of the data: distorted and shuffled to learn from, or as they are."""
         recipe, ranks = plan.recipe, self.ranks
         return Batches(
@@ -122,51 +125,54 @@ def carry_out(plan: Plan, around: Around, before: Run | None, notes: list[str]) 
     """
     with occupied(around.folder) if around.ranks.first else nullcontext([]) as found:
         around.say(*notes, *found)
-        parts = {split: plan.data[split] for split in ("train", "val", "test")}
-        batches = around.batches(plan, parts["train"], learning=True)
-        validation = around.batches(plan, parts["val"], learning=False) if len(parts["val"]) else None
+        batches = around.batches(plan, plan.parts.train, learning=True)
+        validation = around.batches(plan, plan.parts.val, learning=False) if plan.parts.val else None
+        per_epoch = -(-plan.parts.pictures // plan.recipe.batch_size)
+        if isinstance(plan.parts.train, Dataset):
+            per_epoch = len(batches)
         if before is None:
             around.say(*(f"{choice.name}: {choice.value} — {choice.why}" for choice in plan.choices))
-            plan = _settled(plan, around, batches, parts)
-            steps = max(1, round(plan.recipe.epochs * len(batches)))
+            plan = _settled(plan, around, batches)
+            steps = max(1, round(plan.recipe.epochs * per_epoch))
             _write_config(plan, around, steps)
         else:
             steps = before.config["steps"]
             around.say(*other_machine(before.config["machine"], machine(around.ranks.device, around.ranks.world)))
         learner = _learner(plan, around.ranks, batches)
-        job = _job(plan, around, parts, steps, len(batches), validation)
+        job = _job(plan, around, steps, per_epoch, validation)
         _go_on(learner, job, around, before)
         stopped = _watched(learner, job, plan, around)
         if stopped.startswith("signal"):
             _leave(int(stopped.split()[1]), learner, around)
         if not around.ranks.first:
             return None
-        return _finish(plan, around, learner, parts, stopped)
+        return _finish(plan, around, learner, stopped)
 
 
-def _settled(plan: Plan, around: Around, batches: Batches, parts: dict[str, Dataset]) -> Plan:
+def _settled(plan: Plan, around: Around, batches: Batches) -> Plan:
     """The plan with what a trial on this machine decides: parts of a batch, the learning rate, the number of epochs."""
     ranks, recipe = around.ranks, plan.recipe
     if not ranks.first:
         return replace(plan, recipe=ranks.told(None))
     if around.adapt:
-        recipe = replace(recipe, accumulate=parts_that_fit(plan.network, recipe, ranks.device))
+        recipe = replace(recipe, accumulate=parts_that_fit(plan.network, recipe, ranks.device, batches.batch_size))
     tried = trial(plan.network, plan.preprocess, batches, recipe, ranks.device)
     if around.search:
         found = find_rate(plan.network, _loss(plan, ranks), batches, plan.preprocess, recipe, ranks.device)
         recipe = replace(recipe, lr=found.chosen)
         found.save(around.folder / "learning-rate.svg")
         around.say(f"lr: {recipe.lr:.3g} — {found.why}; {printable(around.folder / 'learning-rate.svg')} shows it")
+    counts = plan.parts.counts
     if around.minutes:
-        recipe = replace(recipe, epochs=epochs_for(around.minutes, tried, parts, recipe))
-    around.say(*forecast(tried, parts, recipe, plan.network, batches, around.folder, ranks.device).lines())
+        recipe = replace(recipe, epochs=epochs_for(around.minutes, tried, counts, recipe))
+    around.say(*forecast(tried, counts, recipe, plan.network, batches, around.folder, ranks.device).lines())
     return replace(plan, recipe=ranks.told(recipe))
 
 
 def _write_config(plan: Plan, around: Around, steps: int) -> None:
     if not around.ranks.first:
         return
-    write_json(around.folder / "classes.json", plan.data.classes)
+    write_json(around.folder / "classes.json", plan.parts.classes)
     write_json(around.folder / "preprocess.json", plan.preprocess.to_dict())
     config = plan.config(around.on_bad, steps, machine(around.ranks.device, around.ranks.world))
     write_json(around.folder / "config.json", config)  # last: with it, the folder is a run
@@ -184,7 +190,7 @@ def _learner(plan: Plan, ranks: Ranks, batches: Batches) -> Learner:
         model=torch.compile(model) if recipe.compile else model,  # pyright: ignore[reportArgumentType]
         optimiser=optimiser(network, recipe.optimizer, recipe.lr, recipe.weight_decay),
         average=Average(network, recipe.ema) if recipe.ema else None,
-        tally=Tally(len(plan.data.classes), plan.data.several, device),
+        tally=Tally(len(plan.parts.classes), plan.parts.several, device),
         batches=batches,
         scaler=torch.amp.GradScaler(device.type, enabled=recipe.precision == "float16"),
         accumulate=recipe.accumulate,
@@ -199,14 +205,13 @@ def on_device(network: Net, device: torch.device) -> Net:
 def _loss(plan: Plan, ranks: Ranks) -> Loss:
     weights = None
     if plan.recipe.balance == "weights":
-        weights = torch.from_numpy(class_weights(plan.data["train"])).to(ranks.device)
-    return Loss(plan.data.several, plan.recipe.label_smoothing, weights)
+        if isinstance(plan.parts.train, Shards):
+            raise DataError("classes are weighted where they can be counted beforehand, which a stream cannot")
+        weights = torch.from_numpy(class_weights(plan.parts.train)).to(ranks.device)
+    return Loss(plan.parts.several, plan.recipe.label_smoothing, weights)
 
 
-def _job(
-    plan: Plan, around: Around, parts: dict[str, Dataset], steps: int, per_epoch: int, validation: Batches | None
-) -> Job:
-    names = dict(zip(parts["train"].rows.tolist(), parts["train"].names, strict=True))
+def _job(plan: Plan, around: Around, steps: int, per_epoch: int, validation: Batches | None) -> Job:
 
     def save_best(learner: Learner) -> None:
         with learner.average.swapped(learner.network) if learner.average else nullcontext():
@@ -218,10 +223,10 @@ def _job(
         steps=steps,
         per_epoch=per_epoch,
         preprocess=plan.preprocess,
-        classes=len(plan.data.classes),
+        classes=len(plan.parts.classes),
         loss=_loss(plan, around.ranks),
         validation=validation,
-        names=lambda rows: [printable(names[row]) for row in rows.tolist()],
+        names=partial(_names, plan.parts.train),
         ranks=around.ranks,
         checkpoints=Checkpoints(around.folder / "last"),
         history=History(around.folder / "history.jsonl"),
@@ -232,11 +237,20 @@ def _job(
     )
 
 
+def _names(data: Dataset | Shards, rows: np.ndarray) -> list[str]:
+    """What pictures are called, for a message."""
+    if isinstance(data, Shards):
+        return [f"the picture at {row:#x} of the stream" for row in rows.tolist()]
+    places = {row: place for place, row in enumerate(data.rows.tolist())}
+    return [printable(data.names[places[row]]) for row in rows.tolist()]
+
+
 def _go_on(learner: Learner, job: Job, around: Around, before: Run | None) -> None:
     """Take up where the last checkpoint is, if there is one."""
     found = job.checkpoints.newest() if before else None
     if found is None:
-        job.history.cut(0)
+        if around.ranks.first:
+            job.history.cut(0)
         return
     around.say(*found.notes)
     about = found.about
@@ -245,7 +259,8 @@ def _go_on(learner: Learner, job: Job, around: Around, before: Run | None) -> No
     learner.load(found.tensors, about)
     if not around.ranks.first:
         learner.tally.reset()  # what was kept are the sums over all processes
-    around.say(*job.history.cut(about["history"]), f"going on from step {learner.step:,} of {job.steps:,}")
+    notes = around.ranks.told(job.history.cut(about["history"]) if around.ranks.first else [])  # all have read by then
+    around.say(*notes, f"going on from step {learner.step:,} of {job.steps:,}")
 
 
 def _watched(learner: Learner, job: Job, plan: Plan, around: Around) -> str:
@@ -274,17 +289,16 @@ def _leave(number: int, learner: Learner, around: Around) -> None:
     raise SystemExit(128 + number)
 
 
-def _finish(plan: Plan, around: Around, learner: Learner, parts: dict[str, Dataset], stopped: str) -> Run:
+def _finish(plan: Plan, around: Around, learner: Learner, stopped: str) -> Run:
     """Judge the best weights once more as they lie on the disk, and write down how it ended."""
     run = open_run(around.folder)
     device, alone = around.ranks.device, Ranks(0, 1, around.ranks.device)
     network = on_device(run.net(), device)
     arrays: dict[str, np.ndarray] = {}
     figures: dict[str, Any] = {}
-    for split, prefix in (("val", ""), ("test", "test_")):
-        data = parts[split]
+    for split, prefix, data in (("val", "", plan.parts.val), ("test", "test_", plan.parts.test)):
         figures[split] = None
-        if len(data):
+        if data:
             batches = around.batches(plan, data, learning=False, alone=True)
             bar = track(batches, f"judging {split}", len(batches))
             judged = judge(network, bar, plan.preprocess, alone)
@@ -313,5 +327,5 @@ def _finish(plan: Plan, around: Around, learner: Learner, parts: dict[str, Datas
         "kept": learner.batches.kept,
     }
     write_json(around.folder / "result.json", result)
-    write_report(run)
+    write_report(run, plan.parts.val)
     return run

@@ -1,0 +1,306 @@
+"""Forecast: how long a training takes, and how much room, measured on a few steps on this machine."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from math import ceil
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import torch
+from torch import nn
+
+from striate.data.batches import Batches
+from striate.errors import DataError, StriateError
+from striate.nets.net import Net, last_layer
+from striate.preprocess import Preprocess
+from striate.show.names import printable
+from striate.show.numbers import duration, memory
+from striate.train.loss import Loss
+from striate.train.recipe import Recipe
+from striate.train.rehearsal import DTYPES, Rehearsal, end_of, rehearsing
+from striate.train.room import check_memory, parts_that_fit
+
+__all__ = ["Forecast", "Trial", "epochs_for", "forecast", "parts_that_fit", "peak", "trial"]
+
+WARM = 2  # steps that a device needs to find its fastest ways
+STEPS = 3  # that are measured at least
+SECONDS = 1.5  # that reading is watched, where it takes no longer to see that many steps
+RESERVE = 0.1  # of a time limit, for what nobody foresees
+CHECKPOINTS = 3  # of which two are kept, and one is being written
+Use = Callable[[torch.Tensor, torch.Tensor], None]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Seconds per picture, on this machine and these pictures.
+
+    Parameters
+    ----------
+    first
+        of learning in the first epoch, when pictures are decoded
+    step
+        of a step alone
+    load
+        of making batches alone from what is kept
+    judge
+        of the forward pass of a validation
+    overlaps
+        whether batches are made while a step is computed elsewhere: on a GPU
+    processes
+        that learn side by side
+    """
+
+    first: float
+    step: float
+    load: float
+    judge: float
+    overlaps: bool
+    processes: int = 1
+
+    @property
+    def later(self) -> float:
+        """Of learning in later epochs, when pictures are decoded already."""
+        return min(self.first, max(self.step, self.load) if self.overlaps else self.step + self.load)
+
+    @property
+    def decode(self) -> float:
+        """Of making a batch in the first epoch."""
+        return max(self.load, self.first if self.overlaps else self.first - self.step)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a training will take.
+
+    Parameters
+    ----------
+    first, later
+        seconds of the first epoch and of each other one, its validation not counted
+    first_validation, validation
+        seconds of the first validation and of each other one
+    epochs
+        how many
+    memory, free_memory
+        bytes of the device
+    disk, free_disk
+        bytes that checkpoints and weights take, and that are free where the run lies
+    kept
+        where decoded pictures are kept, as text
+    """
+
+    first: float
+    later: float
+    first_validation: float
+    validation: float
+    epochs: float
+    memory: int
+    free_memory: int
+    disk: int
+    free_disk: int
+    kept: str
+
+    @property
+    def seconds(self) -> float:
+        """Of all."""
+        more = max(0.0, self.epochs - 1)
+        learning = min(1.0, self.epochs) * self.first + more * self.later
+        return learning + self.first_validation + ceil(more) * self.validation
+
+    def lines(self) -> list[str]:
+        """The same for people."""
+        times = f"about {duration(self.seconds)}"
+        if self.epochs > 1:
+            first, later = self.first + self.first_validation, self.later + self.validation
+            times += f": first epoch {duration(first)}, then {duration(later)} each"
+        room = f"memory {memory(self.memory)} of {memory(self.free_memory)} free"
+        disk = f"disk {memory(self.disk)} of {memory(self.free_disk)} free"
+        kept = f"; decoded pictures take {printable(self.kept)}" if self.kept else ""
+        return [times, f"{room}; {disk}{kept}"]
+
+
+def peak(device: torch.device, precision: str) -> float:
+    """MACs a second of a product of matrices: what this device can do at best.
+
+    Parameters
+    ----------
+    device
+        where
+    precision
+        float32, bfloat16, float16 or float64
+    """
+    side = 4096 if device.type == "cuda" else 1024
+    one = torch.ones(side, side, dtype=DTYPES[precision], device=device)
+    best, stop = float("inf"), perf_counter() + 0.2
+    for turn in range(1000):
+        begun = perf_counter()
+        torch.matmul(one, one)
+        end_of(device)
+        if turn:  # the first one warms up
+            best = min(best, perf_counter() - begun)
+        if turn > 1 and perf_counter() > stop:
+            break
+    return side**3 / best
+
+
+def trial(network: Net, preprocess: Preprocess, batches: Batches, recipe: Recipe, device: torch.device) -> Trial:
+    """Measure a few steps of a copy of the network on the first pictures; nothing changes but what is decoded by then.
+
+    Parameters
+    ----------
+    network
+        what will learn
+    preprocess
+        its input
+    batches
+        of the training
+    recipe
+        how
+    device
+        where
+    """
+    size = batches.batch_size
+    check_memory(network, recipe, device, size)
+    several = batches.feed.several
+    classes = last_layer(network)[1].weight.shape[0]
+    channels = 1 if preprocess.channels == "L" else 3
+    pixels = torch.zeros(size, *preprocess.size, channels, dtype=torch.uint8, device=device).permute(0, 3, 1, 2)
+    labels = torch.zeros((size, classes) if several else size, device=device).to(None if several else torch.int64)
+    with rehearsing(batches, device, recipe.seed):
+        rehearsal = Rehearsal(network, preprocess, Loss(several, recipe.label_smoothing), recipe, device)
+
+        def step(pixels: torch.Tensor, labels: torch.Tensor) -> None:
+            rehearsal.step(pixels, labels, recipe.lr)
+
+        step_time = _timed(lambda: step(pixels, labels), device) / size
+        judge_time = _timed(lambda: rehearsal.judge(pixels), device) / size
+        state = batches.state()
+        first, seen = _stream(batches, step, device, None)
+        batches.resume(state)
+        load, _ = _stream(batches, lambda pixels, labels: None, device, seen)
+    return Trial(max(first, step_time), step_time, load, judge_time, device.type == "cuda", batches.world)
+
+
+def _timed(do: Callable[[], None], device: torch.device) -> float:
+    """Seconds of doing something: the median of a few times."""
+    times: list[float] = []
+    for _ in range(WARM + STEPS):
+        begun = perf_counter()
+        do()
+        end_of(device)
+        times.append(perf_counter() - begun)
+        if len(times) > WARM and sum(times) > 2 * SECONDS:  # a large network: one time is enough
+            break
+    return median(times[WARM:])
+
+
+def _stream(batches: Batches, use: Use, device: torch.device, most: int | None) -> tuple[float, int]:
+    """Seconds per picture from one batch to the next; and how many batches were seen."""
+    begun = perf_counter()
+    arrived: list[float] = []
+    pictures: list[int] = []
+    rest = iter(batches)
+    try:
+        for batch in islice(rest, most):
+            arrived.append(perf_counter())
+            pictures.append(len(batch))
+            if most is None and len(arrived) > STEPS and arrived[-1] - arrived[0] > SECONDS:
+                break
+            use(batch.pixels, batch.labels)
+            end_of(device)
+    finally:
+        rest.close()  # pyright: ignore[reportAttributeAccessIssue]  # its threads end before anything else is measured
+    if not arrived:
+        raise DataError("a training needs pictures that can be read, but an epoch of these has none")
+    if len(arrived) == 1:
+        return (arrived[0] - begun) / pictures[0], 1
+    return (arrived[-1] - arrived[0]) / sum(pictures[1:]), len(arrived)
+
+
+def epochs_for(minutes: float, tried: Trial, counts: Mapping[str, int], recipe: Recipe) -> float:
+    """How many epochs, perhaps with a part of one, fit into a time limit, of which a tenth is kept in reserve.
+
+    Parameters
+    ----------
+    minutes
+        the limit
+    tried
+        how fast it goes
+    counts
+        of the pictures to learn from, `train`, and of those to judge by, `val`
+    recipe
+        how
+    """
+    first, later, first_validation, validation = _times(tried, counts)
+    left = 60 * minutes * (1 - RESERVE) - first_validation
+    if left < first * recipe.batch_size / counts["train"]:
+        least = (first_validation + first * recipe.batch_size / counts["train"]) / (1 - RESERVE)
+        raise StriateError(
+            f"a time limit holds at least a step and a validation, which take about {duration(least)} here, but "
+            f"--minutes is {minutes:g}"
+        )
+    if left < first:
+        return left / first
+    left -= first
+    whole = int(left // (later + validation))
+    rest = left - whole * (later + validation) - validation
+    return 1 + whole + max(0.0, min(1.0, rest / later))
+
+
+def forecast(
+    tried: Trial,
+    counts: Mapping[str, int],
+    recipe: Recipe,
+    network: Net,
+    batches: Batches,
+    folder: Path,
+    device: torch.device,
+) -> Forecast:
+    """What a training will take; refused where memory or disk do not suffice.
+
+    Parameters
+    ----------
+    tried
+        how fast it goes
+    counts
+        of the pictures to learn from, `train`, and of those to judge by, `val`
+    recipe
+        how
+    network
+        what learns
+    batches
+        of the training
+    folder
+        where the run lies
+    device
+        where it learns
+    """
+    wanted, free = check_memory(network, recipe, device, batches.batch_size)
+    disk = disk_needed(network, recipe)
+    free_disk = shutil.disk_usage(next(path for path in (folder, *folder.absolute().parents) if path.is_dir())).free
+    if disk > free_disk:
+        raise StriateError(
+            f"checkpoints and weights take about {memory(disk)} of the disk, but {printable(folder)} has "
+            f"{memory(free_disk)} left; choose another --output, or make room"
+        )
+    return Forecast(*_times(tried, counts), recipe.epochs, wanted, free, disk, free_disk, batches.kept)
+
+
+def disk_needed(network: nn.Module, recipe: Recipe) -> int:
+    """Bytes of the checkpoints and of the best weights."""
+    width = 8 if recipe.precision == "float64" else 4
+    values = sum(tensor.numel() for tensor in network.state_dict().values()) * width
+    kept = {"sgd": 1, "adamw": 2}[recipe.optimizer] + bool(recipe.ema)
+    return values * (1 + CHECKPOINTS * (1 + kept))
+
+
+def _times(tried: Trial, counts: Mapping[str, int]) -> tuple[float, float, float, float]:
+    """Seconds of the first epoch and of later ones, of the first validation and of later ones."""
+    learning, judged = (counts[split] / tried.processes for split in ("train", "val"))
+
+    def validation(load: float) -> float:
+        return judged * (max(load, tried.judge) if tried.overlaps else load + tried.judge)
+
+    return learning * tried.first, learning * tried.later, validation(tried.decode), validation(tried.load)
