@@ -74,7 +74,7 @@ def settings(
     reckoned = "" if seen.pictures else f", reckoning with {exact(UNKNOWN)} pictures, for a stream does not tell"
     choose("precision", *precision(device))
     batch = choose("batch_size", *batch_size(pictures, small, device))
-    per_epoch = -(-pictures // batch)
+    per_epoch = max(1, round(pictures / batch))  # a last batch of few pictures joins the one before
     wanted = STEPS[small]
     epochs = min(40, max(5 if small else 10, round(wanted / per_epoch)))
     why = f"{count(per_epoch, 'step')} each{reckoned}; about {exact(wanted)} steps teach most of what can be learned"
@@ -137,7 +137,10 @@ def batch_size(pictures: int, small: bool, device: torch.device) -> tuple[int, s
     most = {("cuda", True): 512, ("cuda", False): 128}.get((device.type, small), 128 if small else 32)
     size = min(most, max(16, 2 ** int(log2(max(1, pictures / LEAST_STEPS)))))
     if size < most:
-        return size, f"few pictures: with {size} in a step, an epoch still has {count(-(-pictures // size), 'step')}"
+        return (
+            size,
+            f"few pictures: with {size} in a step, an epoch still has {count(max(1, round(pictures / size)), 'step')}",
+        )
     return size, "as many as keep the device busy, and no more, for each step counts"
 
 
