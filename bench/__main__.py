@@ -8,6 +8,7 @@ BENCHES = {
     "start": "whole processes: `striate shapes vgg16` beside `import torch`, `striate --help`",
     "ledger": "from a name to a finished ledger, beside torchvision with torchinfo",
     "data": "pictures to batches, beside torchvision's ImageFolder and DataLoader; needs a folder of photos",
+    "train": "to an accuracy, beside a script as in PyTorch's examples; and beside a bare loop; needs a folder of data",
     "check": "`striate check` of 10,000 photos; likewise",
     "data_memory": "the memory that an epoch takes, beside the same, and with 10,000 pictures beside 1,000; likewise",
 }

@@ -54,6 +54,9 @@ class Replay:
         """All of it."""
         return json_text({"equal": self.equal, **vars(self)})
 
+    def __rich__(self) -> str:
+        return str(self)
+
     def __str__(self) -> str:
         if self.equal:
             return f"{self.name} came out again: all {exact(self.numbers)} numbers of its weights are equal, bit by bit"

@@ -140,6 +140,9 @@ class Run:
     def __repr__(self) -> str:
         return f"<Run {printable(self.folder)}: {self.config['network']['name']}, {len(self.classes)} classes>"
 
+    def __rich__(self) -> str:
+        return str(self)
+
     def __str__(self) -> str:
         ended = self.result
         if ended is None:
