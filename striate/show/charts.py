@@ -158,7 +158,8 @@ def matrix(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
     """
     if len(classes) > MOST:
         return _pairs(counts, classes)
-    heads = "".join(f'<th scope="col" class="upright"><span>{text(name)}</span></th>' for name in classes)
+    turned = "upright" if max(map(len, classes)) > 3 else "number"
+    heads = "".join(f'<th scope="col" class="{turned}"><span>{text(name)}</span></th>' for name in classes)
     rows = []
     for place, (name, row) in enumerate(zip(classes, counts, strict=True)):
         cells = "".join(_cell(number, max(1, sum(row)), other == place) for other, number in enumerate(row))

@@ -14,9 +14,11 @@ from striate.show.numbers import count, duration, exact
 from striate.show.page import Section, page, table_html, text
 from striate.show.table import Column, Table
 from striate.train.mistakes import Answers, class_rows, confusion, pictures
+from striate.train.recipe import option
 from striate.train.run import Run, accuracy
 
 POINTS = 200  # of a line; more are averaged
+LONGEST = 60  # letters of a network's name, which may be its text
 SPLITS = {"validation": "val", "test": "test"}
 
 
@@ -74,7 +76,9 @@ def _lead(run: Run) -> str:
             "not be."
         )
     number = config["data"]["pictures"]["train"]
-    learned = f"{config['network']['name']} learned from {count(number)} of {count(len(run.classes), 'class')}"
+    name = config["network"]["name"]
+    name = name if len(name) <= LONGEST else "A network of its own text"
+    learned = f"{name} learned from {count(number)} of {count(len(run.classes), 'class')}"
     if ended:
         learned += f" in {duration(ended['seconds'])}; its weights are those after epoch {ended['epoch']:g}"
         if ended["stopped"]:
@@ -133,12 +137,14 @@ def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]
 
 def _settings(run: Run) -> str:
     config = run.config
-    asked = [{"name": name, "value": _plain(value), "why": "asked for"} for name, value in config["asked"].items()]
+    asked = [
+        {"name": option(name), "value": _plain(value), "why": "asked for"} for name, value in config["asked"].items()
+    ]
     chosen = [{"name": name, "value": value, "why": why} for name, value, why in config["chosen"]]
-    columns = [Column("setting", "name", _words, "left"), Column("value", "value", align="left")]
+    columns = [Column("setting", "name", align="left"), Column("value", "value", align="left")]
     reasons = Table([*columns, Column("why", "why", align="left")], asked + chosen)
     every = {**config["recipe"], **{f"machine: {name}": value for name, value in config["machine"].items()}}
-    rows = [{"name": name, "value": _plain(value)} for name, value in every.items()]
+    rows = [{"name": name.replace("_", " "), "value": _plain(value)} for name, value in every.items()]
     return (
         f"<p>Made by <code>{text(config['command'])}</code>, with striate {text(config['striate'])}. "
         f"<code>striate train --like {text(quote(str(run.folder)))}</code> repeats it.</p>{table_html(reasons)}"
@@ -151,14 +157,10 @@ def _network(run: Run) -> str:
     ledger = measure(about["text"], tuple(about["input"]), by="stage", classes=len(run.classes))
     table = ledger.table
     totals = ledger.totals
-    table.title = f"{about['name']}: {exact(totals.parameters)} parameters, {exact(totals.macs)} MACs a picture"
+    table.title = f"{exact(totals.parameters)} parameters, {exact(totals.macs)} MACs a picture"
     return (
         f"{table_html(table)}<details><summary>As a text</summary><p><code>{text(about['text'])}</code></p></details>"
     )
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def _plain(value: Any) -> str:
@@ -166,4 +168,6 @@ def _plain(value: Any) -> str:
         return "on" if value else "off"
     if isinstance(value, int):
         return exact(value)
+    if isinstance(value, float):
+        return f"{value:g}"
     return "the network's own" if value is None else str(value)

@@ -10,13 +10,13 @@ from typing import Any
 
 from striate.errors import StriateError
 from striate.show.names import printable
-from striate.show.numbers import count, exact, percent, show_size
+from striate.show.numbers import count, duration, exact, percent, show_size
 from striate.show.table import Column, Table
 from striate.train.run import Run, open_run
 from striate.train.tally import wilson
 
 MARK = "★"
-LONGEST = 60  # letters of a cell
+LONGEST = 40  # letters of a cell
 DAMAGED = (StriateError, LookupError, TypeError, ValueError, AttributeError)  # of what a file of a run may lack
 
 
@@ -56,10 +56,16 @@ def runs(*where: Path) -> Table:
     return Table(COLUMNS, rows, f"{count(len(rows), 'run')} in {printable(folder)}", notes=notes)
 
 
+def _brief(value: Any) -> str:
+    """A cell; a network may be called by its text."""
+    told = f"{value:g}" if isinstance(value, float) else printable(value)
+    return f"{told[: LONGEST - 1]}…" if len(told) > LONGEST else told
+
+
 COLUMNS = [
     Column("run", "name", printable, "left"),
     Column("", "best", lambda best: MARK if best else "", "left"),
-    Column("network", "network", printable, "left", narrow=4),
+    Column("network", "network", _brief, "left", narrow=4),
     Column("data", "data", printable, "left", narrow=7),
     Column("pictures", "pictures", exact, narrow=6),
     Column("epochs", "progress", narrow=3),
@@ -67,7 +73,7 @@ COLUMNS = [
     Column("validation", "validation", lambda share: percent(share, 1)),
     Column("95 %", "interval", narrow=2),
     Column("test", "test", lambda share: percent(share, 1), narrow=1),
-    Column("minutes", "minutes", lambda minutes: f"{minutes:,.1f}", narrow=4),
+    Column("time", "seconds", duration, narrow=4),
     Column("begun", "begun", lambda when: when.replace("T", " ")[:16], "left", narrow=8),
     Column("state", "state", align="left"),
 ]
@@ -109,9 +115,10 @@ class _Figures:
         return max((line["epoch"] for line in self.run.history if line["kind"] == "epoch"), default=0)
 
     @property
-    def minutes(self) -> float:
-        seconds = [line["seconds"] for line in self.run.history if "seconds" in line]
-        return round((self.result["seconds"] if self.result else max(seconds, default=0)) / 60, 2)
+    def seconds(self) -> float:
+        if self.result:
+            return self.result["seconds"]
+        return max((line["seconds"] for line in self.run.history if "seconds" in line), default=0)
 
     @property
     def state(self) -> str:
@@ -138,7 +145,7 @@ class _Figures:
             "validation": self.score,
             "interval": self.interval,
             "test": _score(self.result["test"] or {}) if self.result else None,
-            "minutes": self.minutes,
+            "seconds": self.seconds,
             "begun": begun.isoformat(timespec="seconds"),
             "state": self.state,
         }
@@ -193,7 +200,7 @@ def _compared(found: list[_Figures]) -> Table:
         "validation, %": [_percent(figures.score) for figures in found],
         "95 % between": [figures.interval for figures in found],
         "test, %": [_percent(figures.row["test"]) for figures in found],
-        "minutes": [figures.minutes for figures in found],
+        "seconds": [figures.seconds for figures in found],
         "state": [figures.state for figures in found],
     }.items():
         if any(value is not None for value in values):
@@ -213,11 +220,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return ", ".join(map(str, value))
     return value if value is None or isinstance(value, int | float) else printable(value)
-
-
-def _brief(value: Any) -> str:
-    """A cell of the comparison; a network's text may be long."""
-    return f"{str(value)[: LONGEST - 1]}…" if len(str(value)) > LONGEST else str(value)
 
 
 def _score(figures: dict[str, float]) -> float | None:

@@ -76,7 +76,7 @@ def keep(
         "recipe": recipe,
         "asked": {"lr": 0.05},
         "steps": 40,
-        "chosen": [["batch_size", "8", "80 pictures are few"]],
+        "chosen": [["--batch-size", "8", "80 pictures are few"]],
         "machine": {"python": "3.11", "threads": 2},
     }
     preprocess = Preprocess(

@@ -74,9 +74,9 @@ def test_the_report_tells_verdict_settings_and_network(tmp_path):
     assert "chosen by the same pictures" not in told
     assert "in 2 min 3 s; its weights are those after epoch 3" in told
     assert f"striate train --like &#x27;{tmp_path}/my run&#x27;" in told
-    assert "lr 0.05 asked for batch size 8 80 pictures are few" in told
+    assert "--lr 0.05 asked for --batch-size 8 80 pictures are few" in told
     assert "epochs 4 batch size 8 lr 0.05 optimizer sgd" in told
-    assert "small: 883 parameters" in told  # 4·(3·3·3 + 1) + 3·(8·8·4 + 1)
+    assert "883 parameters" in told  # 4·(3·3·3 + 1) + 3·(8·8·4 + 1)
     assert content.count("<svg") == 3
     assert "<b>" not in content
     assert "http" not in content.replace("http-equiv", "")

@@ -33,7 +33,7 @@ def test_the_list(folder):
     assert [row["progress"] for row in rows.values()] == ["4/4", "4/4", "2/4"]
     low, high = wilson(28, 40)
     assert rows["first"]["interval"] == f"{100 * low:.1f}–{100 * high:.1f} %"
-    assert [row["minutes"] for row in rows.values()] == [2.05, 2.05, 0.33]
+    assert [row["seconds"] for row in rows.values()] == [123, 123, 20]
 
 
 @pytest.mark.parametrize("width", [60, 100, 200])
