@@ -55,7 +55,8 @@ class Axis:
             apart = max(1, len(powers) // 7)  # over many powers of ten, every second or third has a number
             ticks = [float(f"{step}e{power}") for power in powers[::apart] for step in steps]
             inside = [tick for tick in ticks if self.low * (1 - 1e-9) <= tick <= self.high * (1 + 1e-9)]
-            return inside if len(inside) > 1 else [self.low, self.high]
+            if len(inside) > 2:
+                return inside
         step = _step(self.high - self.low)
         first, last = ceil(self.low / step - 1e-6), floor(self.high / step + 1e-6)
         return [float(f"{number * step:.12g}") for number in range(first, last + 1)]
