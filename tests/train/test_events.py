@@ -4,6 +4,7 @@ import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+from striate.train import events as module
 from striate.train.events import events
 
 EPOCH = {
@@ -54,6 +55,6 @@ def test_a_history_becomes_scalars(tmp_path, monkeypatch):
 
 
 def test_without_tensorboard_there_are_no_events(tmp_path, monkeypatch):
-    monkeypatch.setattr("striate.train.events.find_spec", lambda name: None)
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
     assert events(tmp_path) is None
     assert not list(tmp_path.iterdir())
