@@ -87,7 +87,7 @@ class Around:
 
     def say(self, *lines: str) -> None:
         """Tell what happens before there are steps to watch."""
-        if self.ranks.first and not self.quiet:
+        if lines and self.ranks.first and not self.quiet:
             print(*lines, sep="\n", file=sys.stderr, flush=True)
 
     def batches(self, plan: Plan, data: Dataset | Shards, learning: bool, alone: bool = False) -> Batches:

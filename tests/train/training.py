@@ -1,4 +1,4 @@
-"""Trainings as processes of their own, so that tests can kill them; and what must be equal whatever happened to them."""
+"""Trainings as processes of their own, which tests kill; and what must be equal whatever happened to them."""
 
 import json
 import multiprocessing
