@@ -184,16 +184,16 @@ def trial(network: Net, preprocess: Preprocess, batches: Batches, recipe: Recipe
 
 
 def _timed(do: Callable[[], None], device: torch.device) -> float:
-    """Seconds of doing something: the median of a few times."""
+    """Seconds of doing something: the median of a few times, or one time where it takes long."""
     times: list[float] = []
     for _ in range(WARM + STEPS):
         begun = perf_counter()
         do()
         end_of(device)
         times.append(perf_counter() - begun)
-        if len(times) > WARM and sum(times) > 2 * SECONDS:  # a large network: one time is enough
+        if len(times) > 1 and sum(times) > 2 * SECONDS:
             break
-    return median(times[WARM:])
+    return median(times[min(WARM, len(times) - 1) :])
 
 
 def _stream(batches: Batches, use: Use, device: torch.device, most: int | None) -> tuple[float, int]:
@@ -206,7 +206,8 @@ def _stream(batches: Batches, use: Use, device: torch.device, most: int | None) 
         for batch in islice(rest, most):
             arrived.append(perf_counter())
             pictures.append(len(batch))
-            if most is None and len(arrived) > STEPS and arrived[-1] - arrived[0] > SECONDS:
+            watched = arrived[-1] - arrived[0]
+            if most is None and watched > SECONDS and (len(arrived) > STEPS or watched > 2 * SECONDS):
                 break
             use(batch.pixels, batch.labels)
             end_of(device)
