@@ -5,13 +5,17 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
 import striate
 from striate.data.dataset import OnBad
 from striate.errors import DataError, StriateError
+from striate.nets.build import net as build
 from striate.nets.net import Net
+from striate.ops.size import parse_size
 from striate.preprocess import Preprocess
 from striate.show.names import printable
+from striate.show.numbers import show_size
 from striate.train.choosing import Choice, choose
 from striate.train.machine import command
 from striate.train.parts import Parts
@@ -86,6 +90,7 @@ def fresh(parts: Parts, net: Net | str | None, asked: dict[str, Any], device: to
         where it will learn
     """
     chosen = choose(parts.train, net, asked, device)
+    _set_dropout(chosen.network, asked)
     settings = {**chosen.recipe, **{name: value for name, value in asked.items() if name in chosen.recipe}}
     return Plan(parts, chosen.network, chosen.preprocess, Recipe.from_dict(settings), asked, chosen.choices)
 
@@ -105,7 +110,19 @@ def repeated(run: Run, parts: Parts, asked: dict[str, Any]) -> Plan:
     recipe = Recipe.from_dict({**run.config["recipe"], **asked})
     seeded = Run(run.folder, {**run.config, "recipe": asdict(recipe)}, run.classes, run.preprocess)
     choices = [Choice("like", run.name, f"all that was not asked for is as in {printable(run.folder)}")]
-    return Plan(parts, seeded.untrained(side_heads=True), run.preprocess, recipe, asked, choices)
+    network = seeded.untrained(side_heads=True)
+    _set_dropout(network, asked)
+    return Plan(parts, network, run.preprocess, recipe, asked, choices)
+
+
+def _set_dropout(network: Net, asked: dict[str, Any]) -> None:
+    if asked.get("dropout") is None:
+        return
+    layers = [module for module in network.modules() if isinstance(module, nn.Dropout)]
+    if not layers:
+        raise StriateError(f"--dropout sets all dropout layers of a network, but {network.name} has none")
+    for layer in layers:
+        layer.p = asked["dropout"]
 
 
 def again(
@@ -131,8 +148,14 @@ def again(
         if name in before and before[name] != value and run.config["asked"].get(name) != value
     ]
     network = run.untrained(side_heads=True)
-    if net is not None and run.config["network"]["name"] != (net if isinstance(net, str) else net.name):
-        changed.append(f"--net was {run.config['network']['name']} and is {net if isinstance(net, str) else net.name}")
+    if net is not None:
+        name, input = run.config["network"]["name"], tuple(run.config["network"]["input"])
+        other = build(net, input=input, classes=run.classes) if isinstance(net, str) else net
+        _set_dropout(other, run.config["asked"])
+        if other.notation != network.notation:
+            changed.append(f"--net was {name} and is {other.name}")
+    if "size" in asked and (size := parse_size(asked["size"])) != tuple(run.config["network"]["input"])[: len(size)]:
+        changed.append(f"--size was {show_size(run.config['network']['input'])} and is {asked['size']}")
     if changed:
         raise StriateError(
             f"a training goes on with the settings that it began with, but {'; '.join(changed)}; "

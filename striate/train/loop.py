@@ -107,6 +107,8 @@ def learn(learner: Learner, job: Job, watch: Watch, stopping: Stopping) -> str:
     saved = logged = perf_counter()
     losses = _Losses(ranks.device)
     learner.network.train()
+    if recipe.patience and learner.waited >= recipe.patience:  # it was killed before that could be written down
+        return _in_vain(recipe)
     for batch in _endless(learner.batches) if learner.step < job.steps else ():
         # the address of all that is random inside the network, such as dropout
         torch.manual_seed(int(generator(recipe.seed, learner.step, Purpose.STEP, ranks.rank).integers(2**63)))
@@ -127,7 +129,7 @@ def learn(learner: Learner, job: Job, watch: Watch, stopping: Stopping) -> str:
         ended = late or learner.step == job.steps or learner.step % job.per_epoch == 0
         better = ended and _end_epoch(learner, job, watch, rate)
         if ended or due or signal:
-            _save(learner, job)
+            save(learner, job)
             saved = perf_counter()
         if signal:
             return f"signal {signal}"
@@ -136,8 +138,12 @@ def learn(learner: Learner, job: Job, watch: Watch, stopping: Stopping) -> str:
         if late:
             return f"the time limit came at step {learner.step:,} of {job.steps:,}"
         if ended and not better and recipe.patience and learner.waited >= recipe.patience:
-            return f"no better result in {recipe.patience} epochs"
+            return _in_vain(recipe)
     return ""
+
+
+def _in_vain(recipe: Recipe) -> str:
+    return f"no better result in {recipe.patience} epochs"
 
 
 def _endless(batches: Batches) -> Iterator[Batch]:
@@ -250,7 +256,7 @@ def _merit(figures: dict[str, float]) -> tuple[float, float]:
     return right, -figures["loss"] if isfinite(figures["loss"]) else -inf
 
 
-def _save(learner: Learner, job: Job) -> None:
+def save(learner: Learner, job: Job) -> None:
     """Keep the state as a checkpoint, if it is one worth going on from; all processes call it at the same step."""
     tally = job.ranks.add(learner.tally.tensors())
     if not job.ranks.first:

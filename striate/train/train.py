@@ -61,7 +61,7 @@ def train(
     device: str | None = None,
     workers: int | None = None,
     cache: Cache | None = None,
-    on_bad: OnBad = "stop",
+    on_bad: OnBad | None = None,
     save_every: float = 5.0,
     output: Path | None = None,
     resume: Path | None = None,
@@ -134,7 +134,7 @@ def train(
     cache
         where decoded pictures are kept: disk, ram or off
     on_bad
-        stop at a picture that cannot be read, or skip it
+        stop (the default) at a picture that cannot be read, or skip it
     save_every
         minutes between two checkpoints within an epoch
     output
@@ -157,6 +157,12 @@ def train(
     if resume and like:
         raise StriateError("a run is gone on with or repeated: give --resume or --like, not both")
     before = open_run(resume or like) if resume or like else None  # pyright: ignore[reportArgumentType]
+    if before and (pictures is not None or validation is not None):
+        raise StriateError("--pictures and --validation are as they were in the run; leave them out")
+    if like and (net is not None or size is not None):
+        raise StriateError("--like takes the network of a run and its input, so --net and --size are to be left out")
+    on_bad = on_bad or (before.config["data"]["on_bad"] if before else "stop")
+    assert on_bad
     with ranks(pick_device(device)) as group, _deterministic(deterministic):
         if before:
             parts = before.parts(data)

@@ -18,7 +18,7 @@ from striate.data.dataset import Dataset, OnBad
 from striate.data.order import class_weights
 from striate.data.prepared import Cache
 from striate.data.sources.shards import Shards
-from striate.errors import DataError
+from striate.errors import DataError, StriateError
 from striate.files import write_whole
 from striate.measure.shapes import measure
 from striate.nets.net import Net
@@ -32,7 +32,7 @@ from striate.train.history import History
 from striate.train.judge import judge
 from striate.train.learner import Learner
 from striate.train.lock import occupied
-from striate.train.loop import Job, learn
+from striate.train.loop import Job, learn, save
 from striate.train.loss import Loss
 from striate.train.machine import machine, other_machine
 from striate.train.optimiser import optimiser
@@ -134,13 +134,15 @@ def carry_out(plan: Plan, around: Around, before: Run | None, notes: list[str]) 
             around.say(*(f"{choice.name}: {choice.value} — {choice.why}" for choice in plan.choices))
             plan = _settled(plan, around, batches)
             steps = max(1, round(plan.recipe.epochs * per_epoch))
-            _write_config(plan, around, steps)
         else:
             steps = before.config["steps"]
             around.say(*other_machine(before.config["machine"], machine(around.ranks.device, around.ranks.world)))
         learner = _learner(plan, around.ranks, batches)
         job = _job(plan, around, steps, per_epoch, validation)
-        _go_on(learner, job, around, before)
+        if before:
+            _go_on(learner, job, around)
+        else:
+            _set_out(plan, learner, job, around)
         stopped = _watched(learner, job, plan, around)
         if stopped.startswith("signal"):
             _leave(int(stopped.split()[1]), learner, around)
@@ -245,19 +247,31 @@ def _names(data: Dataset | Shards, rows: np.ndarray) -> list[str]:
     return [printable(data.names[places[row]]) for row in rows.tolist()]
 
 
-def _go_on(learner: Learner, job: Job, around: Around, before: Run | None) -> None:
-    """Take up where the last checkpoint is, if there is one."""
-    found = job.checkpoints.newest() if before else None
+def _set_out(plan: Plan, learner: Learner, job: Job, around: Around) -> None:
+    """Make the folder a run: from now on there is something to go on with."""
+    if around.ranks.first:
+        job.history.cut(0)
+    save(learner, job)  # the first weights may have come from anywhere
+    _write_config(plan, around, job.steps)
+
+
+def _go_on(learner: Learner, job: Job, around: Around) -> None:
+    """Take up where the last checkpoint is."""
+    found = job.checkpoints.newest()
     if found is None:
-        if around.ranks.first:
-            job.history.cut(0)
-        return
+        raise StriateError(
+            f"{printable(job.checkpoints.folder)} must hold a state of the training to go on from, but has none; "
+            f"`striate train --like {printable(around.folder)}` begins anew"
+        )
     around.say(*found.notes)
     about = found.about
+    about["batches"]["made_of"]["rank"] = around.ranks.rank  # the first process wrote it for all
     if around.accept_data_change:
         about["batches"]["made_of"] = learner.batches.state()["made_of"]
     learner.load(found.tensors, about)
-    if not around.ranks.first:
+    if around.ranks.first:
+        (around.folder / "result.json").unlink(missing_ok=True)  # it has not ended, after all
+    else:
         learner.tally.reset()  # what was kept are the sums over all processes
     notes = around.ranks.told(job.history.cut(about["history"]) if around.ranks.first else [])  # all have read by then
     around.say(*notes, f"going on from step {learner.step:,} of {job.steps:,}")

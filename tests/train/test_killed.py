@@ -33,7 +33,7 @@ def tear(words: list[Any], folder: Path, log: Path, kills: int, aimed: float, ch
     inside = 0
     for _ in range(kills):
         training = Training(words, log)
-        target = step(folder) + choose.randint(1, 5)
+        target = max(step(folder), 0) + choose.randint(1, 5)
         training.until(lambda target=target: step(folder) >= target)
         if choose.random() < aimed:
             training.until(lambda: is_saving(folder), pause=0)

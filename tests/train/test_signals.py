@@ -80,7 +80,7 @@ def test_the_command_of_a_shell_ends_so_too(tmp_path):
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             limit = time.monotonic() + 60
-            while step(torn) < 0 and time.monotonic() < limit and process.poll() is None:
+            while step(torn) < 1 and time.monotonic() < limit and process.poll() is None:
                 time.sleep(0.01)
             process.terminate()
             _, said = process.communicate(timeout=30)
