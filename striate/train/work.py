@@ -27,7 +27,8 @@ from striate.show.progress import track
 from striate.train.average import Average
 from striate.train.begin import Plan
 from striate.train.checkpoints import Checkpoints
-from striate.train.forecast import epochs_for, forecast, parts_that_fit, peak, trial
+from striate.train.events import events
+from striate.train.forecast import epochs_for, forecast, peak
 from striate.train.history import History
 from striate.train.judge import judge
 from striate.train.learner import Learner
@@ -39,10 +40,12 @@ from striate.train.optimiser import optimiser
 from striate.train.range_test import find_rate
 from striate.train.ranks import Ranks
 from striate.train.report import write_report
+from striate.train.room import parts_that_fit
 from striate.train.run import MODEL, Run, open_run, write_json
 from striate.train.sealed import save_sealed
 from striate.train.stopping import Stopping
 from striate.train.tally import Tally
+from striate.train.trial import trial
 from striate.train.watch import Watch
 
 
@@ -232,6 +235,7 @@ def _job(plan: Plan, around: Around, steps: int, per_epoch: int, validation: Bat
         ranks=around.ranks,
         checkpoints=Checkpoints(around.folder / "last"),
         history=History(around.folder / "history.jsonl"),
+        events=events(around.folder) if around.ranks.first else None,
         save_best=save_best,
         save_every=around.save_every,
         until=inf if around.minutes is None else 60 * around.minutes - (perf_counter() - around.begun),
@@ -288,8 +292,13 @@ def _watched(learner: Learner, job: Job, plan: Plan, around: Around) -> str:
         peak=peak(around.ranks.device, plan.recipe.precision) if around.ranks.first else None,
         quiet=around.quiet or not around.ranks.first,
     )
-    with watch, Stopping() as stopping:
-        return learn(learner, job, watch, stopping)
+    watch.best = learner.best or None
+    try:
+        with watch, Stopping() as stopping:
+            return learn(learner, job, watch, stopping)
+    finally:
+        if job.events:
+            job.events.close()
 
 
 def _leave(number: int, learner: Learner, around: Around) -> None:
@@ -310,6 +319,7 @@ def _finish(plan: Plan, around: Around, learner: Learner, stopped: str) -> Run:
     network = on_device(run.net(), device)
     arrays: dict[str, np.ndarray] = {}
     figures: dict[str, Any] = {}
+    skipped = {**learner.batches.skipped}
     for split, prefix, data in (("val", "", plan.parts.val), ("test", "test_", plan.parts.test)):
         figures[split] = None
         if data:
@@ -317,6 +327,7 @@ def _finish(plan: Plan, around: Around, learner: Learner, stopped: str) -> Run:
             bar = track(batches, f"judging {split}", len(batches))
             judged = judge(network, bar, plan.preprocess, alone)
             figures[split] = judged.figures
+            skipped |= batches.skipped
             names = dict(zip(data.rows.tolist(), data.names, strict=True))
             arrays |= {
                 f"{prefix}names": np.array([names[row] for row in judged.rows.tolist()]),
@@ -328,7 +339,6 @@ def _finish(plan: Plan, around: Around, learner: Learner, stopped: str) -> Run:
         around.folder / "predictions.npz",
         lambda file: np.savez_compressed(file, **arrays),  # pyright: ignore[reportArgumentType]
     )
-    skipped = {**learner.batches.skipped}
     result = {
         "epoch": learner.best["epoch"],
         "step": learner.best["step"],
