@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 import torch
@@ -60,6 +61,7 @@ class Plan:
             "format": FORMAT,
             "striate": striate.__version__,
             "command": command(),
+            "begun": datetime.now().astimezone().isoformat(timespec="seconds"),
             "network": {
                 "name": network.name,
                 "text": network.without_side_heads().notation,
@@ -89,7 +91,7 @@ def fresh(parts: Parts, net: Net | str | None, asked: dict[str, Any], device: to
     device
         where it will learn
     """
-    chosen = choose(parts.train, net, asked, device)
+    chosen = choose(parts.train, net, asked, device, parts.pictures)
     _set_dropout(chosen.network, asked)
     settings = {**chosen.recipe, **{name: value for name, value in asked.items() if name in chosen.recipe}}
     return Plan(parts, chosen.network, chosen.preprocess, Recipe.from_dict(settings), asked, chosen.choices)

@@ -23,6 +23,7 @@ from striate.data.randomness import Purpose, generator
 from striate.errors import StriateError
 from striate.preprocess import Preprocess
 from striate.train.checkpoints import Checkpoints
+from striate.train.events import Events
 from striate.train.history import History
 from striate.train.judge import judge
 from striate.train.learner import Learner
@@ -61,6 +62,8 @@ class Job:
         the processes that take part
     checkpoints, history
         where it is kept
+    events
+        where it is told, too, if TensorBoard is there
     save_best
         is given the learner whenever it is better than ever
     save_every
@@ -82,10 +85,17 @@ class Job:
     ranks: Ranks
     checkpoints: Checkpoints
     history: History
+    events: Events | None
     save_best: Callable[[Learner], None]
     save_every: float
     until: float
     adapt: bool
+
+    def note(self, line: dict[str, Any]) -> None:
+        """Write a line of history."""
+        self.history.add(**line)
+        if self.events:
+            self.events.add(line)
 
 
 def learn(learner: Learner, job: Job, watch: Watch, stopping: Stopping) -> str:
@@ -244,7 +254,7 @@ def _end_epoch(learner: Learner, job: Job, watch: Watch, rate: float) -> bool:
             "seconds": round(learner.seconds, 3),
             "best": better,
         }
-        job.history.add(**line)
+        job.note(line)
         watch.epoch(line)
     learner.tally.reset()
     return better
@@ -299,14 +309,16 @@ class _Losses:
 
 
 def _log_step(learner: Learner, job: Job, watch: Watch, loss: float, rate: float) -> None:
-    job.history.add(
-        kind="step",
-        step=learner.step,
-        epoch=learner.batches.epoch,
-        loss=loss,
-        lr=rate,
-        pictures_per_second=round(watch.speed, 1),
-        seconds=round(learner.seconds, 3),
+    job.note(
+        {
+            "kind": "step",
+            "step": learner.step,
+            "epoch": learner.batches.epoch,
+            "loss": loss,
+            "lr": rate,
+            "pictures_per_second": round(watch.speed, 1),
+            "seconds": round(learner.seconds, 3),
+        }
     )
 
 

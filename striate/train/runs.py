@@ -3,7 +3,6 @@
 import fcntl
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -131,7 +130,6 @@ class _Figures:
     @property
     def row(self) -> dict[str, Any]:
         config = self.run.config
-        begun = datetime.fromtimestamp((self.run.folder / "config.json").stat().st_mtime)
         return {
             "name": self.run.name,
             "best": False,
@@ -146,7 +144,7 @@ class _Figures:
             "interval": self.interval,
             "test": _score(self.result["test"] or {}) if self.result else None,
             "seconds": self.seconds,
-            "begun": begun.isoformat(timespec="seconds"),
+            "begun": self.run.config["begun"],
             "state": self.state,
         }
 

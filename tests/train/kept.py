@@ -62,6 +62,7 @@ def keep(
         "format": 1,
         "striate": "0.1.0",
         "command": "striate train photos --lr 0.05",
+        "begun": "2026-05-04T12:30:00+02:00",
         "network": {"name": "small", "text": text, "trained": text, "input": [16, 16, 3]},
         "data": {
             "where": where,
