@@ -57,7 +57,13 @@ class Chosen:
     choices: list[Choice]
 
 
-def choose(data: Dataset | Shards, net: Net | str | None, asked: dict[str, Any], device: torch.device) -> Chosen:
+def choose(
+    data: Dataset | Shards,
+    net: Net | str | None,
+    asked: dict[str, Any],
+    device: torch.device,
+    pictures: int | None = None,
+) -> Chosen:
     """Decide all that was not asked for, and refuse what cannot work before any time is spent.
 
     Parameters
@@ -70,9 +76,11 @@ def choose(data: Dataset | Shards, net: Net | str | None, asked: dict[str, Any],
         settings of the recipe, and `size` of the input as text, "96x96" or "96x96x3"; None and "auto" ask for nothing
     device
         where it will learn
+    pictures
+        how many a stream of shards has
     """
     check({name: value for name, value in asked.items() if value != "auto"})
-    seen = look(data)
+    seen = look(data, pictures)
     seed = asked.get("seed") or 0
     choices: list[Choice] = []
     size = asked.get("size")
@@ -249,7 +257,7 @@ def _preprocess(network: Net, seen: Seen, data: Dataset | Shards, seed: int, cho
     before = Preprocess(size, resize, fit, "bilinear", "L" if gray else "RGB", 1, *plain)  # type: ignore[arg-type]
     mean, std = colours(data, before, seed)
     told = f"mean {', '.join(f'{v:g}' for v in mean)}; std {', '.join(f'{v:g}' for v in std)}"
-    sampled = min(SAMPLED, seen.pictures or SAMPLED)
+    sampled = min(SAMPLED, seen.pictures)
     choices.append(Choice("colours", told, f"measured on {count(sampled)}, so that inputs lie around 0"))
     return Preprocess(size, resize, fit, "bilinear", before.channels, 1, mean, std)  # type: ignore[arg-type]
 

@@ -18,7 +18,6 @@ SMALL = 96  # pixels of the shorter side up to which a picture is no photo: an i
 LEAST_STEPS = 20  # of an epoch, where there are pictures enough
 STEPS = {True: 2000, False: 4000}  # in which a network learns most of what it will: of small pictures, of photos
 UNEVEN = 5  # times that the largest class may outnumber the smallest before it is told
-UNKNOWN = 50_000  # pictures that are reckoned with where a stream does not tell
 WIDE, WIDER = 1024, 8192  # inputs of a neuron from which on steps have to be smaller where nothing normalises
 
 
@@ -70,14 +69,12 @@ def settings(
         return found[name]
 
     small = seen.side <= SMALL
-    pictures = seen.pictures or UNKNOWN
-    reckoned = "" if seen.pictures else f", reckoning with {exact(UNKNOWN)} pictures, for a stream does not tell"
     choose("precision", *precision(device))
-    batch = choose("batch_size", *batch_size(pictures, small, device))
-    per_epoch = max(1, round(pictures / batch))  # a last batch of few pictures joins the one before
+    batch = choose("batch_size", *batch_size(seen.pictures, small, device))
+    per_epoch = max(1, round(seen.pictures / batch))  # a last batch of few pictures joins the one before
     wanted = STEPS[small]
     epochs = min(40, max(5 if small else 10, round(wanted / per_epoch)))
-    why = f"{count(per_epoch, 'step')} each{reckoned}; about {exact(wanted)} steps teach most of what can be learned"
+    why = f"{count(per_epoch, 'step')} each; about {exact(wanted)} steps teach most of what can be learned"
     choose("epochs", epochs, why)
     kind, rate, why = optimizer(network, batch, asked.get("optimizer"))
     name = choose("optimizer", kind, why)

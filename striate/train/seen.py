@@ -29,7 +29,7 @@ class Seen:
     Parameters
     ----------
     pictures
-        how many; None where a stream does not tell
+        how many
     side
         the median of their shorter sides, in pixels
     shape
@@ -40,24 +40,28 @@ class Seen:
         how many times more pictures the largest class has than the smallest one that has any; 1 where that is unknown
     """
 
-    pictures: int | None
+    pictures: int
     side: int
     shape: tuple[int, int] | None
     gray: bool
     uneven: float
 
 
-def look(data: Dataset | Shards) -> Seen:
+def look(data: Dataset | Shards, pictures: int | None) -> Seen:
     """Look at pictures, and refuse those of which nothing can be learned.
 
     Parameters
     ----------
     data
         the pictures to learn from: of one split, or shards
+    pictures
+        how many a stream of shards has, which it does not tell
     """
     where = printable(data.where)
     if isinstance(data, Shards):
-        sizes, gray, pictures, uneven = _stream_sizes(data), False, None, 1.0
+        if pictures is None:
+            raise DataError(f"a stream does not say how many pictures it has: give the number of those of {where}")
+        sizes, gray, uneven = _stream_sizes(data), False, 1.0
         there = len(data.classes)
     else:
         if not len(data):

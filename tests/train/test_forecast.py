@@ -17,9 +17,10 @@ from striate.errors import StriateError
 from striate.preprocess import Preprocess
 from striate.train import forecast as forecasts
 from striate.train import room
-from striate.train.forecast import Trial, epochs_for, forecast, peak, trial
+from striate.train.forecast import epochs_for, forecast, peak
 from striate.train.recipe import Recipe
 from striate.train.room import needed_memory, parts_that_fit
+from striate.train.trial import Rehearsal, Trial, trial
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(epochs=3, batch_size=4, lr=0.1)
@@ -78,7 +79,7 @@ def test_a_trial_tells_decoding_from_learning(monkeypatch):
         return decoded(*place)
 
     monkeypatch.setattr(made.feed.prepared, "decoded", slow)
-    monkeypatch.setattr(forecasts.Rehearsal, "step", lambda *given: None)
+    monkeypatch.setattr(Rehearsal, "step", lambda *given: None)
     tried = trial(network(), PREPROCESS, made, RECIPE, CPU)
     assert tried.first > 0.015
     assert tried.load < 0.01
