@@ -121,12 +121,17 @@ def check_disk(folder: Path, wanted: int) -> None:
         )
 
 
+def free_memory() -> int:
+    """Bytes of memory that are free now."""
+    with suppress(OSError, StopIteration):  # counts what the system would give back, too
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
 def check_memory(wanted: int) -> None:
     """Refuse what would not fit into the memory that is free now."""
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    with suppress(OSError):  # counts what the system would give back, too
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    free = free_memory()
     if wanted + SPARE > free:
         raise DataError(
             f"the cache needs {memory(wanted)} of memory, of which {memory(free)} are free; "

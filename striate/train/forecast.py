@@ -15,8 +15,9 @@ from striate.errors import StriateError
 from striate.nets.net import Net
 from striate.show.names import printable
 from striate.show.numbers import duration, memory
+from striate.train.loop import DTYPES
 from striate.train.recipe import Recipe
-from striate.train.rehearsal import DTYPES, end_of
+from striate.train.rehearsal import end_of
 from striate.train.room import check_memory
 from striate.train.trial import Trial
 

@@ -124,7 +124,7 @@ def pick(rates: Sequence[float], smoothed: Sequence[float]) -> tuple[float, str]
     smoothed
         the running average of the losses before each step
 
-    >>> pick([0.001, 0.01, 0.1, 1], [3, 2.5, 1.4, 1])[0]
+    >>> pick([10.0**power for power in range(-8, 2)], [3, 3, 3, 3, 3, 3, 2.5, 1.4, 1, 5])[0]
     0.1
     """
     lowest = min(range(len(smoothed)), key=smoothed.__getitem__, default=0)

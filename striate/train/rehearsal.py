@@ -12,11 +12,10 @@ from striate.data.batches import Batches
 from striate.data.normalise import normalised
 from striate.nets.net import Net
 from striate.preprocess import Preprocess
+from striate.train.loop import DTYPES, HALF
 from striate.train.loss import Loss
 from striate.train.optimiser import optimiser, set_rate
 from striate.train.recipe import Recipe
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "float64": torch.float64}
 
 
 class Rehearsal:
@@ -40,7 +39,7 @@ class Rehearsal:
         self.preprocess, self.loss, self.recipe, self.device = preprocess, loss, recipe, device
         self.network = copy.deepcopy(network).to(device)
         self.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self.half = recipe.precision in ("bfloat16", "float16")
+        self.half = recipe.precision in HALF
         if recipe.precision == "float64":
             self.network.double()
         self.optimiser = optimiser(self.network, recipe.optimizer, 1.0, recipe.weight_decay)

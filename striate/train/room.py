@@ -1,12 +1,10 @@
 """Room: the memory that a training needs, what is free, and in how many parts a batch would fit."""
 
-import os
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
+from striate.data import store
 from striate.errors import StriateError
 from striate.measure.memory import measure_memory
 from striate.nets.net import Net
@@ -20,12 +18,7 @@ WAITING = 6  # batches of bytes that are made, in use, or about to be used
 
 def free_memory(device: torch.device) -> int:
     """Bytes that a device has free now."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    with suppress(OSError, StopIteration, ValueError):  # counts what the system would give back, too
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else store.free_memory()
 
 
 def needed_memory(network: Net, recipe: Recipe, batch_size: int | None = None) -> int:

@@ -227,3 +227,18 @@ def test_shards_are_looked_at_in_their_beginning(tmp_path):
     assert chosen.preprocess.mean == pytest.approx(expected, abs=6e-4)
     with pytest.raises(DataError, match="how many pictures it has"):
         choose(shards, None, {}, CPU)
+
+
+@pytest.mark.parametrize(
+    ("flags", "held", "expected"),
+    [
+        ("fma avx512_bf16", "AVX512", "bfloat16"),
+        ("amx_bf16", "AVX512", "bfloat16"),
+        ("avx512_bf16", "AVX2", "float32"),
+        ("fma avx512f", "AVX512", "float32"),
+    ],
+)
+def test_bfloat16_is_chosen_where_the_processor_computes_in_it(monkeypatch, flags, held, expected):
+    monkeypatch.setattr(defaults.Path, "read_text", lambda path: f"processor : 0\nflags\t\t: {flags}\n")
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: held)
+    assert defaults.precision(CPU)[0] == expected
