@@ -19,6 +19,7 @@ from striate.train.room import check_memory
 
 WARM = 2  # steps that a device needs to find its fastest ways
 STEPS = 3  # that are measured at least
+STEADY = 0.7  # seconds of short steps: less may fall into a moment in which something else runs
 SECONDS = 1.5  # that reading is watched, where it takes no longer to see that many steps
 Use = Callable[[torch.Tensor, torch.Tensor], None]
 
@@ -100,9 +101,9 @@ def trial(network: Net, preprocess: Preprocess, batches: Batches, recipe: Recipe
 
 
 def _timed(do: Callable[[], None], device: torch.device) -> float:
-    """Seconds of doing something: the median of a few times, or one time where it takes long."""
+    """Seconds of doing something: the median of many times, of a few, or one time where it takes long."""
     times: list[float] = []
-    for _ in range(WARM + STEPS):
+    while len(times) < WARM + STEPS or sum(times) < STEADY:
         begun = perf_counter()
         do()
         end_of(device)
