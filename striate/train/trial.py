@@ -20,6 +20,7 @@ from striate.train.room import check_memory
 WARM = 2  # steps that a device needs to find its fastest ways
 STEPS = 3  # that are measured at least
 STEADY = 0.7  # seconds of short steps: less may fall into a moment in which something else runs
+MOST = 200  # steps
 SECONDS = 1.5  # that reading is watched, where it takes no longer to see that many steps
 Use = Callable[[torch.Tensor, torch.Tensor], None]
 
@@ -103,7 +104,7 @@ def trial(network: Net, preprocess: Preprocess, batches: Batches, recipe: Recipe
 def _timed(do: Callable[[], None], device: torch.device) -> float:
     """Seconds of doing something: the median of many times, of a few, or one time where it takes long."""
     times: list[float] = []
-    while len(times) < WARM + STEPS or sum(times) < STEADY:
+    while len(times) < WARM + STEPS or (sum(times) < STEADY and len(times) < MOST):
         begun = perf_counter()
         do()
         end_of(device)
