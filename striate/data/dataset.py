@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -171,9 +172,9 @@ class Dataset:
 
         return audit(self)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """Names, sizes, labels and splits as a short sum, which tells later whether the data changed."""
+        """Names, sizes, labels and splits as a short sum, which tells later whether the data changed since."""
         return self._sum(lambda place: str(self.source.stamp(int(self.rows[place]))[0]).encode())
 
     def content_fingerprint(self) -> str:
