@@ -19,6 +19,14 @@ FIGURES = [
 ]
 LEAST = 7  # letters of a column
 
+FIGURES = {  # and how they are called, in order
+    "loss": "",
+    "top1": "right",
+    "top5": "in the first five",
+    "per_class": "per class",
+    "mean_average_precision": "mAP",
+}
+
 
 def epoch_columns(line: dict[str, Any], width: int) -> dict[tuple[str, str], str]:
     """What the table of epochs shows of one, below two heads, as far as there is room for it.
@@ -86,9 +94,13 @@ def epoch_sentence(line: dict[str, Any], epochs: float) -> str:
     epochs
         how many are planned
     """
-    parts = [f"{split} {words}" for split in ("training", "validation") if (words := figure_words(line[split]))]
+    told = {"training": ("loss", "top1"), "validation": FIGURES}  # more of training would hide what counts
+    chosen = {
+        split: {name: line[split][name] for name in names if name in line[split]} for split, names in told.items()
+    }
+    parts = [f"{split} {words}" for split, figures in chosen.items() if (words := figure_words(figures))]
     best = ["the best so far"] if line["best"] and line["validation"] else []
-    return f"epoch {line['epoch']:g} of {epochs:g}: {'; '.join([*parts, duration(line['seconds']), *best])}"
+    return f"epoch {line['epoch']:g} of {epochs:.4g}: {'; '.join([*parts, duration(line['seconds']), *best])}"
 
 
 def figure_words(figures: dict[str, float], brief: bool = False) -> str:
@@ -101,8 +113,7 @@ def figure_words(figures: dict[str, float], brief: bool = False) -> str:
     brief
         whether it is the figure by which the best is chosen alone
     """
-    names = {"top1": "right", "top5": "in the first five", "per_class": "per class", "mean_average_precision": "mAP"}
-    told = [f"{percent(figures[name], 1)} {word}" for name, word in names.items() if name in figures]
+    told = [f"{percent(figures[name], 1)} {word}" for name, word in FIGURES.items() if word and name in figures]
     if brief:
         return told[0] if told else ""
     return ", ".join([f"loss {figures['loss']:.4f}", *told] if "loss" in figures else told)
