@@ -1,6 +1,6 @@
 """`striate demo`: a network learns handwritten digits before your eyes."""
 
-FIRST = """LeNet-5 learns the 1,797 handwritten digits that come with scikit-learn: 8×8 pixels, enlarged to LeNet's 32×32.
+FIRST = """LeNet-5 learns 1,797 handwritten digits, which come with scikit-learn: 8×8 pixels, enlarged to LeNet's 32×32.
 """
 NEXT = """
 Three things to try next:

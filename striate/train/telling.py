@@ -19,7 +19,7 @@ FIGURES = [
 ]
 LEAST = 7  # letters of a column
 
-FIGURES = {  # and how they are called, in order
+WORDS = {  # of figures, and how they are called, in order
     "loss": "",
     "top1": "right",
     "top5": "in the first five",
@@ -94,7 +94,7 @@ def epoch_sentence(line: dict[str, Any], epochs: float) -> str:
     epochs
         how many are planned
     """
-    told = {"training": ("loss", "top1"), "validation": FIGURES}  # more of training would hide what counts
+    told = {"training": ("loss", "top1"), "validation": WORDS}  # more of training would hide what counts
     chosen = {
         split: {name: line[split][name] for name in names if name in line[split]} for split, names in told.items()
     }
@@ -113,7 +113,7 @@ def figure_words(figures: dict[str, float], brief: bool = False) -> str:
     brief
         whether it is the figure by which the best is chosen alone
     """
-    told = [f"{percent(figures[name], 1)} {word}" for name, word in FIGURES.items() if word and name in figures]
+    told = [f"{percent(figures[name], 1)} {word}" for name, word in WORDS.items() if word and name in figures]
     if brief:
         return told[0] if told else ""
     return ", ".join([f"loss {figures['loss']:.4f}", *told] if "loss" in figures else told)
