@@ -233,6 +233,7 @@ def _end_epoch(learner: Learner, job: Job, watch: Watch, rate: float) -> bool:
     training = learner.tally.figures()
     if job.validation:
         with learner.average.swapped(learner.network) if learner.average else nullcontext():
+            ranks.level(learner.network)
             total = len(job.validation)
             done = lambda number: watch.validating(number, total)  # noqa: E731
             figures = ranks.told(judge(learner.network, job.validation, job.preprocess, ranks, done).figures)

@@ -2,15 +2,21 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 import torch
 import torch.distributed as processes
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from striate.errors import StriateError
+
+
+# groups of processes, for as long as this one lasts: the last to let go of one waits for the group's threads, which may
+# wait for Python's lock; Python gives it up for that, but DistributedDataParallel, if it were the last, would not
+GROUPS: list[Any] = []
 
 
 class Ranks:
@@ -64,6 +70,28 @@ class Ranks:
         before[1].wait()
         return tuple(before[0].tolist())
 
+    def level(self, network: nn.Module) -> None:
+        """Give all processes the first one's buffers, such as the statistics of batch norm, which are its own."""
+        for buffer in network.buffers() if self.world > 1 else ():
+            processes.broadcast(buffer, 0)
+
+    def notes(self, network: nn.Module) -> list[str]:
+        """A sentence where several processes compute something else than one would."""
+        norms = any(isinstance(module, BatchNorm) for module in network.modules())
+        if self.world == 1 or self.device.type == "cuda" or not norms:
+            return []
+        return [
+            f"batch norm: on processors, each of the {self.world} processes normalises by its own part of a batch, and "
+            "the statistics of the first are kept"
+        ]
+
+    def end(self) -> None:
+        """Wait for what is under way: a process group that is taken down meanwhile may hang."""
+        if self._asked:
+            with suppress(RuntimeError):  # the others may have gone
+                self._asked[1].wait()
+        self._asked = None
+
     def add(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """Sums over all processes."""
         for tensor in tensors.values() if self.world > 1 else ():
@@ -100,7 +128,17 @@ def ranks(device: torch.device) -> Iterator[Ranks]:
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
     processes.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    group = Ranks(processes.get_rank(), world, device)
+    GROUPS.append(processes.group.WORLD)
     try:
-        yield Ranks(processes.get_rank(), world, device)
+        yield group
+    except RuntimeError as error:
+        if not isinstance(error, processes.DistError) and "/gloo/" not in str(error):
+            raise
+        raise StriateError(
+            f"the {world} processes of a training need each other, but one of them has ended; "
+            "what the training kept last is as it was"
+        ) from error
     finally:
+        group.end()
         processes.destroy_process_group()

@@ -17,6 +17,12 @@ class Stopping:
 
     A signal that was ignored when the process started, as a shell does for jobs in the background, stays ignored.
 
+    Parameters
+    ----------
+    patient
+        further signals change nothing: for one of several processes, which gets a signal from whoever sends it to all,
+        and again from the program that started them and will kill them if they take too long
+
     Attributes
     ----------
     signal
@@ -25,7 +31,8 @@ class Stopping:
         whether signals are listened to
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patient: bool = False) -> None:
+        self.patient = patient
         self.signal: int | None = None
         self.heard = False
         self._before: dict[int, object] = {}
@@ -37,7 +44,8 @@ class Stopping:
             if before not in (signal.SIG_IGN, None):  # None: not Python's to give back
                 self._before[number] = before
                 signal.signal(number, self._note)
-                _once(number)
+                if not self.patient:
+                    _once(number)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -47,8 +55,8 @@ class Stopping:
         self.heard = False
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.signal = number
-        for other in self._before:
+        self.signal = self.signal or number
+        for other in () if self.patient else self._before:
             signal.signal(other, signal.SIG_DFL)
 
 

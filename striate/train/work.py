@@ -23,6 +23,7 @@ from striate.files import write_whole
 from striate.measure.shapes import measure
 from striate.nets.net import Net
 from striate.show.names import printable
+from striate.show.numbers import count
 from striate.show.progress import track
 from striate.train.average import Average
 from striate.train.begin import Plan
@@ -108,7 +109,7 @@ class Around:
             device=ranks.device,
             rank=0 if alone else ranks.rank,
             world=1 if alone else ranks.world,
-            on_bad=self.on_bad,
+            on_bad=None if isinstance(data, Shards) else self.on_bad,
         )
 
 
@@ -127,7 +128,7 @@ def carry_out(plan: Plan, around: Around, before: Run | None, notes: list[str]) 
         what there is to say first
     """
     with occupied(around.folder) if around.ranks.first else nullcontext([]) as found:
-        around.say(*notes, *found)
+        around.say(*notes, *found, *around.ranks.notes(plan.network))
         batches = around.batches(plan, plan.parts.train, learning=True)
         validation = around.batches(plan, plan.parts.val, learning=False) if plan.parts.val else None
         per_epoch = -(-plan.parts.pictures // plan.recipe.batch_size)
@@ -139,6 +140,7 @@ def carry_out(plan: Plan, around: Around, before: Run | None, notes: list[str]) 
             steps = max(1, round(plan.recipe.epochs * per_epoch))
         else:
             steps = before.config["steps"]
+            _same_number(before, around)
             around.say(*other_machine(before.config["machine"], machine(around.ranks.device, around.ranks.world)))
         learner = _learner(plan, around.ranks, batches)
         job = _job(plan, around, steps, per_epoch, validation)
@@ -181,6 +183,17 @@ def _write_config(plan: Plan, around: Around, steps: int) -> None:
     write_json(around.folder / "preprocess.json", plan.preprocess.to_dict())
     config = plan.config(around.on_bad, steps, machine(around.ranks.device, around.ranks.world))
     write_json(around.folder / "config.json", config)  # last: with it, the folder is a run
+
+
+def _same_number(run: Run, around: Around) -> None:
+    """Refuse another number of processes: each has its own part of every batch."""
+    processes, now = run.config["machine"]["processes"], around.ranks.world
+    if processes != now:
+        raise StriateError(
+            f"{printable(run.folder)} was begun by {count(processes, 'process')} and is now to go on with {now}, "
+            "but each has its own part of every batch; start as many as then, or begin anew with "
+            f"--like {printable(run.folder)}"
+        )
 
 
 def _learner(plan: Plan, ranks: Ranks, batches: Batches) -> Learner:
@@ -294,7 +307,7 @@ def _watched(learner: Learner, job: Job, plan: Plan, around: Around) -> str:
     )
     watch.best = learner.best or None
     try:
-        with watch, Stopping() as stopping:
+        with watch, Stopping(patient=around.ranks.world > 1) as stopping:
             return learn(learner, job, watch, stopping)
     finally:
         if job.events:
