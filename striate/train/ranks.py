@@ -13,7 +13,6 @@ from torch.nn.parallel import DistributedDataParallel
 
 from striate.errors import StriateError
 
-
 # groups of processes, for as long as this one lasts: the last to let go of one waits for the group's threads, which may
 # wait for Python's lock; Python gives it up for that, but DistributedDataParallel, if it were the last, would not
 GROUPS: list[Any] = []

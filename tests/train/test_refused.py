@@ -1,0 +1,152 @@
+"""What a training refuses, each in a sentence, before anything is written; and limits that it keeps."""
+
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from made import encoded, photo
+from training import NET, pictures
+
+import striate as st
+from striate.errors import StriateError
+from striate.train.recipe import RANGES
+from striate.train.train import train
+
+SETTINGS = {"size": "16x16", "batch_size": 8, "epochs": 1, "precision": "float32", "quiet": True}
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> Path:
+    return pictures(tmp_path_factory.mktemp("refused") / "photos", each=12)
+
+
+@pytest.fixture(scope="module")
+def run(photos) -> Path:
+    folder = photos.parent / "run"
+    train(photos, NET, **SETTINGS, output=folder)
+    return folder
+
+
+def refused(output: Path, told: str, *words, **settings) -> None:
+    with pytest.raises(StriateError, match=told) as mistake:
+        train(*words, **{**SETTINGS, "output": output, **settings})
+    assert "\n" not in str(mistake.value)
+    assert not (output / "config.json").exists()
+
+
+OUTSIDE = [
+    (name, value)
+    for name, (low, high, _) in RANGES.items()
+    for value in (low - 1, 2 * high + 1, "much", True, float("nan"))
+]
+
+
+@pytest.mark.parametrize(("name", "value"), OUTSIDE)
+def test_numbers_outside_their_ranges(photos, tmp_path, name, value):
+    refused(
+        tmp_path / "new", f"^--{name.replace('_', '-')} is a .*number from .*, but is {value}$", photos, **{name: value}
+    )
+
+
+OTHERS = [
+    ({"optimizer": "sdg"}, "no --optimizer is called 'sdg'; did you mean sgd"),
+    ({"schedule": "cosin"}, "no --schedule is called 'cosin'; did you mean cosine"),
+    ({"balance": "weight"}, "no --balance is called 'weight'; did you mean weights"),
+    ({"precision": "half"}, "no --precision is called 'half'"),
+    ({"distortion": "photos"}, "'photos'.* photo"),
+    ({"distortion": "photo, rotate 700"}, "rotate"),
+    ({"compile": "yes"}, "--compile is on or off, but is 'yes'"),
+    ({"device": "cuda:99"}, "cuda:99"),
+    ({"device": "abacus"}, "abacus"),
+    ({"workers": 0}, "threads is a whole one from 1"),
+    ({"cache": "tape"}, "cache .* 'tape'"),
+    ({"on_bad": "ignore"}, "'ignore'"),
+    ({"save_every": 0}, "--save-every is a number of minutes above 0, but is 0"),
+    ({"minutes": 5}, "a training is as long as --epochs or --minutes say; give one of them"),
+    ({"minutes": -1, "epochs": None}, "--minutes is a number of minutes above 0, but is -1"),
+    ({"accumulate": 9}, "at most as many parts as it has pictures, but accumulate is 9 for 8"),
+    ({"size": "large"}, "large"),
+    ({"size": "0x0"}, "0"),
+]
+
+
+@pytest.mark.parametrize(("settings", "told"), OTHERS, ids=str)
+def test_other_wrong_settings(photos, tmp_path, settings, told):
+    refused(tmp_path / "new", told, photos, NET, **settings)
+
+
+NETS = [
+    ("resnet19", "resnet18"),
+    ("conv 3x3x8, rellu", "rellu"),
+    ("conv 15x15x8, relu, conv 3x3x8, fc 3", "16|14|2x2|2×2"),
+    ("alexnet", "--size .* would fit"),
+]
+
+
+@pytest.mark.parametrize(("net", "told"), NETS, ids=[net for net, _ in NETS])
+def test_networks_that_do_not_exist_or_fit(photos, tmp_path, net, told):
+    refused(tmp_path / "new", told, photos, net)
+
+
+def test_a_network_of_other_classes(photos, tmp_path):
+    told = "an output per class, but this one has 4 and the pictures are of 3 classes; st.net"
+    refused(tmp_path / "new", told, photos, st.net(NET.replace("fc 3", "fc 4"), input="16x16x3"), size=None)
+
+
+def test_pictures_that_are_not_there(photos, tmp_path):
+    refused(tmp_path / "new", "nothing to learn from: give a folder of pictures")
+    (tmp_path / "empty").mkdir()
+    refused(tmp_path / "new", "empty", tmp_path / "empty", NET)
+    refused(tmp_path / "new", "absent", tmp_path / "absent", NET)
+    refused(tmp_path / "new", "class", pictures(tmp_path / "one", classes="a"), NET)
+
+
+def test_one_picture_is_not_enough(tmp_path):
+    (tmp_path / "few" / "a").mkdir(parents=True)
+    (tmp_path / "few" / "a" / "1.png").write_bytes(encoded(photo(1)))
+    refused(tmp_path / "new", "class|picture", tmp_path / "few", NET)
+
+
+def test_runs_that_are_not_there_or_in_the_way(photos, run, tmp_path):
+    with pytest.raises(StriateError, match=r"a run is a folder with a config.json, but .*absent is not there"):
+        train(resume=tmp_path / "absent")
+    with pytest.raises(StriateError, match="gone on with or repeated: give --resume or --like, not both"):
+        train(resume=run, like=run)
+    with pytest.raises(
+        StriateError, match=r"run holds a run; --resume .*run goes on with it, another --output keeps b"
+    ):
+        train(photos, NET, **SETTINGS, output=run)
+    with pytest.raises(StriateError, match="--like takes the network of a run and its input, so --net and --size are"):
+        train(photos, "lenet5", like=run, output=tmp_path / "new")
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StriateError, match=r"--output is a folder, but .*file is a file"):
+        train(photos, NET, **SETTINGS, output=tmp_path / "file")
+
+
+@pytest.mark.parametrize("precision", ["float16", "bfloat16", "float64"])
+def test_every_precision_learns_on_a_processor(photos, tmp_path, precision):
+    made = train(photos, NET, **SETTINGS | {"precision": precision, "epochs": 2}, output=tmp_path / "run")
+    assert made and made.result and made.result["step"] in (4, 8)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there(photos, tmp_path):
+    refused(tmp_path / "new", "cuda", photos, NET, device="cuda")
+
+
+def test_patience_ends_a_training(photos, tmp_path):
+    made = train(photos, NET, **SETTINGS | {"epochs": 50}, lr=1e-12, patience=2, output=tmp_path / "run")
+    assert made and made.result and made.result["stopped"] == "no better result in 2 epochs"
+    epochs = [line for line in made.history if line["kind"] == "epoch"]
+    assert [line["best"] for line in epochs[-2:]] == [False, False]
+    assert len(epochs) < 20
+
+
+def test_a_time_limit_is_kept(photos, tmp_path):
+    settings = {name: value for name, value in SETTINGS.items() if name != "epochs"}
+    begun = time.perf_counter()
+    made = train(photos, NET, **settings, minutes=0.05, output=tmp_path / "run")
+    took = time.perf_counter() - begun
+    assert made and made.result
+    assert 0.5 < took < 8  # 3 seconds, on a machine that may be busy with something else
