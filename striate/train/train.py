@@ -1,11 +1,13 @@
 """`striate train`: pictures and a network become a run."""
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from itertools import count
 from pathlib import Path
+from shutil import which
 from time import perf_counter
 from typing import Annotated, Any, Literal
 
@@ -200,6 +202,8 @@ SETTINGS = [field.name for field in fields(Recipe)]
 def _check(asked: dict[str, Any], minutes: float | None, save_every: float, workers: int | None) -> None:
     """Refuse wrong settings before anything is opened."""
     check(asked)
+    if asked.get("compile") and not any(which(name) for name in (os.environ.get("CXX", ""), "g++", "clang++")):
+        raise StriateError("--compile needs a C++ compiler, such as g++, but none is installed; leave it out")
     if minutes is not None and "epochs" in asked:
         raise StriateError("a training is as long as --epochs or --minutes say; give one of them")
     for name, value in (("minutes", minutes), ("save-every", save_every)):

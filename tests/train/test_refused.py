@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from made import encoded, photo
-from training import NET, pictures
+from training import NET, Training, pictures
 
 import striate as st
 from striate.errors import StriateError
@@ -133,6 +133,28 @@ def test_every_precision_learns_on_a_processor(photos, tmp_path, precision):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there(photos, tmp_path):
     refused(tmp_path / "new", "cuda", photos, NET, device="cuda")
+
+
+def test_compiling_needs_a_compiler(photos, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    refused(
+        tmp_path / "new",
+        r"--compile needs a C\+\+ compiler, such as g\+\+, but none is inst",
+        photos,
+        NET,
+        compile=True,
+    )
+
+
+@pytest.mark.slow
+def test_a_compiled_network_learns_and_goes_on(photos, tmp_path):
+    words = ["train", photos, "--net", NET, "--size", "16x16", "--batch-size", "8", "--epochs", "3", "--compile"]
+    assert Training([*words, "--output", tmp_path / "run"], tmp_path / "log").end() == 0, (tmp_path / "log").read_text()
+    states = sorted((tmp_path / "run" / "last").iterdir())
+    states[-1].unlink()
+    assert Training(["train", "--resume", tmp_path / "run"], tmp_path / "log").end() == 0
+    assert sorted((tmp_path / "run" / "last").iterdir()) == states
 
 
 def test_patience_ends_a_training(photos, tmp_path):
