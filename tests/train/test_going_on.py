@@ -1,7 +1,9 @@
 """A training goes on as what it was, or says what is different; and no number of threads that load matters."""
 
+import io
 import shutil
 import signal
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -187,3 +189,24 @@ def test_dropout_is_that_which_was_asked_for(photos, tmp_path):
     assert run and "dropout 0.6" in run.net().notation
     with pytest.raises(StriateError, match=r"--dropout sets all dropout layers of a network, but .* has none"):
         train(photos, NET.replace("dropout 0.2, ", ""), **SETTINGS, dropout=0.6, output=tmp_path / "other")
+
+
+@pytest.mark.parametrize("at", [4, 9, 14])
+def test_a_stream_of_shards_goes_on_where_it_was(photos, tmp_path, at):
+    for shard in range(2):
+        with tarfile.open(tmp_path / f"train-{shard}.tar", "w") as tar:
+            for path in sorted(photos.glob("*/*.png"))[shard::2]:
+                for ending, content in (
+                    (".png", path.read_bytes()),
+                    (".cls", str("abc".index(path.parent.name)).encode()),
+                ):
+                    member = tarfile.TarInfo(f"{path.parent.name}{path.stem}{ending}")
+                    member.size = len(content)
+                    tar.addfile(member, io.BytesIO(content))
+    (tmp_path / "classes.txt").write_text("a\nb\nc\n")
+    words = [str(tmp_path / "train-{0..1}.tar"), NET]
+    settings = SETTINGS | {"pictures": 96, "validation": photos, "epochs": 2, "distortion": "light"}
+    stop(*words, **settings, output=tmp_path / "torn", at=at)
+    train(resume=tmp_path / "torn", quiet=True)
+    train(*words, **settings, output=tmp_path / "whole")
+    assert_same(tmp_path / "whole", tmp_path / "torn")
