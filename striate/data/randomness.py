@@ -21,6 +21,7 @@ class Purpose(IntEnum):
     MIX = 3
     SHARDS = 4
     STEP = 5
+    VIEW = 6
 
 
 def uniforms(seed: int, epoch: int, sample: int, purpose: Purpose, count: int) -> np.ndarray:

@@ -19,6 +19,7 @@ from striate.files import write_whole
 from striate.show.numbers import memory
 
 SPARE = 2**28  # bytes of the disk or of memory that a store leaves free
+INSTEAD = "cache 'off' decodes every time, and 'ram' keeps pixels in memory"
 
 
 class Store:
@@ -32,20 +33,22 @@ class Store:
         where the file lies; None keeps the pixels in memory
     about
         what the store holds, written beside it for people
+    instead
+        what would do where the disk has no room, for the message
     """
 
-    def __init__(self, shapes: np.ndarray, folder: Path | None, about: dict | None = None):
+    def __init__(self, shapes: np.ndarray, folder: Path | None, about: dict | None = None, instead: str = INSTEAD):
         self.shapes = shapes
         self.ends = np.cumsum(shapes.astype(np.int64).prod(axis=1))
         self.starts = np.concatenate([[0], self.ends[:-1]]).astype(np.int64)
-        self.folder = folder
+        self.folder, self.instead = folder, instead
         if folder is None:
             check_memory(self.bytes)
             self._pixels = np.empty(self.bytes, np.uint8)  # takes memory only as it is filled
             self._there = np.zeros(len(shapes), np.uint8)
             return
-        check_disk(folder, self.bytes)
-        with _told(folder):
+        check_disk(folder, self.bytes, instead)
+        with _told(folder, instead):
             folder.mkdir(parents=True, exist_ok=True)
             self._flags = os.open(folder / "there", os.O_RDWR | os.O_CREAT, 0o644)
             self._file = os.open(folder / "pixels", os.O_RDWR | os.O_CREAT, 0o644)
@@ -63,6 +66,11 @@ class Store:
         """What all pictures take."""
         return int(self.ends[-1]) if len(self.ends) else 0
 
+    @property
+    def all(self) -> np.ndarray:
+        """(bytes,) of all pictures, one after the other, not to be written to; anything where one is not there yet."""
+        return self._pixels[: self.bytes]
+
     def get(self, place: int) -> np.ndarray | None:
         """Pixels (height, width, channels), not to be written to; None where they are not there yet."""
         if not self._there[place]:
@@ -78,7 +86,7 @@ class Store:
             self._pixels[start : start + pixels.size] = pixels.ravel()
             self._there[place] = 1
             return
-        with _told(self.folder):
+        with _told(self.folder, self.instead):
             _write(self._file, pixels.ravel(), start)
             _write(self._flags, b"\1", place)
 
@@ -110,14 +118,14 @@ def _close(*files: int) -> None:
         os.close(file)
 
 
-def check_disk(folder: Path, wanted: int) -> None:
+def check_disk(folder: Path, wanted: int, instead: str = INSTEAD) -> None:
     """Refuse what the disk has no room for, beside what is there already."""
     there = (folder / "pixels").stat().st_blocks * 512 if (folder / "pixels").exists() else 0
     free = shutil.disk_usage(next(parent for parent in (folder, *folder.parents) if parent.is_dir())).free
     if wanted > there and wanted - there + SPARE > free:
         raise DataError(
             f"the cache needs {memory(wanted)} in {folder}, where {memory(free)} are free; "
-            "$STRIATE_CACHE names another folder, cache 'off' decodes every time, and 'ram' keeps pixels in memory"
+            f"$STRIATE_CACHE names another folder, {instead}"
         )
 
 
@@ -156,8 +164,8 @@ def _boot() -> str:
 class _told:
     """Turns what the system says of a cache's files into one sentence."""
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    def __init__(self, folder: Path, instead: str):
+        self.folder, self.instead = folder, instead
 
     def __enter__(self) -> None: ...
 
@@ -165,5 +173,5 @@ class _told:
         if isinstance(failure, OSError):
             raise DataError(
                 f"the cache in {self.folder} cannot be written: {failure.strerror or failure}; "
-                "$STRIATE_CACHE names another folder, and cache 'off' needs none"
+                f"$STRIATE_CACHE names another folder, {self.instead}"
             ) from failure

@@ -107,7 +107,7 @@ def cut(network: Net, freeze: str) -> Cut:
 
 
 class Pooled(nn.Module):
-    """A front that gives, beside its features, what each of its stages gives, averaged over the positions.
+    """A front that gives, beside its features, what each of its stages with weights gives, averaged over positions.
 
     Parameters
     ----------
@@ -117,7 +117,8 @@ class Pooled(nn.Module):
 
     def __init__(self, halves: Cut):
         super().__init__()
-        self.front, self.stages = halves.front, halves.stages
+        self.front = halves.front
+        self.stages = tuple(name for name in halves.stages if _learns(getattr(halves.network, name)))
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, ...]:
         """(batch, channels, height, width) -> features, and (batch, channels) of each stage."""

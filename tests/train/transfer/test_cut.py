@@ -69,10 +69,11 @@ def test_stages_are_pooled_beside_the_features(network):
     halves = cut(network, "all")
     with torch.no_grad(), network.eval().tap(*halves.stages) as seen:
         network(x)
-        features, *pooled = Pooled(halves)(x)
+        both = Pooled(halves)
+        features, *pooled = both(x)
     assert torch.equal(features, halves.front(x))
-    assert len(pooled) == len(halves.stages)
-    for name, mean in zip(halves.stages, pooled, strict=True):
+    assert both.stages == halves.stages
+    for name, mean in zip(both.stages, pooled, strict=True):
         torch.testing.assert_close(mean, seen[name].flatten(2).mean(2) if seen[name].dim() == 4 else seen[name])
     network.freeze(None)
 

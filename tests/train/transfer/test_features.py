@@ -1,0 +1,394 @@
+"""Features are computed once, are what the front gives, and survive kills and damage."""
+
+import json
+import multiprocessing
+import os
+from contextlib import suppress
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from made import Kept, dataset, encoded, photo
+
+from striate.data import store as store_module
+from striate.data.batches import Batches
+from striate.data.distort.distortion import distortion
+from striate.data.distort.warp import warp
+from striate.data.normalise import normalised
+from striate.engine.fastest import Engine
+from striate.engine.runners import pytorch
+from striate.errors import PictureError, StriateError
+from striate.nets.build import net
+from striate.preprocess import Preprocess
+from striate.train.transfer import kept as kept_module
+from striate.train.transfer.cut import Pooled, cut
+from striate.train.transfer.features import features
+from striate.train.transfer.views import Viewed, Views
+
+INPUT = Preprocess(size=(16, 16), resize=18)
+SMALL = "conv 3x3x4 p1 nobias, bn, relu, maxpool 2, conv 3x3x8 p1, relu, maxpool 2, dropout 0.5, fc 2"
+COUNT = 40
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture(scope="module")
+def contents():
+    return [encoded(photo(number, 24, 30)) for number in range(COUNT)]
+
+
+@pytest.fixture
+def pictures(contents):
+    return dataset(contents)
+
+
+def front(seed: int = 0):
+    return cut(net(SMALL, input="16x16x3", seed=seed), "all").front
+
+
+class Counted:
+    """PyTorch as the engine; counts the views that it is given, and may stop."""
+
+    def __init__(self, stop: int = 10**9, change=lambda outputs: outputs):
+        self.made = self.views = 0
+        self.stop, self.change = stop, change
+
+    def __call__(self, module, example) -> Engine:
+        self.made += 1
+        run = pytorch(module.eval(), torch.device("cpu"), "float32")
+
+        def counting(batch):
+            if self.views >= self.stop:
+                raise KeyboardInterrupt
+            self.views += len(batch)
+            return self.change(run(batch))
+
+        return Engine("counted", "float32", counting)
+
+
+def computed(data, module=None, **settings):
+    settings = {"engine": Counted(), "keeping": "full", "workers": 2} | settings
+    return features(module or front(), data, INPUT, **settings)
+
+
+def test_features_are_what_the_front_gives_of_validation_s_pictures_and_their_mirrors(pictures):
+    made = computed(pictures)
+    plain = torch.cat([normalised(batch.pixels, INPUT) for batch in Batches(pictures, INPUT, cache="off")])
+    with torch.no_grad():
+        for view, pixels in enumerate((plain, plain.flip(3))):
+            torch.testing.assert_close(torch.tensor(made.arrays["features"][:, view]), front()(pixels))
+    assert made.views == 2
+    np.testing.assert_array_equal(made.data.labels, pictures.labels)
+
+
+def test_each_picture_is_read_once(pictures):
+    computed(pictures, views=Views(5))
+    assert pictures.source.reads == [1] * COUNT
+
+
+def test_further_views_are_drawn_at_their_address(pictures):
+    how = distortion("strong, pca 0.1")
+    views = Viewed(pictures, INPUT, Views(4, how, seed=3))
+    seen = views[7]
+    whole = pictures.picture(7).pixels
+    np.testing.assert_array_equal(seen[1], seen[0][:, ::-1])
+    for view in (2, 3):
+        np.testing.assert_array_equal(seen[view], warp(whole, how.draw((24, 30), (16, 16), 3, view, 7, views._spread)))
+    assert (seen[2] != seen[3]).any()
+
+
+def test_gray_pictures_have_one_channel(pictures):
+    gray = Preprocess(size=(16, 16), resize=18, channels="L", mean=(0.5,), std=(0.5,))
+    module = cut(net(SMALL, input="16x16x1"), "all").front
+    made = features(module, pictures, gray, views=Views(3), engine=Counted(), workers=1)
+    batch = next(iter(Batches(pictures, gray, cache="off", batch_size=COUNT)))
+    with torch.no_grad():
+        expected = module(normalised(batch.pixels, gray)).numpy()
+    np.testing.assert_allclose(made.arrays["features"][:, 0], expected, atol=2e-3)
+
+
+def test_stages_come_in_the_same_pass(pictures):
+    halves = cut(net(SMALL, input="16x16x3"), "all")
+    engine = Counted()
+    made = computed(pictures, Pooled(halves), engine=engine)
+    assert {name: array.shape for name, array in made.arrays.items()} == {
+        "features": (COUNT, 2, 8 * 4 * 4),
+        "stage1": (COUNT, 2, 4),
+        "stage2": (COUNT, 2, 8),
+    }
+    assert engine.views == 2 * COUNT
+    whole = made.arrays["features"].reshape(COUNT, 2, 8, 16).mean(3)
+    np.testing.assert_allclose(made.arrays["stage2"], whole, rtol=1e-5, atol=1e-6)
+
+
+def test_a_second_run_computes_nothing(pictures):
+    first = computed(pictures, keeping="half")
+    engine = Counted()
+    again = computed(pictures, engine=engine, keeping="half")
+    assert engine.made == 0
+    assert pictures.source.reads == [1] * COUNT
+    np.testing.assert_array_equal(again.arrays["features"], first.arrays["features"])
+    assert "features of all 40 pictures are there already" in again.told
+    assert [line for line in again.told if "half precision" in line] == [
+        line for line in first.told if "half precision" in line
+    ]
+
+
+def other_weight(given):
+    given["module"] = front()
+    given["module"].stage1[0].weight.data[0, 0, 0, 0] += 1e-4
+
+
+CHANGES = {
+    "weights": other_weight,
+    "layers": lambda given: given.update(module=cut(net(SMALL.replace("relu", "gelu"), input="16x16x3"), "all").front),
+    "a setting that a layer's print does not show": lambda given: given.update(
+        module=cut(net(SMALL.replace("maxpool 2, d", "avgpool 3 s2 p1, d"), input="16x16x3"), "all").front
+    ),
+    "preprocess": lambda given: given.update(preprocess=replace(INPUT, mean=(0.4, 0.4, 0.4))),
+    "views": lambda given: given.update(views=Views(1)),
+    "distortion": lambda given: given.update(views=Views(3, distortion("light"))),
+    "seed": lambda given: given.update(views=Views(3, seed=1)),
+    "keeping": lambda given: given.update(keeping="half"),
+    "precision": lambda given: given.update(precision="fast"),
+    "pictures": lambda given: given.update(data=dataset([encoded(photo(9))] * COUNT)),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_whatever_features_depend_on_has_features_of_its_own(pictures, change):
+    given = {"module": front(), "data": pictures, "preprocess": INPUT, "views": Views(3), "keeping": "full"}
+    keys = []
+    for _ in range(2):
+        settings = {name: value for name, value in given.items() if name not in ("module", "data", "preprocess")}
+        made = features(given["module"], given["data"], given["preprocess"], engine=Counted(), workers=1, **settings)
+        keys.append(made.key)
+        CHANGES[change](given)
+    assert keys[0] != keys[1]
+
+
+def test_labels_may_change(pictures):
+    computed(pictures)
+    engine = Counted()
+    other = computed(replace(pictures, labels=1 - pictures.labels), engine=engine)
+    assert engine.made == 0
+    np.testing.assert_array_equal(other.data.labels, 1 - pictures.labels)
+
+
+def test_what_was_stopped_goes_on(pictures):
+    expected = computed(pictures, front(), keeping="half").arrays["features"].copy()
+    other = dataset([*pictures.source.contents], where="elsewhere")
+    with pytest.raises(KeyboardInterrupt):
+        computed(other, engine=Counted(stop=40), keeping="half")
+    engine = Counted()
+    again = computed(other, engine=engine, keeping="half")
+    assert engine.views == 2 * (COUNT - 32)  # two batches of 16 pictures were done
+    np.testing.assert_array_equal(again.arrays["features"], expected)
+    assert "features of 32 of 40 pictures are there already" in again.told
+
+
+def _killed(contents, stop):
+    torch.set_num_threads(1)
+
+    class Killing(Counted):
+        def __call__(self, module, example):
+            engine = super().__call__(module, example)
+            counting = engine.run
+            engine.run = lambda batch: os.kill(os.getpid(), 9) if self.views >= stop else counting(batch)
+            return engine
+
+    computed(dataset(contents), engine=Killing())
+
+
+def test_a_killed_process_leaves_what_it_had_done(contents):
+    process = multiprocessing.get_context("fork").Process(target=_killed, args=(contents, 32))
+    process.start()
+    process.join(60)
+    assert process.exitcode == -9
+    engine = Counted()
+    made = computed(dataset(contents), engine=engine)
+    assert engine.views == 2 * (COUNT - 16)
+    torch.testing.assert_close(torch.tensor(made.arrays["features"][:]), expected_of(contents))
+
+
+def expected_of(contents) -> torch.Tensor:
+    plain = torch.cat([normalised(b.pixels, INPUT) for b in Batches(dataset(contents), INPUT, cache="off")])
+    with torch.no_grad():
+        return torch.stack([front()(plain), front()(plain.flip(3))], 1)
+
+
+def test_two_processes_may_fill_one_cache(contents):
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=_killed, args=(contents, 10**9)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0]
+    engine = Counted()
+    made = computed(dataset(contents), engine=engine)
+    assert engine.made == 0
+    torch.testing.assert_close(torch.tensor(made.arrays["features"][:]), expected_of(contents))
+
+
+def folder_of(own_cache):
+    (folder,) = (own_cache / "features").iterdir()
+    return folder
+
+
+def flip(path, place):
+    content = bytearray(path.read_bytes())
+    content[place] ^= 16
+    path.write_bytes(content)
+
+
+DAMAGES = {
+    "a flipped byte in the middle": (
+        lambda folder: flip(folder / "pixels", folder.joinpath("pixels").stat().st_size // 2),
+        "the features of 1 picture were damaged",
+        1,
+    ),
+    "a flag without a row": (
+        lambda folder: [(folder / "pixels").write_bytes(bytes((folder / "pixels").stat().st_size))],
+        "the features of 40 pictures were damaged",
+        COUNT,
+    ),
+    "cut short": (
+        lambda folder: os.truncate(folder / "pixels", 5000),
+        "was cut short, so its features are made anew",
+        COUNT,
+    ),
+    "a damaged header": (
+        lambda folder: flip(folder / "header.json", 20),
+        "another version of striate, or its header is damaged",
+        COUNT,
+    ),
+    "no header": (
+        lambda folder: (folder / "header.json").unlink(),
+        "another version of striate, or its header is damaged",
+        COUNT,
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_cache_is_told_and_made_anew(own_cache, pictures, damage):
+    spoil, words, pictures_again = DAMAGES[damage]
+    expected = computed(pictures).arrays["features"].copy()
+    spoil(folder_of(own_cache))
+    engine = Counted()
+    again = computed(pictures, engine=engine)
+    assert any(words in line for line in again.told), again.told
+    assert engine.views == 2 * pictures_again
+    np.testing.assert_array_equal(again.arrays["features"], expected)
+    engine = Counted()
+    quiet = computed(pictures, engine=engine)
+    assert engine.made == 0
+    assert not any(words in line for line in quiet.told)
+
+
+def test_a_cache_of_another_version_is_told_and_made_anew(pictures, monkeypatch):
+    computed(pictures)
+    monkeypatch.setattr(kept_module, "VERSION", 2)
+    engine = Counted()
+    again = computed(pictures, engine=engine)
+    assert engine.views == 2 * COUNT
+    assert any("was made by another version" in line for line in again.told)
+
+
+def test_the_size_is_told_before_anything_is_computed(pictures, own_cache):
+    said = []
+    with suppress(KeyboardInterrupt):
+        computed(pictures, engine=Counted(stop=0), keeping="half", say=said.append)
+    assert said[0].startswith("80 views × 128 numbers = 20.0 KiB in ")
+    assert str(own_cache) in said[0]
+
+
+def test_a_full_disk_is_refused(pictures, monkeypatch):
+    monkeypatch.setattr(store_module.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 1000}))
+    with pytest.raises(StriateError, match=r"needs 40.2 KiB in .*features.*, where 1000 B are free; .*fewer views"):
+        computed(pictures)
+
+
+def test_a_disk_that_becomes_full_is_refused(pictures, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store_module.os, "pwrite", full)
+    with pytest.raises(StriateError, match=r"No space left on device; .*fewer views"):
+        computed(pictures)
+
+
+def test_what_half_precision_costs_is_told(pictures):
+    full, half = computed(pictures), computed(pictures, keeping="half")
+    off = half.arrays["features"].astype(np.float64) - full.arrays["features"]
+    typical, largest = (100 * value / full.arrays["features"].std() for value in (off.std(), np.abs(off).max()))
+    (line,) = [line for line in half.told if line.startswith("half precision")]
+    assert line == (
+        f"half precision moves a feature by {typical:.3f} % of the spread of all, typically; by {largest:.3f} % at most"
+    )
+    assert 0 < typical < 0.1
+    assert not any("half precision" in line for line in full.told)
+
+
+def test_what_half_precision_cannot_hold_is_kept_in_full(pictures, own_cache):
+    large = lambda outputs: tuple(1e5 * output for output in outputs)  # noqa: E731
+    made = computed(pictures, engine=Counted(change=large), keeping="half")
+    assert made.arrays["features"].dtype == np.float32
+    np.testing.assert_allclose(made.arrays["features"], 1e5 * expected_of(pictures.source.contents), rtol=1e-4, atol=1)
+    assert any("up to 65,504" in line and "kept in full precision" in line for line in made.told)
+    engine = Counted(change=large)
+    again = computed(pictures, engine=engine, keeping="half")
+    assert engine.made == 0
+    assert any("kept in full precision" in line for line in again.told)
+    assert not any("half precision moves" in line for line in again.told)
+
+
+def test_features_that_are_no_numbers_are_refused(pictures):
+    broken = lambda outputs: tuple(np.where(output > 0, np.nan, output) for output in outputs)  # noqa: E731
+    with pytest.raises(StriateError, match=r"those of 000.png after features are not; these weights may be damaged"):
+        computed(pictures, engine=Counted(change=broken))
+
+
+def spoiled(contents):
+    return dataset([*contents[:3], contents[3][:60], *contents[4:]])
+
+
+def test_a_bad_picture_stops(contents):
+    with pytest.raises(PictureError, match=r"003.png"):
+        computed(spoiled(contents))
+
+
+def test_a_bad_picture_is_skipped_and_counted(contents):
+    made = computed(spoiled(contents), on_bad="skip", views=Views(3, distortion("photo, pca 0.1")))
+    assert list(made.skipped) == ["003.png"]
+    assert made.data.rows.tolist() == [row for row in range(COUNT) if row != 3]
+    assert len(made) == len(made.arrays["features"]) == COUNT - 1
+    assert any(line.startswith("1 picture could not be read and left out: 003.png") for line in made.told)
+    torch.testing.assert_close(
+        torch.tensor(made.arrays["features"][3:, 0]), expected_of(contents)[4:, 0], atol=1e-5, rtol=1e-5
+    )
+
+
+def test_no_good_picture_is_an_error(contents):
+    with pytest.raises(StriateError, match="no picture of made can be read"):
+        computed(dataset([contents[0][:60]] * 2), on_bad="skip")
+
+
+@pytest.mark.parametrize("number", [0, 1001, 2.0, True])
+def test_a_number_of_views_is_a_whole_one(number):
+    with pytest.raises(StriateError, match="whole number of views"):
+        Views(number)
+
+
+def test_the_header_says_what_is_kept(pictures, own_cache):
+    computed(pictures)
+    about = json.loads((folder_of(own_cache) / "header.json").read_text())["about"]
+    assert about["views"] == 2
+    assert about["preprocess"]["size"] == [16, 16]
+    assert isinstance(pictures.source, Kept)
