@@ -12,7 +12,20 @@ import pytest
 import striate
 from striate.cli import COMMANDS, main
 
-ROOMS = ["errors", "files", "show", "pictures", "preprocess", "ops", "nets", "measure", "data", "train", "cli"]
+ROOMS = [
+    "errors",
+    "files",
+    "show",
+    "pictures",
+    "preprocess",
+    "ops",
+    "nets",
+    "measure",
+    "engine",
+    "data",
+    "train",
+    "cli",
+]
 SOURCE = Path(striate.__file__).parent
 
 
