@@ -131,11 +131,11 @@ def features(
         "made by": MADE_BY,
     }
     seen = Viewed(data, preprocess, views, on_bad)
-    make = engine or partial(fastest, device=device, precision=precision, pictures=len(data) * views.count)
     while True:
         kept, key = _opened(shapes, len(data), views.count, keeping, about, tell)
-        work = Pass(front, seen, kept, shapes, on_bad, make, tell)
         missing = np.flatnonzero(~kept.there).tolist()
+        make = engine or partial(fastest, device=device, precision=precision, pictures=len(missing) * views.count)
+        work = Pass(front, seen, kept, shapes, on_bad, make, tell)
         try:
             skipped, rounding = work.through(missing, workers or cpu_count() or 1)
             break
