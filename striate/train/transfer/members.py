@@ -1,0 +1,72 @@
+"""Members: several heads from the same features, whose probabilities are averaged."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from striate.errors import DataError
+from striate.train.transfer.axes import Axes, Linear
+from striate.train.transfer.folds import kin
+from striate.train.transfer.logistic import probabilities
+from striate.train.transfer.solve import solve
+
+
+def members(
+    features: np.ndarray | Axes,
+    labels: np.ndarray,
+    classes: int,
+    strength: float,
+    number: int,
+    groups: np.ndarray,
+    seed: int = 0,
+) -> list[Linear]:
+    """Heads that differ as if each had learned from another sample of pictures.
+
+    Each weighs the pictures by random numbers of mean 1 (exponential ones: Rubin's bootstrap of 1981). Drawing
+    pictures with replacement varies as much, but leaves a third of them out, and may leave out all of a rare class;
+    folds left out would give every head less to learn from. In each class the weights sum to its number of pictures,
+    so that all heads find the classes equally frequent. Pictures of a group share a weight. The head of one member
+    weighs all alike.
+
+    Parameters
+    ----------
+    features, labels, classes, strength
+        as for `solve`
+    number
+        of heads
+    groups
+        (n,) as for `fold`
+    seed
+        another one, other heads
+    """
+    if number < 1:
+        raise DataError(f"there is at least 1 member, but {number} were asked for")
+    first = solve(features, labels, classes, strength)
+    if number == 1:
+        return [first]
+    each, draw = kin(groups), np.random.default_rng(seed)
+    heads = []
+    for _ in range(number):
+        weights = draw.exponential(size=each.max() + 1)[each]
+        if labels.ndim == 1:
+            there = np.bincount(labels, minlength=classes)
+            weights *= (there / np.maximum(np.bincount(labels, weights, classes), 1e-300))[labels]
+        else:
+            weights *= len(labels) / weights.sum()
+        heads.append(solve(features, labels, classes, strength, weights, first))
+    return heads
+
+
+def averaged(heads: Sequence[Linear], features: np.ndarray, several: bool) -> np.ndarray:
+    """(n, classes): the mean of the heads' probabilities.
+
+    Parameters
+    ----------
+    heads
+        of `members`
+    features
+        (n, d)
+    several
+        whether a picture may have several labels
+    """
+    return np.mean([probabilities(head.scores(features), several) for head in heads], axis=0)
