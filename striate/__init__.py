@@ -31,7 +31,7 @@ PUBLIC = {
     "open_shards": "striate.data.sources.shards",
     "published": "striate.nets.published",
     "replay": "striate.train.replay",
-    "runs": "striate.train.runs",
+    "runs": "striate.train.tell.runs",
     "shapes": "striate.measure.shapes",
     "text": "striate.nets.printing",
     "to_state_dict": "striate.nets.weights",
@@ -81,7 +81,7 @@ if TYPE_CHECKING:
     from striate.preprocess import Preprocess
     from striate.train.replay import replay
     from striate.train.run import Run, open_run
-    from striate.train.runs import runs
+    from striate.train.tell.runs import runs
     from striate.train.train import train
 
 

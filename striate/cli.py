@@ -25,7 +25,7 @@ COMMANDS = {
     "check": "striate.data.audit.check:check",
     "distort": "striate.data.distort.sheet:distort",
     "train": "striate.train.train:train",
-    "runs": "striate.train.runs:runs",
+    "runs": "striate.train.tell.runs:runs",
     "replay": "striate.train.replay:replay",
     "demo": "striate.demo:demo",
     "op": {

@@ -17,7 +17,7 @@ from striate.ops.size import parse_size
 from striate.preprocess import Preprocess
 from striate.show.names import printable
 from striate.show.numbers import show_size
-from striate.train.choosing import Choice, choose
+from striate.train.choose.choosing import Choice, choose
 from striate.train.machine import command
 from striate.train.parts import Parts
 from striate.train.recipe import Recipe, option

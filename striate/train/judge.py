@@ -10,8 +10,8 @@ from torch import nn
 from striate.data.batches import Batch
 from striate.data.normalise import normalised
 from striate.preprocess import Preprocess
+from striate.train.learn.tally import figures_of
 from striate.train.ranks import Ranks
-from striate.train.tally import figures_of
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from torch.optim import Optimizer
 
 from striate.data.batches import Batches
 from striate.nets.net import Net
-from striate.train.average import Average
-from striate.train.optimiser import load_optimiser_tensors, optimiser_tensors
-from striate.train.tally import Tally
+from striate.train.learn.average import Average
+from striate.train.learn.optimiser import load_optimiser_tensors, optimiser_tensors
+from striate.train.learn.tally import Tally
 
 
 @dataclass

@@ -22,18 +22,18 @@ from striate.data.normalise import normalised
 from striate.data.randomness import Purpose, generator
 from striate.errors import StriateError
 from striate.preprocess import Preprocess
-from striate.train.checkpoints import Checkpoints
-from striate.train.events import Events
-from striate.train.history import History
 from striate.train.judge import judge
+from striate.train.keep.checkpoints import Checkpoints
+from striate.train.keep.history import History
+from striate.train.keep.stopping import Stopping
+from striate.train.learn.loss import Loss
+from striate.train.learn.optimiser import set_rate
+from striate.train.learn.schedule import share
 from striate.train.learner import Learner
-from striate.train.loss import Loss
-from striate.train.optimiser import set_rate
 from striate.train.ranks import Ranks
 from striate.train.recipe import Recipe
-from striate.train.schedule import share
-from striate.train.stopping import Stopping
-from striate.train.watch import Watch
+from striate.train.tell.events import Events
+from striate.train.tell.watch import Watch
 
 LOGGED = 2.0  # seconds between two lines of history within an epoch
 DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

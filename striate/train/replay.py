@@ -11,9 +11,9 @@ from striate.errors import DataError, StriateError
 from striate.show.names import printable
 from striate.show.numbers import exact
 from striate.show.table import json_text
+from striate.train.keep.sealed import load_sealed
 from striate.train.machine import other_machine
 from striate.train.run import MODEL, Run, open_run
-from striate.train.sealed import load_sealed
 from striate.train.train import train
 
 

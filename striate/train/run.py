@@ -15,11 +15,11 @@ from striate.nets.net import Net
 from striate.preprocess import Preprocess
 from striate.show.names import printable
 from striate.show.table import json_text
-from striate.train.history import read_history
+from striate.train.keep.history import read_history
+from striate.train.keep.sealed import load_sealed
+from striate.train.learn.tally import wilson
 from striate.train.parts import Parts, Where, open_parts
 from striate.train.recipe import Recipe
-from striate.train.sealed import load_sealed
-from striate.train.tally import wilson
 
 FORMAT = 1
 MODEL = "model.safetensors"

@@ -25,29 +25,29 @@ from striate.nets.net import Net
 from striate.show.names import printable
 from striate.show.numbers import count
 from striate.show.progress import track
-from striate.train.average import Average
 from striate.train.begin import Plan
-from striate.train.checkpoints import Checkpoints
-from striate.train.events import events
-from striate.train.forecast import epochs_for, forecast, peak
-from striate.train.history import History
+from striate.train.choose.forecast import epochs_for, forecast, peak
+from striate.train.choose.range_test import find_rate
+from striate.train.choose.room import parts_that_fit
+from striate.train.choose.trial import trial
 from striate.train.judge import judge
+from striate.train.keep.checkpoints import Checkpoints
+from striate.train.keep.history import History
+from striate.train.keep.lock import occupied
+from striate.train.keep.sealed import save_sealed
+from striate.train.keep.stopping import Stopping
+from striate.train.learn.average import Average
+from striate.train.learn.loss import Loss
+from striate.train.learn.optimiser import optimiser
+from striate.train.learn.tally import Tally
 from striate.train.learner import Learner
-from striate.train.lock import occupied
 from striate.train.loop import Job, learn, save
-from striate.train.loss import Loss
 from striate.train.machine import machine, other_machine
-from striate.train.optimiser import optimiser
-from striate.train.range_test import find_rate
 from striate.train.ranks import Ranks
-from striate.train.report import write_report
-from striate.train.room import parts_that_fit
 from striate.train.run import MODEL, Run, open_run, write_json
-from striate.train.sealed import save_sealed
-from striate.train.stopping import Stopping
-from striate.train.tally import Tally
-from striate.train.trial import trial
-from striate.train.watch import Watch
+from striate.train.tell.events import events
+from striate.train.tell.report import write_report
+from striate.train.tell.watch import Watch
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from torch import nn
 
 from striate.errors import WeightsError
 from striate.nets.build import net
-from striate.train.average import Average
+from striate.train.learn.average import Average
 
 
 class Number(nn.Module):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from limits import longest_file
 
 from striate.errors import StriateError, WeightsError
-from striate.train.checkpoints import Checkpoints
+from striate.train.keep.checkpoints import Checkpoints
 
 
 def save(states: Checkpoints, *steps: int) -> None:

@@ -13,11 +13,12 @@ from torch import nn
 
 import striate
 from striate.data.sources.shards import Shards
+from striate.engine import processor
 from striate.errors import DataError, GeometryError, StriateError
-from striate.train import defaults
-from striate.train.choosing import choose
+from striate.train.choose import defaults
+from striate.train.choose.choosing import choose
+from striate.train.choose.seen import Seen
 from striate.train.recipe import Recipe
-from striate.train.seen import Seen
 
 CPU = torch.device("cpu")
 
@@ -239,6 +240,6 @@ def test_shards_are_looked_at_in_their_beginning(tmp_path):
     ],
 )
 def test_bfloat16_is_chosen_where_the_processor_computes_in_it(monkeypatch, flags, held, expected):
-    monkeypatch.setattr(defaults.Path, "read_text", lambda path: f"processor : 0\nflags\t\t: {flags}\n")
+    monkeypatch.setattr(processor.Path, "read_text", lambda path: f"processor : 0\nflags\t\t: {flags}\n")
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: held)
     assert defaults.precision(CPU)[0] == expected

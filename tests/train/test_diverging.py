@@ -6,7 +6,7 @@ from training import NET, assert_equal_tensors, newest, pictures, step
 
 from striate.errors import StriateError
 from striate.train import loop, work
-from striate.train.loss import Loss
+from striate.train.learn.loss import Loss
 from striate.train.train import train
 
 PLAIN = "conv 3x3x8 same, relu, maxpool 2, dropout 0.2, fc 32, relu, fc 3"

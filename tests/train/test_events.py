@@ -4,8 +4,8 @@ import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-from striate.train import events as module
-from striate.train.events import events
+from striate.train.tell import events as module
+from striate.train.tell.events import events
 
 EPOCH = {
     "kind": "epoch",

@@ -15,12 +15,12 @@ import striate
 from striate.data.batches import Batches
 from striate.errors import StriateError
 from striate.preprocess import Preprocess
-from striate.train import forecast as forecasts
-from striate.train import room
-from striate.train.forecast import epochs_for, forecast, peak
+from striate.train.choose import forecast as forecasts
+from striate.train.choose import room
+from striate.train.choose.forecast import epochs_for, forecast, peak
+from striate.train.choose.room import needed_memory, parts_that_fit
+from striate.train.choose.trial import Rehearsal, Trial, trial
 from striate.train.recipe import Recipe
-from striate.train.room import needed_memory, parts_that_fit
-from striate.train.trial import Rehearsal, Trial, trial
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(epochs=3, batch_size=4, lr=0.1)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from limits import longest_file
 
 from striate.errors import StriateError
-from striate.train.history import SPECIAL, History, read_history
+from striate.train.keep.history import SPECIAL, History, read_history
 
 texts = st.text(st.characters(codec="utf-8")).filter(lambda text: text not in SPECIAL)
 plain = st.none() | st.booleans() | st.integers() | st.floats() | texts
@@ -116,7 +116,7 @@ def test_a_place_that_cannot_be_used_is_told(tmp_path):
 def test_a_killed_writer_leaves_whole_lines(tmp_path):
     path = tmp_path / "history.jsonl"
     code = (
-        "import sys; from pathlib import Path; from striate.train.history import History\n"
+        "import sys; from pathlib import Path; from striate.train.keep.history import History\n"
         "history = History(Path(sys.argv[1]))\n"
         "for step in range(10**9):\n    history.add(step=step, filler='x' * 5000)\n    print(step, flush=True)"
     )

@@ -11,13 +11,13 @@ import sys
 import pytest
 
 from striate.errors import StriateError
-from striate.train.lock import occupied
+from striate.train.keep.lock import occupied
 
 HOLDER = """
 import sys
 from pathlib import Path
 from striate.errors import StriateError
-from striate.train.lock import occupied
+from striate.train.keep.lock import occupied
 try:
     with occupied(Path(sys.argv[1])) as notes:
         print("in", notes, flush=True)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from striate.errors import StriateError
-from striate.train.loss import Loss
+from striate.train.learn.loss import Loss
 
 COUNT, CLASSES = 12, 5
 RANDOM = torch.manual_seed(0)

@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 from striate.errors import StriateError, UnknownName, WeightsError
 from striate.nets.build import net
 from striate.nets.modules import ChannelNorm, Scale
-from striate.train.optimiser import load_optimiser_tensors, optimiser, optimiser_tensors, set_rate
+from striate.train.learn.optimiser import load_optimiser_tensors, optimiser, optimiser_tensors, set_rate
 
 BOTH = pytest.mark.parametrize("name", ["sgd", "adamw"])
 TEXT = "conv 3x3x4 p1, bn, relu, conv 3x3x8 g4 nobias, relu, globalpool, flatten, fc 5"

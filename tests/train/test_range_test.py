@@ -13,8 +13,8 @@ import striate
 from striate.data.batches import Batches
 from striate.errors import StriateError
 from striate.preprocess import Preprocess
-from striate.train.loss import Loss
-from striate.train.range_test import HIGHEST, LOWEST, RangeTest, find_rate, pick
+from striate.train.choose.range_test import HIGHEST, LOWEST, RangeTest, find_rate, pick
+from striate.train.learn.loss import Loss
 from striate.train.recipe import Recipe
 
 CPU = torch.device("cpu")

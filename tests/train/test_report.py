@@ -10,8 +10,8 @@ import pytest
 from kept import history, keep
 
 from striate.data.dataset import Dataset
-from striate.train.mistakes import SHOWN, Answers, class_rows, confusion
-from striate.train.report import POINTS, _averaged, report, write_report
+from striate.train.tell.mistakes import SHOWN, Answers, class_rows, confusion
+from striate.train.tell.report import POINTS, _averaged, report, write_report
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
 from made import encoded, photo

@@ -9,9 +9,9 @@ from kept import history, keep
 
 from striate.errors import StriateError
 from striate.show.table import plain_text
+from striate.train.learn.tally import wilson
 from striate.train.run import open_run
-from striate.train.runs import runs
-from striate.train.tally import wilson
+from striate.train.tell.runs import runs
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.errors import StriateError, UnknownName
-from striate.train.schedule import Schedule, share
+from striate.train.learn.schedule import Schedule, share
 
 LENGTHS = st.integers(1, 400)
 WARM_UPS = st.floats(0, 0.9)

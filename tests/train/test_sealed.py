@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from striate.errors import StriateError, WeightsError
-from striate.train.sealed import DTYPES, load_sealed, save_sealed
+from striate.train.keep.sealed import DTYPES, load_sealed, save_sealed
 
 
 def tensors() -> dict[str, torch.Tensor]:
@@ -192,7 +192,7 @@ def test_a_folder_that_may_not_be_written_is_told(tmp_path):
 WRITER = """
 import sys, torch
 from pathlib import Path
-from striate.train.checkpoints import Checkpoints
+from striate.train.keep.checkpoints import Checkpoints
 states = Checkpoints(Path(sys.argv[1]))
 for step in range(1, 100_000):
     states.save(step, {"a": torch.full((300_000,), float(step))}, {"step": step})
@@ -201,7 +201,7 @@ for step in range(1, 100_000):
 
 
 def test_a_killed_writer_leaves_the_last_state_whole(tmp_path):
-    from striate.train.checkpoints import Checkpoints
+    from striate.train.keep.checkpoints import Checkpoints
 
     last = 0
     for lines in (1, 5):

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from striate.train.stopping import Stopping
+from striate.train.keep.stopping import Stopping
 
 STEPS = """
 import time
-from striate.train.stopping import Stopping
+from striate.train.keep.stopping import Stopping
 with Stopping() as stopping:
     assert stopping.heard
     print("ready", flush=True)
@@ -30,7 +30,7 @@ print("saved", int(stopping.signal), flush=True)
 # sits in calls into C that last: one keeps the interpreter's lock, one gave it away, one waits for what never comes
 STUCK = """
 import hashlib, itertools, sys, threading
-from striate.train.stopping import Stopping
+from striate.train.keep.stopping import Stopping
 with Stopping() as stopping:
     print("ready", flush=True)
     if sys.argv[1] == "counting":

@@ -11,8 +11,8 @@ from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, log_loss, top_k_accuracy_score
 
 from striate.errors import DataError, WeightsError
-from striate.train.loss import Loss
-from striate.train.tally import Tally, figures_of, mean_average_precision, wilson
+from striate.train.learn.loss import Loss
+from striate.train.learn.tally import Tally, figures_of, mean_average_precision, wilson
 
 
 def pictures(seed: int, count: int, classes: int) -> tuple[np.ndarray, np.ndarray]:

@@ -9,9 +9,9 @@ from time import process_time
 import pytest
 from rich.cells import cell_len
 
-from striate.train import watch as module
-from striate.train.telling import epoch_columns, epoch_sentence, heads, row
-from striate.train.watch import Watch, packed
+from striate.train.tell import watch as module
+from striate.train.tell.telling import epoch_columns, epoch_sentence, heads, row
+from striate.train.tell.watch import Watch, packed
 
 
 class Terminal(io.StringIO):

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from made import encoded, photo
 
-from striate.train.checkpoints import NAME
-from striate.train.sealed import load_sealed
+from striate.train.keep.checkpoints import NAME
+from striate.train.keep.sealed import load_sealed
 
 # a server that has loaded everything forks a process for each training: to load it anew would take seconds each time
 FORK = multiprocessing.get_context("forkserver")

@@ -1,7 +1,7 @@
 """The classes of a data set: their order, and what is missing where."""
 
-import re
 import json
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path

@@ -18,9 +18,9 @@ from striate.errors import StriateError
 from striate.nets.net import Net
 from striate.preprocess import Preprocess
 from striate.show.charts import curves, write_svg
-from striate.train.loss import Loss
+from striate.train.choose.rehearsal import Rehearsal, rehearsing
+from striate.train.learn.loss import Loss
 from striate.train.recipe import Recipe
-from striate.train.rehearsal import Rehearsal, rehearsing
 
 LOWEST, HIGHEST = 1e-6, 10.0
 STEPS = 100

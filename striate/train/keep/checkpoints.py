@@ -9,7 +9,7 @@ from torch import Tensor
 
 from striate.errors import WeightsError
 from striate.files import PART, keep_names, writing
-from striate.train.sealed import load_sealed, save_sealed
+from striate.train.keep.sealed import load_sealed, save_sealed
 
 NAME = re.compile(r"step-(\d{8,})\.safetensors")
 KEPT = 2

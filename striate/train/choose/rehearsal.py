@@ -12,9 +12,9 @@ from striate.data.batches import Batches
 from striate.data.normalise import normalised
 from striate.nets.net import Net
 from striate.preprocess import Preprocess
+from striate.train.learn.loss import Loss
+from striate.train.learn.optimiser import optimiser, set_rate
 from striate.train.loop import DTYPES, HALF
-from striate.train.loss import Loss
-from striate.train.optimiser import optimiser, set_rate
 from striate.train.recipe import Recipe
 
 

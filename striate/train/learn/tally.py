@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from striate.errors import DataError, WeightsError
-from striate.train.loss import Loss
+from striate.train.learn.loss import Loss
 
 FIVE = 10  # classes from which on it tells something to have the label among the first five
 PART = 4096  # pictures whose figures are computed at a time

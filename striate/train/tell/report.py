@@ -13,9 +13,9 @@ from striate.show.names import listed
 from striate.show.numbers import count, duration, exact
 from striate.show.page import Section, page, table_html, text
 from striate.show.table import Column, Table
-from striate.train.mistakes import Answers, class_rows, confusion, pictures
 from striate.train.recipe import option
 from striate.train.run import Run, accuracy
+from striate.train.tell.mistakes import Answers, class_rows, confusion, pictures
 
 POINTS = 200  # of a line; more are averaged
 LONGEST = 60  # letters of a network's name, which may be its text

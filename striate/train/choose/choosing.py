@@ -18,9 +18,9 @@ from striate.ops.size import parse_size
 from striate.preprocess import Preprocess
 from striate.show.names import listed, printable
 from striate.show.numbers import count, show_size
-from striate.train.defaults import SMALL, Choice, settings
+from striate.train.choose.defaults import SMALL, Choice, settings
+from striate.train.choose.seen import SAMPLED, Seen, colours, look
 from striate.train.recipe import check
-from striate.train.seen import SAMPLED, Seen, colours, look
 
 # a network for small pictures: the first layer halves the map, which costs nothing here and saves half of the time.
 # In 3 epochs it names 91.6 % of Fashion-MNIST right, with 7 million MACs

@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Any
 
 from striate.show.numbers import duration, exact, percent
-from striate.train.telling import epoch_columns, epoch_sentence, figure_words, heads, row
+from striate.train.tell.telling import epoch_columns, epoch_sentence, figure_words, heads, row
 
 DRAWN, TOLD, LATELY = 0.25, 30.0, 10.0  # seconds between two pictures, between two lines, and of which the speed is
 PASSES = 3  # that a step costs: one forward; back, one for the inputs' gradients and one for the weights'

@@ -12,10 +12,10 @@ from striate.data.batches import Batches
 from striate.errors import DataError
 from striate.nets.net import Net, last_layer
 from striate.preprocess import Preprocess
-from striate.train.loss import Loss
+from striate.train.choose.rehearsal import Rehearsal, end_of, rehearsing
+from striate.train.choose.room import check_memory
+from striate.train.learn.loss import Loss
 from striate.train.recipe import Recipe
-from striate.train.rehearsal import Rehearsal, end_of, rehearsing
-from striate.train.room import check_memory
 
 WARM = 2  # steps that a device needs to find its fastest ways
 STEPS = 3  # that are measured at least

@@ -15,11 +15,11 @@ from striate.errors import StriateError
 from striate.nets.net import Net
 from striate.show.names import printable
 from striate.show.numbers import duration, memory
+from striate.train.choose.rehearsal import end_of
+from striate.train.choose.room import check_memory
+from striate.train.choose.trial import Trial
 from striate.train.loop import DTYPES
 from striate.train.recipe import Recipe
-from striate.train.rehearsal import end_of
-from striate.train.room import check_memory
-from striate.train.trial import Trial
 
 RESERVE = 0.1  # of a time limit, for what nobody foresees
 CHECKPOINTS = 3  # of which two are kept, and one is being written

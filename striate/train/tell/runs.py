@@ -11,8 +11,8 @@ from striate.errors import StriateError
 from striate.show.names import printable
 from striate.show.numbers import count, duration, exact, percent, show_size
 from striate.show.table import Column, Table
+from striate.train.learn.tally import wilson
 from striate.train.run import Run, open_run
-from striate.train.tally import wilson
 
 MARK = "★"
 LONGEST = 40  # letters of a cell

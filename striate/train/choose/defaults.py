@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from math import log2
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from striate.engine.processor import has_bfloat16
 from striate.nets.net import Net
 from striate.show.numbers import count, exact
+from striate.train.choose.seen import Seen
 from striate.train.recipe import Precision, Recipe, option
-from striate.train.seen import Seen
 
 SMALL = 96  # pixels of the shorter side up to which a picture is no photo: an icon, a digit, a thumbnail
 LEAST_STEPS = 20  # of an epoch, where there are pictures enough
@@ -105,28 +105,12 @@ def has(network: nn.Module, kind: Any) -> bool:
 
 def precision(device: torch.device) -> tuple[Precision, str]:
     """The fastest precision that the hardware has, and why."""
-    if device.type == "cuda":
-        fast = torch.cuda.get_device_capability(device) >= (8, 0)
-    else:
-        fast = device.type == "cpu" and processor_has_bfloat16()
-    if fast:
+    if has_bfloat16(device):
         return (
             "bfloat16",
             f"{'this GPU' if device.type == 'cuda' else 'this processor'} computes in it, which is faster",
         )
     return "float32", "nothing here computes in bfloat16"
-
-
-def processor_has_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 in hardware, and PyTorch lets it."""
-    if torch.backends.cpu.get_cpu_capability() != "AVX512":  # $ATEN_CPU_CAPABILITY may hold it back
-        return False
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return False
-    flags = next((line.split() for line in lines if line.startswith("flags")), [])
-    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def batch_size(pictures: int, small: bool, device: torch.device) -> tuple[int, str]:

@@ -1,0 +1,1 @@
+"""What a training decides by itself, and what it will take."""
