@@ -11,7 +11,7 @@ from torch import Tensor
 from striate.measure.shapes import measure
 from striate.nets.net import Net
 
-ROUNDS = 5  # of timing
+ROUNDS = 3  # of timing
 
 
 @dataclass(frozen=True)

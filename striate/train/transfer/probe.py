@@ -180,7 +180,6 @@ def probe(
     groups: np.ndarray,
     classes: Sequence[str],
     costs: Mapping[str, Cost],
-    repeats: int = 3,
     seed: int = 0,
 ) -> Probes:
     """Put a linear head at the end of each stage and judge it by cross-validation.
@@ -197,8 +196,6 @@ def probe(
         names
     costs
         of each stage, as `stage_costs` tells them
-    repeats
-        of the cross-validation
     seed
         of the folds
     """
@@ -211,7 +208,7 @@ def probe(
     for stage, numbers in track(features.items(), "probes", len(features)):
         axes = axes_of(numbers)
         strength, _ = choose_strength(axes, labels, len(classes), folds)
-        cross = repeated(axes, labels, classes, groups, strength, repeats, seed=seed)
+        cross = repeated(axes, labels, classes, groups, strength, repeats=1, seed=seed)
         probes.append(Probe(stage, numbers.shape[-1], costs[stage], strength, cross))
     last = probes[-1]
     gains = [None, *(_compared(after, before, labels) for before, after in pairwise(probes))]
@@ -224,8 +221,8 @@ def probe(
 
 
 def _compared(first: Probe, second: Probe, labels: np.ndarray) -> Comparison:
-    """Two probes' answers to the same held-out pictures, averaged over the repeats."""
-    return compare(first.cross.probabilities.mean(0), second.cross.probabilities.mean(0), labels)
+    """Two probes' answers to the same held-out pictures."""
+    return compare(first.cross.probabilities[0], second.cross.probabilities[0], labels)
 
 
 def _surely_better(comparison: Comparison, tried: int) -> bool:
