@@ -101,7 +101,9 @@ def axes_of(features: "np.ndarray | Axes") -> Axes:
             f"features are (pictures, d) or (pictures, views, d), each at least 1, but are {features.shape}"
         )
     views = features.shape[1] if features.ndim == 3 else 1
-    rows = features.reshape(len(features) * views, -1).astype(np.float64)  # a copy, which is standardised in place
+    rows = (
+        np.asarray(features).reshape(len(features) * views, -1).astype(np.float64)
+    )  # a copy, which is standardised in place
     finite = np.isfinite(rows).all(1)
     if not finite.all():
         raise DataError(

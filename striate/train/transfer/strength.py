@@ -10,6 +10,7 @@ from striate.train.transfer.logistic import losses
 from striate.train.transfer.solve import Problem
 
 STRONGEST, WEAKEST, STEP = 1.0, -4.0, 0.5  # powers of ten, of strength / features
+RIDGE = 1.0  # power by which ridge regression begins stronger: there, steps cost nothing
 SURE = 2.0  # standard errors by which weaker ones are worse before the search ends
 
 
@@ -31,7 +32,7 @@ def choose_strength(features: np.ndarray | Axes, labels: np.ndarray, classes: in
     """
     problem = Problem.of(features, labels, classes)
     targets, several = problem.targets, problem.several
-    powers = np.arange(STRONGEST, WEAKEST - STEP / 2, -STEP)
+    powers = np.arange(STRONGEST + RIDGE * problem.ridge, WEAKEST - STEP / 2, -STEP)
     strengths = [float(f"{len(problem.axes.mean) * 10**power:.3g}") for power in powers]
     tried, rows, worse = [], [], 0
     for strength, scores in zip(strengths, held_scores(problem, folds, strengths), strict=False):
@@ -56,6 +57,9 @@ def choose_strength(features: np.ndarray | Axes, labels: np.ndarray, classes: in
     notes = [*folds.notes, f"of held-out pictures, {len(folds)} folds"]
     if len(tried) < len(strengths):
         notes.append("weaker penalties were not tried: the last two are clearly worse than the best")
+    if place in (0, len(strengths) - 1):
+        end, beyond = ("strongest", "stronger") if place == 0 else ("weakest", "weaker")
+        notes.append(f"the {end} penalty that was tried is taken; a {beyond} one may be better")
     return rows[place]["strength"], Table(columns, rows, notes=notes)
 
 

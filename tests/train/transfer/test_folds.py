@@ -121,9 +121,16 @@ def test_the_strength_suits_the_features(many, monkeypatch):
     losses = [row["loss"] for row in table.rows]
     assert chosen["loss"] < min(losses) + 0.02
     stronger, _ = choose_strength(features, noise, 3, fold(noise, lone(300), NAMES[:3]))
-    if not many:
-        assert stronger > 3 * strength  # where features say nothing, the strongest penalty is best
+    assert stronger > 3 * strength  # where features say nothing, the strongest penalty is best
     assert "5 folds" in str(table)
+
+
+def test_a_choice_at_the_end_of_what_was_tried_is_told():
+    features, labels = clouds(100, 40)
+    noise = np.random.default_rng(0).permutation(labels)
+    _, table = choose_strength(features, noise, 3, fold(noise, lone(100), NAMES[:3]))
+    assert table.rows[0]["chosen"]
+    assert "the strongest penalty that was tried is taken; a stronger one may be better" in table.notes
 
 
 def test_the_search_ends_where_weaker_penalties_are_clearly_worse():

@@ -98,6 +98,19 @@ def test_a_picture_that_weighs_two_is_two_pictures():
     np.testing.assert_allclose(weighted.weight, doubled.weight, atol=1e-5)
 
 
+def test_half_precision_on_disk_is_features_too(tmp_path):
+    features, labels = clouds(views=2)
+    np.save(tmp_path / "kept.npy", features.astype(np.float16))
+    kept = np.load(tmp_path / "kept.npy", mmap_mode="r")
+    before = (tmp_path / "kept.npy").read_bytes()
+    head = solve(kept, labels, 3, 10.0)
+    assert type(head.weight) is np.ndarray
+    assert head.weight.dtype == np.float64
+    exact = solve(features, labels, 3, 10.0).scores(features[:, 0])
+    np.testing.assert_allclose(head.scores(features[:, 0]), exact, atol=0.02)
+    assert (tmp_path / "kept.npy").read_bytes() == before
+
+
 def test_constant_features_get_no_weight():
     features, labels = clouds()
     features[:, :, 3], features[:, :, 7] = 0, 0.1
