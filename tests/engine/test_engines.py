@@ -61,7 +61,7 @@ def equal(module: nn.Module, size: tuple[int, ...]) -> None:
                 (output,) = run(batch)
                 assert output.dtype == np.float32
                 assert output.shape == expected[:n].shape
-                np.testing.assert_allclose(output, expected[:n], rtol=0, atol=2e-5 * expected.std())
+                np.testing.assert_allclose(output, expected[:n], rtol=0, atol=1e-4 * expected.std())
 
 
 @pytest.mark.parametrize("text", LAYERS.values(), ids=LAYERS)
@@ -78,7 +78,7 @@ def test_every_layer_is_the_same_in_every_engine(text, capfd):
         ("lenet5_1998", 32),
         ("alexnet", 67),
         ("vgg11", 32),
-        ("nin", 32),
+        ("nin", 67),
         ("googlenet", 64),
         ("resnet20", 32),
         ("resnet18", 64),
@@ -101,7 +101,7 @@ def test_pytorch_runs_in_either_type():
         expected = network(pictures).numpy()
     (full,), (half,) = (pytorch(network, CPU, type)(pictures) for type in ("float32", "bfloat16"))
     assert full.dtype == half.dtype == np.float32
-    np.testing.assert_allclose(full, expected, rtol=0, atol=2e-5 * expected.std())
+    np.testing.assert_allclose(full, expected, rtol=0, atol=1e-4 * expected.std())
     assert 1e-4 < difference((half,), (expected,)) < 0.2  # it is another type, and near
 
 
