@@ -6,7 +6,7 @@ views and the pictures, and is found again by a sum of these; labels may change 
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from striate.data.caching import cache_folder
 from striate.data.dataset import Dataset, OnBad, Problem
 from striate.data.prepared import MADE_BY
-from striate.data.store import check_memory
+from striate.data.store import SPARE, free_memory
 from striate.engine.fastest import Engine, Precision, fastest
 from striate.errors import DataError, NotationError, one_of
 from striate.nets.net import Net
@@ -130,26 +130,32 @@ def features(
         "data": data.place_fingerprint(),
         "made by": MADE_BY,
     }
-    seen = Viewed(data, preprocess, views, on_bad)
+    skipped: dict[str, Problem] = {}
+    notes: Mapping[str, int] = {}
     while True:
         kept, key = _opened(shapes, len(data), views.count, keeping, about, tell)
         missing = np.flatnonzero(~kept.there).tolist()
+        if not missing:
+            break
+        seen = Viewed(data, preprocess, views, on_bad)
         make = engine or partial(fastest, device=device, precision=precision, pictures=len(missing) * views.count)
         work = Pass(front, seen, kept, shapes, on_bad, make, tell)
         try:
             skipped, rounding = work.through(missing, workers or cpu_count() or 1)
-            break
         except TooLargeForHalf as problem:
             remark(kept.folder, TOO_LARGE, {"why": str(problem)})  # next, the rows are opened in full precision
             kept.clear()
-    if len(skipped) < len(missing):
-        kept.settle()
-        if kept.type[FEATURES].base == np.float16 and not remark(kept.folder, ROUNDED):
-            remark(kept.folder, ROUNDED, rounding.shares)
+            continue
+        notes = seen.pictures.notes
+        if len(skipped) < len(missing):
+            kept.settle()
+            if kept.type[FEATURES].base == np.float16 and not remark(kept.folder, ROUNDED):
+                remark(kept.folder, ROUNDED, rounding.shares)
+        break
     if moved := remark(kept.folder, ROUNDED):
         typical, largest = (percent(moved[name], 3) for name in ("typical", "largest"))
         tell(f"half precision moves a feature by {typical} of the spread of all, typically; by {largest} at most")
-    for note, times in seen.pictures.notes.items():
+    for note, times in notes.items():
         tell(f"{note} ({count(times)})")
     if skipped:
         tell(f"{count(len(skipped))} could not be read and left out: {next(iter(skipped.values())).reason}")
@@ -195,7 +201,13 @@ def _gathered(
     if skipped:
         if not kept.there.any():
             raise DataError(f"no picture of {printable(data.where)} can be read: {next(iter(skipped.values())).reason}")
-        check_memory(rows[:1].nbytes * int(kept.there.sum()))
+        needed, free = rows[:1].nbytes * int(kept.there.sum()), free_memory()
+        if needed + SPARE > free:
+            raise DataError(
+                f"where pictures are left out, the features of the others, {memory(needed)}, go into memory, of which "
+                f"{memory(free)} are free; remove the {count(len(skipped))} that cannot be read, which "
+                "`striate check` lists"
+            )
         rows, data = rows[kept.there], data.part(np.flatnonzero(kept.there))
     return Features({name: rows[name] for name in shapes}, data, key, skipped, told)
 
@@ -206,7 +218,7 @@ def _shapes(front: Net | Pooled, preprocess: Preprocess) -> dict[str, tuple[int,
     channels = 1 if preprocess.channels == "L" else 3
     first = next(front.parameters(), torch.empty(0))
     with torch.inference_mode():
-        outputs = front(torch.zeros(1, channels, *preprocess.size, device=first.device, dtype=first.dtype))
+        outputs = front.eval()(torch.zeros(1, channels, *preprocess.size, device=first.device, dtype=first.dtype))
     outputs = [outputs] if isinstance(outputs, Tensor) else outputs
     return {name: tuple(output.shape[1:]) for name, output in zip(names, outputs, strict=True)}
 

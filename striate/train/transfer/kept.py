@@ -89,8 +89,7 @@ class Kept:
 
     def _begin(self, about: dict[str, Any]) -> None:
         """Make the folder, unless it is there and what it should be."""
-        text = json.dumps(about, sort_keys=True)
-        header = json.dumps({"about": about, "sum": hashlib.sha256(text.encode()).hexdigest()}, indent=2).encode()
+        header = _signed(about)
         if self.folder.exists():
             with suppress(OSError):
                 if (self.folder / "header.json").read_bytes() == header:
@@ -131,8 +130,16 @@ def remark(folder: Path, name: str, values: dict[str, Any] | None = None) -> dic
     """
     path = folder / f"{name}.json"
     if values is not None:
-        write_whole(path, lambda file: file.write(json.dumps(values).encode()))
+        write_whole(path, lambda file: file.write(_signed(values)))
         return values
-    with suppress(OSError, ValueError):
-        return json.loads(path.read_bytes())
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        content = path.read_bytes()
+        values = json.loads(content)["values"]
+        return values if content == _signed(values) else None
     return None
+
+
+def _signed(values: Any) -> bytes:
+    """Plain values as JSON that tells whether a byte of it was changed."""
+    total = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    return json.dumps({"values": values, "sum": total}, indent=2).encode()

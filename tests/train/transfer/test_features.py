@@ -292,6 +292,16 @@ def test_a_damaged_cache_is_told_and_made_anew(own_cache, pictures, damage):
     assert not any(words in line for line in quiet.told)
 
 
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"values": {"typicbl": 1, "largest": 2}, "sum": "0"}'])
+def test_a_damaged_remark_is_not_believed(own_cache, pictures, content):
+    computed(pictures, keeping="half")
+    (folder_of(own_cache) / "rounded.json").write_bytes(content)
+    (folder_of(own_cache) / "too large for half.json").write_bytes(content)
+    again = computed(pictures, keeping="half")
+    assert again.arrays["features"].dtype == np.float16
+    assert not any("half precision" in line for line in again.told)
+
+
 def test_a_cache_of_another_version_is_told_and_made_anew(pictures, monkeypatch):
     computed(pictures)
     monkeypatch.setattr(kept_module, "VERSION", 2)
@@ -375,6 +385,14 @@ def test_a_bad_picture_is_skipped_and_counted(contents):
     )
 
 
+def test_left_out_pictures_need_memory_for_the_others(contents, monkeypatch):
+    monkeypatch.setattr("striate.train.transfer.features.free_memory", lambda: 10)
+    with pytest.raises(
+        StriateError, match=r"39.2 KiB, are held in memory, of which 10 B are free; remove the 1 picture"
+    ):
+        computed(spoiled(contents), on_bad="skip")
+
+
 def test_no_good_picture_is_an_error(contents):
     with pytest.raises(StriateError, match="no picture of made can be read"):
         computed(dataset([contents[0][:60]] * 2), on_bad="skip")
@@ -388,7 +406,7 @@ def test_a_number_of_views_is_a_whole_one(number):
 
 def test_the_header_says_what_is_kept(pictures, own_cache):
     computed(pictures)
-    about = json.loads((folder_of(own_cache) / "header.json").read_text())["about"]
+    about = json.loads((folder_of(own_cache) / "header.json").read_text())["values"]
     assert about["views"] == 2
     assert about["preprocess"]["size"] == [16, 16]
     assert isinstance(pictures.source, Kept)
