@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import sys
 from contextlib import suppress
 from dataclasses import replace
 
@@ -386,10 +387,8 @@ def test_a_bad_picture_is_skipped_and_counted(contents):
 
 
 def test_left_out_pictures_need_memory_for_the_others(contents, monkeypatch):
-    monkeypatch.setattr("striate.train.transfer.features.free_memory", lambda: 10)
-    with pytest.raises(
-        StriateError, match=r"39.2 KiB, are held in memory, of which 10 B are free; remove the 1 picture"
-    ):
+    monkeypatch.setattr(sys.modules["striate.train.transfer.features"], "free_memory", lambda: 10)
+    with pytest.raises(StriateError, match=r"39.2 KiB, go into memory, of which 10 B are free; remove the 1 picture"):
         computed(spoiled(contents), on_bad="skip")
 
 
