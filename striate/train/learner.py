@@ -37,6 +37,8 @@ class Learner:
         validations since then
     seconds
         that training took, pauses left out
+    pixels
+        of the last batch, normalised: memory for the next
     """
 
     network: Net
@@ -51,6 +53,7 @@ class Learner:
     best: dict[str, Any] = field(default_factory=dict)
     waited: int = 0
     seconds: float = 0.0
+    pixels: Tensor | None = None
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors by name."""

@@ -7,7 +7,7 @@ changes. So a training that was killed and goes on ends, on a processor, with th
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
 from math import inf, isfinite
 from time import perf_counter
 from typing import Any
@@ -29,6 +29,7 @@ from striate.train.keep.stopping import Stopping
 from striate.train.learn.loss import Loss
 from striate.train.learn.optimiser import set_rate
 from striate.train.learn.schedule import share
+from striate.train.learn.step import advance, gradient
 from striate.train.learner import Learner
 from striate.train.ranks import Ranks
 from striate.train.recipe import Recipe
@@ -36,8 +37,6 @@ from striate.train.tell.events import Events
 from striate.train.tell.watch import Watch
 
 LOGGED = 2.0  # seconds between two lines of history within an epoch
-DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-HALF = ("bfloat16", "float16")
 
 
 @dataclass
@@ -178,52 +177,28 @@ def _step(learner: Learner, job: Job, batch: Batch, watch: Watch) -> Tensor:
             watch.say(f"the memory does not hold {len(batch)} pictures at once: from here on in {parts} parts")
             learner.accumulate = parts
             learner.tally.load(counted)
-    if job.recipe.clip:
-        learner.scaler.unscale_(learner.optimiser)
-        torch.nn.utils.clip_grad_norm_(learner.network.parameters(), job.recipe.clip)
-    learner.scaler.step(learner.optimiser)
-    learner.scaler.update()
+    advance(learner.network, learner.optimiser, learner.scaler, job.recipe.clip)
     if learner.average:
         learner.average.update(learner.step)
     return loss
 
 
 def _gradient(learner: Learner, job: Job, batch: Batch) -> Tensor:
-    """The gradient of a batch's mean loss, in parts whose losses add up to it."""
+    """The gradient of a batch's loss, whose figures are noted."""
     recipe, ranks = job.recipe, job.ranks
     learner.optimiser.zero_grad(set_to_none=True)
-    pixels = normalised(batch.pixels, job.preprocess)
-    labels, mixed = batch.labels, False
+    learner.pixels = pixels = normalised(batch.pixels, job.preprocess, learner.pixels)
+    labels, seen = batch.labels, learner.tally.add
     if recipe.mixup or recipe.cutmix:
-        number = batch.number * ranks.world + ranks.rank
-        how = Mixing(recipe.mixup, recipe.cutmix)
-        pixels, labels = mix(pixels, labels, how, job.classes, seed=recipe.seed, epoch=batch.epoch, batch=number)
-        mixed = True
-    half = recipe.precision in HALF
-    whole = None
-    for first, last in pairwise(_cuts(len(batch), learner.accumulate)):
-        part, weight = slice(first, last), (last - first) / len(batch)
-        narrow = torch.autocast(ranks.device.type, DTYPES[recipe.precision]) if half else nullcontext()
-        with ranks.held_back(learner.model, more=last < len(batch)):
-            with narrow:
-                outputs = learner.model(pixels[part].to(torch.float32 if half else DTYPES[recipe.precision]))
-            loss = job.loss(outputs, labels[part])
-            learner.scaler.scale(loss * weight).backward()
-        loss = loss.detach()
-        if mixed:
-            learner.tally.add_loss(loss, last - first)
-        else:
-            scores = outputs[0] if isinstance(outputs, tuple) else outputs
-            learner.tally.add(loss, scores.detach(), labels[part])
-        whole = loss * weight if whole is None else whole + loss * weight
-    assert whole is not None
-    return whole
+        address = {"seed": recipe.seed, "epoch": batch.epoch, "batch": batch.number * ranks.world + ranks.rank}
+        pixels, labels = mix(pixels, labels, Mixing(recipe.mixup, recipe.cutmix), job.classes, **address)
 
+        def seen(loss: Tensor, scores: Tensor, labels: Tensor) -> None:  # what is right of a mixed picture?
+            learner.tally.add_loss(loss, len(labels))
 
-def _cuts(count: int, parts: int) -> list[int]:
-    """Where to cut a row of pictures into parts of nearly equal sizes."""
-    parts = min(parts, count)
-    return [part * count // parts for part in range(parts + 1)]
+    model, parts = learner.model, learner.accumulate
+    back = partial(ranks.held_back, model)
+    return gradient(model, job.loss, learner.scaler, pixels, labels, recipe.precision, parts, back, seen)
 
 
 def _end_epoch(learner: Learner, job: Job, watch: Watch, rate: float) -> bool:

@@ -18,7 +18,7 @@ from striate.show.numbers import duration, memory
 from striate.train.choose.rehearsal import end_of
 from striate.train.choose.room import check_memory
 from striate.train.choose.trial import Trial
-from striate.train.loop import DTYPES
+from striate.train.learn.step import DTYPES
 from striate.train.recipe import Recipe
 
 RESERVE = 0.1  # of a time limit, for what nobody foresees

@@ -2,8 +2,7 @@
 
 import copy
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from itertools import pairwise
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -14,7 +13,7 @@ from striate.nets.net import Net
 from striate.preprocess import Preprocess
 from striate.train.learn.loss import Loss
 from striate.train.learn.optimiser import optimiser, set_rate
-from striate.train.loop import DTYPES, HALF
+from striate.train.learn.step import advance, gradient
 from striate.train.recipe import Recipe
 
 
@@ -39,7 +38,6 @@ class Rehearsal:
         self.preprocess, self.loss, self.recipe, self.device = preprocess, loss, recipe, device
         self.network = copy.deepcopy(network).to(device)
         self.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self.half = recipe.precision in HALF
         if recipe.precision == "float64":
             self.network.double()
         self.optimiser = optimiser(self.network, recipe.optimizer, 1.0, recipe.weight_decay)
@@ -58,24 +56,13 @@ class Rehearsal:
         rate
             the learning rate
         """
-        recipe, count = self.recipe, len(pixels)
-        inputs = self._inputs(pixels)
+        recipe = self.recipe
         self.optimiser.zero_grad(set_to_none=True)
         set_rate(self.optimiser, rate)
-        whole = torch.zeros((), device=self.device)
-        parts = min(recipe.accumulate, count)
-        for first, last in pairwise(part * count // parts for part in range(parts + 1)):
-            with torch.autocast(self.device.type, DTYPES[recipe.precision]) if self.half else nullcontext():
-                outputs = self.network(inputs[first:last])
-            loss = self.loss(outputs, labels[first:last]) * ((last - first) / count)
-            self.scaler.scale(loss).backward()
-            whole = whole + loss.detach()
-        if recipe.clip:
-            self.scaler.unscale_(self.optimiser)
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
-        self.scaler.step(self.optimiser)
-        self.scaler.update()
-        return whole
+        inputs = self._inputs(pixels)
+        value = gradient(self.network, self.loss, self.scaler, inputs, labels, recipe.precision, recipe.accumulate)
+        advance(self.network, self.optimiser, self.scaler, recipe.clip)
+        return value
 
     def judge(self, pixels: Tensor) -> None:
         """What validation does with pictures."""
