@@ -35,6 +35,7 @@ from striate.train.ranks import Ranks
 from striate.train.recipe import Recipe
 from striate.train.tell.events import Events
 from striate.train.tell.watch import Watch
+from striate.train.trouble import Losses, diverged, out_of_memory, too_large
 
 LOGGED = 2.0  # seconds between two lines of history within an epoch
 
@@ -114,7 +115,7 @@ def learn(learner: Learner, job: Job, watch: Watch, stopping: Stopping) -> str:
     recipe, ranks = job.recipe, job.ranks
     begun = perf_counter() - learner.seconds
     saved = logged = perf_counter()
-    losses = _Losses(ranks.device)
+    losses = Losses(ranks.device)
     learner.network.train()
     if recipe.patience and learner.waited >= recipe.patience:  # it was killed before that could be written down
         return _in_vain(recipe)
@@ -125,7 +126,7 @@ def learn(learner: Learner, job: Job, watch: Watch, stopping: Stopping) -> str:
         set_rate(learner.optimiser, of_peak)
         loss = losses.newest(_step(learner, job, batch, watch), batch)
         if losses.bad:
-            raise StriateError(_diverged(losses.bad, learner, job))
+            raise StriateError(diverged(*losses.bad, job.names(losses.bad[1].rows), learner.step, recipe))
         learner.step += 1
         learner.seconds = perf_counter() - begun
         rate = recipe.lr * of_peak
@@ -169,11 +170,11 @@ def _step(learner: Learner, job: Job, batch: Batch, watch: Watch) -> Tensor:
             loss = _gradient(learner, job, batch)
             break
         except (torch.OutOfMemoryError, RuntimeError) as error:
-            if not _out_of_memory(error):
+            if not out_of_memory(error):
                 raise
             parts = 2 * learner.accumulate
             if not job.adapt or parts > len(batch):
-                raise StriateError(_too_large(learner, batch)) from error
+                raise StriateError(too_large(len(batch), learner.accumulate)) from error
             watch.say(f"the memory does not hold {len(batch)} pictures at once: from here on in {parts} parts")
             learner.accumulate = parts
             learner.tally.load(counted)
@@ -257,33 +258,6 @@ def save(learner: Learner, job: Job) -> None:
     job.checkpoints.save(learner.step, tensors, learner.about() | {"history": job.history.length})
 
 
-class _Losses:
-    """Losses on their way from the device: a GPU's is read one step later, so that nobody waits for it."""
-
-    def __init__(self, device: torch.device):
-        self.waits = device.type != "cpu"
-        self.bad: tuple[float, Batch] | None = None
-        self._before: tuple[Tensor, Any, Batch] | None = None
-
-    def newest(self, loss: Tensor, batch: Batch) -> float | None:
-        """The newest loss that is known."""
-        if not self.waits:
-            value, known = float(loss), batch
-        else:
-            host = torch.empty((), dtype=loss.dtype, pin_memory=True)
-            host.copy_(loss, non_blocking=True)
-            event = torch.cuda.Event()
-            event.record()
-            before, self._before = self._before, (host, event, batch)
-            if before is None:
-                return None
-            before[1].synchronize()
-            value, known = float(before[0]), before[2]
-        if not isfinite(value):
-            self.bad = value, known
-        return value
-
-
 def _log_step(learner: Learner, job: Job, watch: Watch, loss: float, rate: float) -> None:
     job.note(
         {
@@ -295,32 +269,4 @@ def _log_step(learner: Learner, job: Job, watch: Watch, loss: float, rate: float
             "pictures_per_second": round(watch.speed, 1),
             "seconds": round(learner.seconds, 3),
         }
-    )
-
-
-def _diverged(bad: tuple[float, Batch], learner: Learner, job: Job) -> str:
-    """What to say of a loss that is not a number."""
-    value, batch = bad
-    names = job.names(batch.rows)
-    listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-    likely = f"the learning rate is too high: try --lr {job.recipe.lr / 10:.2g}"
-    if job.recipe.precision == "float16":
-        likely += ", or --precision bfloat16, which holds larger numbers"
-    elif not job.recipe.clip:
-        likely += ", or --clip 1"
-    return (
-        f"the loss is {value} in batch {batch.number + 1:,} of epoch {batch.epoch + 1} (step {learner.step:,}); "
-        f"most likely {likely}. The last checkpoint is as it was. The batch held {listed}"
-    )
-
-
-def _out_of_memory(error: Exception) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-
-
-def _too_large(learner: Learner, batch: Batch) -> str:
-    part = -(-len(batch) // learner.accumulate)
-    return (
-        f"the memory does not hold a training step of {part} pictures; --accumulate {2 * learner.accumulate} would "
-        f"compute the same batch in smaller parts, and --batch-size auto finds out how many"
     )

@@ -1,36 +1,31 @@
 """Work: a planned training is carried out, from the forecast to the report."""
 
 import signal
-import sys
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from math import inf
-from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 import torch
 
 from striate.data.batches import Batches
-from striate.data.dataset import Dataset, OnBad
+from striate.data.dataset import Dataset
 from striate.data.order import class_weights
-from striate.data.prepared import Cache
 from striate.data.sources.shards import Shards
 from striate.errors import DataError, StriateError
-from striate.files import write_whole
 from striate.measure.shapes import measure
 from striate.nets.net import Net
 from striate.show.names import printable
 from striate.show.numbers import count
-from striate.show.progress import track
+from striate.train.around import Around
 from striate.train.begin import Plan
 from striate.train.choose.forecast import epochs_for, forecast, peak
 from striate.train.choose.range_test import find_rate
 from striate.train.choose.room import parts_that_fit
 from striate.train.choose.trial import trial
-from striate.train.judge import judge
+from striate.train.finish import finish, on_device
 from striate.train.keep.checkpoints import Checkpoints
 from striate.train.keep.history import History
 from striate.train.keep.lock import occupied
@@ -44,73 +39,9 @@ from striate.train.learner import Learner
 from striate.train.loop import Job, learn, save
 from striate.train.machine import machine, other_machine
 from striate.train.ranks import Ranks
-from striate.train.run import MODEL, Run, open_run, write_json
+from striate.train.run import MODEL, Run, write_json
 from striate.train.tell.events import events
-from striate.train.tell.report import write_report
 from striate.train.tell.watch import Watch
-
-
-@dataclass(frozen=True)
-class Around:
-    """What changes no number of a training.
-
-    Parameters
-    ----------
-    folder
-        where the run is kept
-    ranks
-        the processes that take part
-    begun
-        when the command was given
-    workers, cache, on_bad
-        of `Batches`
-    save_every
-        seconds between two checkpoints within an epoch
-    minutes
-        the time limit
-    search, adapt
-        whether the learning rate is to be found, and whether a batch may be computed in parts that the memory holds
-    accept_data_change
-        whether a run goes on although its pictures changed
-    quiet
-        whether nothing is shown
-    """
-
-    folder: Path
-    ranks: Ranks
-    begun: float
-    workers: int | None
-    cache: Cache | None
-    on_bad: OnBad
-    save_every: float
-    minutes: float | None
-    search: bool
-    adapt: bool
-    accept_data_change: bool
-    quiet: bool
-
-    def say(self, *lines: str) -> None:
-        """Tell what happens before there are steps to watch."""
-        if lines and self.ranks.first and not self.quiet:
-            print(*lines, sep="\n", file=sys.stderr, flush=True)
-
-    def batches(self, plan: Plan, data: Dataset | Shards, learning: bool, alone: bool = False) -> Batches:
-        """Batches of a part of the data: distorted and shuffled to learn from, or as they are."""
-        recipe, ranks = plan.recipe, self.ranks
-        return Batches(
-            data,
-            plan.preprocess,
-            batch_size=ranks.share(recipe.batch_size) if learning else max(1, min(recipe.batch_size, 256)),
-            distortion=recipe.distortion if learning else None,
-            balanced=learning and recipe.balance == "sampling",
-            seed=recipe.seed,
-            cache=self.cache,
-            workers=self.workers,
-            device=ranks.device,
-            rank=0 if alone else ranks.rank,
-            world=1 if alone else ranks.world,
-            on_bad=None if isinstance(data, Shards) else self.on_bad,
-        )
 
 
 def carry_out(plan: Plan, around: Around, before: Run | None, notes: list[str]) -> Run | None:
@@ -153,7 +84,7 @@ def carry_out(plan: Plan, around: Around, before: Run | None, notes: list[str]) 
             _leave(int(stopped.split()[1]), learner, around)
         if not around.ranks.first:
             return None
-        return _finish(plan, around, learner, stopped)
+        return finish(plan, around, learner.best, batches, learner.seconds, stopped)
 
 
 def _settled(plan: Plan, around: Around, batches: Batches) -> Plan:
@@ -213,11 +144,6 @@ def _learner(plan: Plan, ranks: Ranks, batches: Batches) -> Learner:
         scaler=torch.amp.GradScaler(device.type, enabled=recipe.precision == "float16"),
         accumulate=recipe.accumulate,
     )
-
-
-def on_device(network: Net, device: torch.device) -> Net:
-    """A network where it computes, with its weights laid out as the pictures are, which is faster."""
-    return network.to(device=device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
 def _loss(plan: Plan, ranks: Ranks) -> Loss:
@@ -323,46 +249,3 @@ def _leave(number: int, learner: Learner, around: Around) -> None:
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     raise SystemExit(128 + number)
-
-
-def _finish(plan: Plan, around: Around, learner: Learner, stopped: str) -> Run:
-    """Judge the best weights once more as they lie on the disk, and write down how it ended."""
-    run = open_run(around.folder)
-    device, alone = around.ranks.device, Ranks(0, 1, around.ranks.device)
-    network = on_device(run.net(), device)
-    arrays: dict[str, np.ndarray] = {}
-    figures: dict[str, Any] = {}
-    skipped = {**learner.batches.skipped}
-    for split, prefix, data in (("val", "", plan.parts.val), ("test", "test_", plan.parts.test)):
-        figures[split] = None
-        if data:
-            batches = around.batches(plan, data, learning=False, alone=True)
-            bar = track(batches, f"judging {split}", len(batches))
-            judged = judge(network, bar, plan.preprocess, alone)
-            figures[split] = judged.figures
-            skipped |= batches.skipped
-            names = dict(zip(data.rows.tolist(), data.names, strict=True))
-            arrays |= {
-                f"{prefix}names": np.array([names[row] for row in judged.rows.tolist()]),
-                f"{prefix}rows": judged.rows,
-                f"{prefix}labels": judged.labels,
-                f"{prefix}probabilities": judged.probabilities,
-            }
-    write_whole(
-        around.folder / "predictions.npz",
-        lambda file: np.savez_compressed(file, **arrays),  # pyright: ignore[reportArgumentType]
-    )
-    result = {
-        "epoch": learner.best["epoch"],
-        "step": learner.best["step"],
-        "validation": figures["val"],
-        "test": figures["test"],
-        "seconds": round(learner.seconds, 3),
-        "stopped": stopped,
-        "skipped": sorted(skipped),
-        "notes": learner.batches.notes,
-        "kept": learner.batches.kept,
-    }
-    write_json(around.folder / "result.json", result)
-    write_report(run, plan.parts.val)
-    return run
