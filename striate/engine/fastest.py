@@ -97,8 +97,7 @@ def fastest(
     """
     one_of("precision", precision, Precision)
     device = torch.device(device)
-    with torch.inference_mode(False):  # what is copied in inference mode cannot be exported
-        module = copy.deepcopy(module).eval().to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    module = copy.deepcopy(module).eval().to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     plain = Engine("PyTorch", "float32", pytorch(module, device, "float32"))
     expected = plain(example)
     plain.time(example)

@@ -1,5 +1,7 @@
 """Every engine gives the numbers of PyTorch, for every kind of layer, for each length of a batch, without a word."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -92,6 +94,16 @@ def test_networks_of_the_papers_are_the_same_in_every_engine(name, side):
     channels = 1 if name == "lenet5_1998" else 3
     network = unlike_new(net(name, input=f"{side}x{side}x{channels}"))
     equal(network[:-1], (channels, side, side))
+
+
+def test_an_export_says_nothing_to_a_user():
+    code = (
+        "from striate.engine.export import exported; from striate.nets.build import net; "
+        "exported(net('conv 3x3x4, bn', input='8x8x3').eval(), (3, 8, 8))"
+    )
+    words = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_pytorch_runs_in_either_type():
