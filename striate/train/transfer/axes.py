@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from striate.errors import DataError
+from striate.train.transfer.side import side_by_side
 
 FLAT = 1e-7  # a feature that spreads less, relative to its size, is constant: float32 holds no more digits
 NOTHING = 1e-13  # of the largest eigenvalue: what is smaller is rounding
@@ -124,7 +125,7 @@ def axes_of(features: "np.ndarray | Axes") -> Axes:
 def _turn(rows: np.ndarray) -> np.ndarray:
     """Orthonormal columns (d, r) that span the rows (n, d), along their principal axes."""
     wide = rows.shape[0] < rows.shape[1]
-    squares, vectors = np.linalg.eigh(rows @ rows.T if wide else rows.T @ rows)
+    ((squares, vectors),) = side_by_side(np.linalg.eigh, [rows @ rows.T if wide else rows.T @ rows])
     there = squares > NOTHING * squares[-1]
     if not there.any():  # all features are constant: one axis, along which nothing happens
         return np.eye(rows.shape[1], 1)

@@ -1,7 +1,7 @@
 """Curve: how accuracy grows with the number of pictures, and what more of them would bring."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from striate.train.transfer.compare import correct
 from striate.train.transfer.folds import FOLDS, fold, kin
 from striate.train.transfer.logistic import COARSE, probabilities
 from striate.train.transfer.ridge import Ridge
+from striate.train.transfer.side import side_by_side
 from striate.train.transfer.solve import Problem, checked
 
 SHARES = (1 / 8, 1 / 4, 1 / 2, 3 / 4, 1)  # of the pictures to learn from
@@ -153,31 +154,34 @@ def curve(
     """
     problem = Problem.of(features, labels, len(classes))
     checked(strength, None, len(labels))
-    each, rough = kin(groups), problem.axes.rough()
-    right, numbers, notes = np.zeros((len(SHARES), repeats, len(labels))), [], ()
-    for repeat in range(repeats):
-        folds = fold(labels, groups, classes, FOLDS, seed + repeat)
-        notes = folds.notes
-        for learn, held in folds:
-            place = _order(problem.labels[learn], each[learn], seed + repeat)
-            head = problem.zero()
-            for size, share in enumerate(SHARES):
-                some = learn[place <= share]
-                numbers.append((size, len(some)))
-                part, ones = problem.part(some), np.ones(len(some))
-                if problem.ridge:
-                    head = Ridge(part.axes.rows, part.targets, ones).head(strength)
-                else:
-                    head = Problem(rough.part(some), part.labels, part.classes, False).logistic(
-                        strength, ones, head, COARSE
-                    )
-                told = probabilities(head.scores(problem.axes.plain[held]), problem.several)
-                right[size, repeat, held] = correct(told, problem.labels[held])
-    means = [np.mean([many for other, many in numbers if other == size]) for size in range(len(SHARES))]
+    each, rough = kin(groups), replace(problem, axes=problem.axes.rough())
+
+    def grown(piece: tuple[int, np.ndarray, np.ndarray]) -> list[tuple[int, np.ndarray]]:
+        """For each share, how many pictures were learned from, and how right those that are held out were named."""
+        repeat, learn, held = piece
+        place, head, told = _order(problem.labels[learn], each[learn], seed + repeat), problem.zero(), []
+        for share in SHARES:
+            some = learn[place <= share]
+            ones = np.ones(len(some))
+            if problem.ridge:
+                head = Ridge(problem.axes.rows[some], problem.part(some).targets, ones).head(strength)
+            else:
+                head = rough.part(some).logistic(strength, ones, head, COARSE)
+            answers = probabilities(head.scores(problem.axes.plain[held]), problem.several)
+            told.append((len(some), correct(answers, problem.labels[held])))
+        return told
+
+    folds = [fold(labels, groups, classes, FOLDS, seed + repeat) for repeat in range(repeats)]
+    pieces = [(repeat, *halves) for repeat, one in enumerate(folds) for halves in one]
+    found = side_by_side(grown, pieces)
+    right = np.zeros((len(SHARES), repeats, len(labels)))
+    for (repeat, _, held), told in zip(pieces, found, strict=True):
+        right[:, repeat, held] = [each for _, each in told]
+    means = np.mean([[number for number, _ in told] for told in found], axis=0)
     sizes, first = np.unique(np.round(means).astype(int), return_index=True)
     right = right[first]
     law = _law(sizes, right, seed) if len(sizes) >= LEAST and sizes[0] >= 2 else None
-    return Curve(sizes, right, problem.several, law, notes)
+    return Curve(sizes, right, problem.several, law, folds[0].notes)
 
 
 def _order(labels: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from striate.errors import DataError
 from striate.show.names import printable
 from striate.show.numbers import count
-from striate.train.transfer.axes import Axes
+from striate.train.transfer.axes import Axes, Linear
 from striate.train.transfer.logistic import COARSE, probabilities
 from striate.train.transfer.ridge import Ridge, sureness
+from striate.train.transfer.side import side_by_side
 from striate.train.transfer.solve import Problem, checked
 
 FOLDS = 5
@@ -146,20 +148,23 @@ def held_scores(problem: Problem, folds: Folds, strengths: Sequence[float]) -> I
     strengths
         from strong to weak: each begins where the last one ended
     """
-    ones, halves, plain = np.ones(len(problem.labels)), list(folds), problem.axes.plain
-    ridges = (
-        [Ridge(problem.axes.rows[learn], problem.targets[learn], ones[learn]) for learn, _ in halves]
-        if problem.ridge
-        else []
-    )
-    heads = [problem.zero() for _ in halves]
+    targets, ones, halves = problem.targets, np.ones(len(problem.labels)), list(folds)
     rough = replace(problem, axes=problem.axes.rough())
+    heads: Sequence[Linear] = [problem.zero()] * len(halves)
+    ridges: list[Ridge] = []
+    if problem.ridge:
+        ridges = [Ridge(problem.axes.rows[learn], targets[learn], ones[learn]) for learn, _ in halves]
+
+    def learned(strength: float, piece: tuple[tuple[np.ndarray, np.ndarray], Linear]) -> Linear:
+        (learn, _), begin = piece
+        return rough.part(learn).logistic(strength, ones[learn], begin, COARSE)
+
     for strength in strengths:
+        if problem.ridge:
+            heads = [ridge.head(strength) for ridge in ridges]
+        else:
+            heads = side_by_side(partial(learned, strength), zip(halves, heads, strict=True))
         scores = np.empty((len(problem.labels), problem.classes))
-        for place, (learn, held) in enumerate(halves):
-            if problem.ridge:
-                head = ridges[place].head(strength)
-            else:
-                head = heads[place] = rough.part(learn).logistic(strength, ones[learn], heads[place], COARSE)
-            scores[held] = head.scores(plain[held])
-        yield scores * (sureness(scores, problem.targets, problem.several) if problem.ridge else 1)
+        for (_, held), head in zip(halves, heads, strict=True):
+            scores[held] = head.scores(problem.axes.plain[held])
+        yield scores * (sureness(scores, targets, problem.several) if problem.ridge else 1)

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from striate.errors import DataError
-from striate.train.transfer.axes import Axes, Linear
+from striate.train.transfer.axes import Axes, Linear, axes_of
 from striate.train.transfer.folds import kin
 from striate.train.transfer.logistic import probabilities
+from striate.train.transfer.side import side_by_side
 from striate.train.transfer.solve import solve
 
 
@@ -41,11 +42,12 @@ def members(
     """
     if number < 1:
         raise DataError(f"there is at least 1 member, but {number} were asked for")
-    first = solve(features, labels, classes, strength)
+    axes = axes_of(features)
+    first = solve(axes, labels, classes, strength)
     if number == 1:
         return [first]
     each, draw = kin(groups), np.random.default_rng(seed)
-    heads = []
+    every = []
     for _ in range(number):
         weights = draw.exponential(size=each.max() + 1)[each]
         if labels.ndim == 1:
@@ -53,8 +55,8 @@ def members(
             weights *= (there / np.maximum(np.bincount(labels, weights, classes), 1e-300))[labels]
         else:
             weights *= len(labels) / weights.sum()
-        heads.append(solve(features, labels, classes, strength, weights, first))
-    return heads
+        every.append(weights)
+    return list(side_by_side(lambda weights: solve(axes, labels, classes, strength, weights, first), every))
 
 
 def averaged(heads: Sequence[Linear], features: np.ndarray, several: bool) -> np.ndarray:

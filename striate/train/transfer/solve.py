@@ -9,6 +9,7 @@ from striate.show.numbers import count
 from striate.train.transfer.axes import Axes, Linear, axes_of
 from striate.train.transfer.logistic import FINE, logistic
 from striate.train.transfer.ridge import Ridge, sureness
+from striate.train.transfer.side import side_by_side
 
 MANY = 300  # classes from which on ridge regression stands in
 LARGE = 1e9  # and multiplications of a step: choosing a strength takes some 400 steps, then of more than a second each
@@ -140,7 +141,9 @@ def solve(
     problem = Problem.of(features, labels, classes)
     axes, shares = problem.axes, checked(strength, weights, len(labels))
     if not problem.ridge:
-        return axes.back(problem.logistic(strength, shares, axes.forth(start) if start else None))
+        begin = axes.forth(start) if start else None
+        (head,) = side_by_side(lambda begin: problem.logistic(strength, shares, begin), [begin])
+        return axes.back(head)
     ridge = Ridge(axes.rows, problem.targets, shares)
     factor = sureness(ridge.left_out(strength), problem.targets, problem.several)
     return axes.back(ridge.head(strength).scaled(factor))
