@@ -26,7 +26,7 @@ class Cut:
     front
         pictures -> features; always in evaluation, so that no statistic of it moves
     rest
-        features -> logits
+        features -> logits; to train it, call its `train`, not the network's
     stages
         those of the network that the front holds whole
     notes

@@ -226,9 +226,8 @@ def _shapes(front: Net | Pooled, preprocess: Preprocess) -> dict[str, tuple[int,
 def _sum_of(front: nn.Module) -> str:
     """What a front computes: its modules and every byte of its weights, as a sum."""
     total = hashlib.sha256(repr(front).encode())
-    with suppress(NotationError):  # of layers that have none, what they print has to do
+    with suppress(NotationError):  # prints leave settings out; of layers that have no notation they have to do
         total.update((front.front if isinstance(front, Pooled) else front).notation.encode())  # pyright: ignore
-    for name, value in front.state_dict().items():
-        total.update(f"{name}\0{value.dtype}\0{tuple(value.shape)}\0".encode())
+    for value in front.state_dict().values():
         total.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
     return total.hexdigest()

@@ -4,10 +4,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from striate.errors import StriateError, UnknownName
 from striate.nets.build import net
 from striate.nets.net import Net
+from striate.preprocess import Preprocess
 from striate.train.transfer.cut import Pooled, cut, stage_rates, thawing
 
 FAMILIES = {  # each with the smallest input that is not too small for it
@@ -104,6 +106,20 @@ def test_a_pool_that_follows_joins_the_front():
         assert list(dict(cut(net("resnet18"), "stage4").front.named_children())["head"]._modules) == ["0", "1"]
 
 
+class Noise(nn.Module):
+    """A module that nobody here knows."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + torch.rand_like(x) * self.training
+
+
+@pytest.mark.parametrize("random", ["dropout 0.5", Noise()])
+def test_what_is_random_or_unknown_learns_with_the_rest(random):
+    halves = cut(net(["conv 3x3x4, maxpool 2", random, "globalpool, flatten, fc 2"], input="8x8x3"), "stage1")
+    assert halves.front(torch.zeros(1, 3, 8, 8)).shape == (1, 4, 3, 3)
+    assert any(isinstance(module, nn.Dropout | Noise) for module in halves.rest.modules())
+
+
 def test_a_1x1_convolution_may_be_the_linear_rest():
     halves = cut(net("conv 3x3x4, relu, globalpool, dropout 0.1, conv 1x1x5, flatten", input="8x8x3"), "all")
     assert halves.linear is not None
@@ -118,9 +134,9 @@ def test_statistics_and_weights_of_the_front_do_not_move(depth):
     learning = [p for p in built.parameters() if p.requires_grad]
     assert {id(p) for p in learning} == {id(p) for p in halves.rest.parameters()}
     optimiser = torch.optim.SGD(learning, 0.1)
-    built.train()
     halves.front.train()
     halves.rest.train()
+    built.train()  # a part that is frozen stays as it is, whatever is called
     weights = [p.clone() for p in learning]
     halves.rest(halves.front(pictures(built, 4))).square().sum().backward()
     optimiser.step()
@@ -139,6 +155,14 @@ def test_names_of_the_rest_are_those_of_the_network():
     assert {name: value.data_ptr() for name, value in rest.items()}.items() <= {
         name: value.data_ptr() for name, value in built.state_dict().items()
     }.items()
+
+
+def test_parts_know_what_they_take_and_give():
+    built = net("lenet5", classes=["one", "two"])
+    built.preprocess = Preprocess(size=(32, 32), resize=None)
+    halves = cut(built, "stage2")
+    assert (halves.front.input, halves.front.preprocess) == ((32, 32, 3), built.preprocess)
+    assert halves.rest.classes == ("one", "two")
 
 
 def test_side_heads_are_dropped_from_the_front_and_kept_in_the_rest():

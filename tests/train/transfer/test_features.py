@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import sys
+import threading
 from contextlib import suppress
 from dataclasses import replace
 
@@ -98,6 +99,9 @@ def test_further_views_are_drawn_at_their_address(pictures):
     seen = views[7]
     whole = pictures.picture(7).pixels
     np.testing.assert_array_equal(seen[1], seen[0][:, ::-1])
+    other = Viewed(pictures.part(np.array([7])), INPUT, Views(4, distortion("strong"), seed=3))
+    alike = Viewed(pictures, INPUT, Views(4, distortion("strong"), seed=3))
+    np.testing.assert_array_equal(other[0], alike[7])  # a picture's address is its row, in any part of the data
     for view in (2, 3):
         np.testing.assert_array_equal(seen[view], warp(whole, how.draw((24, 30), (16, 16), 3, view, 7, views._spread)))
     assert (seen[2] != seen[3]).any()
@@ -140,6 +144,11 @@ def test_a_second_run_computes_nothing(pictures):
     ]
 
 
+def pooling(more: str = ""):
+    """A front whose print does not tell whether the average's windows may reach beyond the map."""
+    return cut(net(f"conv 3x3x4, relu, avgpool 3 s2{more}, globalpool, flatten, fc 2", input="16x16x3"), "all").front
+
+
 def other_weight(given):
     given["module"] = front()
     given["module"].stage1[0].weight.data[0, 0, 0, 0] += 1e-4
@@ -148,9 +157,7 @@ def other_weight(given):
 CHANGES = {
     "weights": other_weight,
     "layers": lambda given: given.update(module=cut(net(SMALL.replace("relu", "gelu"), input="16x16x3"), "all").front),
-    "a setting that a layer's print does not show": lambda given: given.update(
-        module=cut(net(SMALL.replace("maxpool 2, d", "avgpool 3 s2 p1, d"), input="16x16x3"), "all").front
-    ),
+    "a setting that a layer's print does not show": lambda given: given.update(module=pooling(" ceil")),
     "preprocess": lambda given: given.update(preprocess=replace(INPUT, mean=(0.4, 0.4, 0.4))),
     "views": lambda given: given.update(views=Views(1)),
     "distortion": lambda given: given.update(views=Views(3, distortion("light"))),
@@ -164,6 +171,9 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_whatever_features_depend_on_has_features_of_its_own(pictures, change):
     given = {"module": front(), "data": pictures, "preprocess": INPUT, "views": Views(3), "keeping": "full"}
+    if "print" in change:
+        given["module"] = pooling()
+        assert repr(given["module"]) == repr(pooling(" ceil"))
     keys = []
     for _ in range(2):
         settings = {name: value for name, value in given.items() if name not in ("module", "data", "preprocess")}
@@ -352,6 +362,7 @@ def test_what_half_precision_cannot_hold_is_kept_in_full(pictures, own_cache):
     made = computed(pictures, engine=Counted(change=large), keeping="half")
     assert made.arrays["features"].dtype == np.float32
     np.testing.assert_allclose(made.arrays["features"], 1e5 * expected_of(pictures.source.contents), rtol=1e-4, atol=1)
+    assert len(list((own_cache / "features").glob("*/pixels"))) == 1  # those in half precision are gone
     assert any("up to 65,504" in line and "kept in full precision" in line for line in made.told)
     engine = Counted(change=large)
     again = computed(pictures, engine=engine, keeping="half")
@@ -401,6 +412,17 @@ def test_no_good_picture_is_an_error(contents):
 def test_a_number_of_views_is_a_whole_one(number):
     with pytest.raises(StriateError, match="whole number of views"):
         Views(number)
+
+
+def test_what_is_complete_outlives_a_restart(pictures, own_cache, monkeypatch):
+    computed(pictures)
+    for thread in threading.enumerate():
+        if thread.name == "striate cache":
+            thread.join()
+    monkeypatch.setattr(store_module, "_boot", lambda: "another start")
+    engine = Counted()
+    computed(pictures, engine=engine)
+    assert engine.made == 0
 
 
 def test_the_header_says_what_is_kept(pictures, own_cache):

@@ -133,6 +133,9 @@ def test_a_state_of_other_features_is_refused():
     state = FeatureBatches(numbered(9, 2), batch_size=5).state()
     with pytest.raises(DataError, match="batch size"):
         FeatureBatches(numbered(9, 2), batch_size=4).resume(state)
+    other = Features({"features": np.zeros((9, 2, 1))}, numbered(9, 2).data, "another key")
+    with pytest.raises(DataError, match="another key"):
+        FeatureBatches(other, batch_size=5).resume(state)
     with pytest.raises(StriateError, match="pictures in a batch"):
         FeatureBatches(numbered(9, 2), batch_size=0)
 
@@ -152,3 +155,11 @@ def test_balanced_classes_come_equally_often():
     batches = FeatureBatches(features_of(np.zeros((100, 2, 1)), labels), batch_size=100, balanced=True)
     share = np.mean([float(batch.labels.float().mean()) for _ in range(20) for batch in batches])
     assert 0.4 < share < 0.6
+
+
+def test_a_picture_that_comes_twice_is_seen_in_several_views():
+    made = features_of(numbered(20, 3).arrays["features"], [0] * 19 + [1])
+    (batch,) = FeatureBatches(made, batch_size=20, balanced=True)
+    again = batch.pixels[batch.rows == 19, 0] % 10
+    assert len(again) > 5
+    assert len(set(again.tolist())) > 1
