@@ -6,6 +6,8 @@ the number of threads nor the order in which they finish changes anything.
 """
 
 import os
+import sys
+import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -175,7 +177,7 @@ class Batches:
         """What is left of the epoch; then the next epoch can be gone through."""
         items = self.feed.items(self.epoch, self.number * self.batch_size)
         groups = enumerate(self._groups(items), self.number)
-        with ThreadPoolExecutor(self.workers, "striate") as pool:
+        with ThreadPoolExecutor(self.workers, "striate", _step_back if self.device.type == "cpu" else None) as pool:
             try:
                 waiting = deque(self._begin(pool, *group) for group in islice(groups, AHEAD))
                 while waiting:
@@ -282,6 +284,16 @@ class Batches:
             self.epoch,
             making.number,
         )
+
+
+def _step_back() -> None:
+    """In a thread: let those that train go first, where they need the same cores.
+
+    PyTorch's threads wait for each other in every layer, so one that has to share its core holds up the others: with
+    this a small network trains on two cores a sixth faster.
+    """
+    if sys.platform == "linux":  # elsewhere a priority belongs to a whole process
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
 @dataclass(frozen=True)
