@@ -102,9 +102,9 @@ def striate(argument: str) -> Callable[[], dict]:
             made = st.train(
                 asked["where"], epochs=asked["epochs"], seed=seed, output=Path(folder) / "run", quiet=True, cache="ram"
             )
+            accuracy = made.result["test"]["top1"]
         seed += 1
-        assert made
-        return {"epochs": asked["epochs"], "accuracy": made.result["test"]["top1"]}
+        return {"epochs": asked["epochs"], "accuracy": accuracy}
 
     return run
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch import nn
 
 import striate
 from striate.data.dataset import OnBad
-from striate.errors import DataError, StriateError
+from striate.errors import DataError, StriateError, WeightsError
 from striate.nets.build import net as build
 from striate.nets.net import Net
 from striate.ops.size import parse_size
@@ -18,6 +19,7 @@ from striate.preprocess import Preprocess
 from striate.show.names import printable
 from striate.show.numbers import show_size
 from striate.train.choose.choosing import Choice, choose
+from striate.train.choose.weights import begun, fingerprint
 from striate.train.machine import command
 from striate.train.parts import Parts
 from striate.train.recipe import Recipe, option
@@ -45,6 +47,8 @@ class Plan:
         what the user said of that
     choices
         what was chosen, and why
+    weights
+        where those come from that the network begins with; None is from scratch
     """
 
     parts: Parts
@@ -53,6 +57,7 @@ class Plan:
     recipe: Recipe
     asked: dict[str, Any]
     choices: list[Choice]
+    weights: str | None = None
 
     def config(self, on_bad: OnBad, steps: int, machine: dict[str, Any]) -> dict[str, Any]:
         """What a run keeps of it."""
@@ -67,6 +72,8 @@ class Plan:
                 "text": network.without_side_heads().notation,
                 "trained": network.notation,
                 "input": network.input,
+                "weights": self.weights and _placed(self.weights),
+                "first": fingerprint(network) if self.weights else None,
             },
             "data": self.parts.about(on_bad),
             "recipe": asdict(self.recipe),
@@ -94,7 +101,9 @@ def fresh(parts: Parts, net: Net | str | None, asked: dict[str, Any], device: to
     chosen = choose(parts.train, net, asked, device, parts.pictures)
     _set_dropout(chosen.network, asked)
     settings = {**chosen.recipe, **{name: value for name, value in asked.items() if name in chosen.recipe}}
-    return Plan(parts, chosen.network, chosen.preprocess, Recipe.from_dict(settings), asked, chosen.choices)
+    settings["freeze"] = chosen.recipe["freeze"]
+    recipe = Recipe.from_dict(settings)
+    return Plan(parts, chosen.network, chosen.preprocess, recipe, asked, chosen.choices, chosen.weights)
 
 
 def repeated(run: Run, parts: Parts, asked: dict[str, Any]) -> Plan:
@@ -112,9 +121,16 @@ def repeated(run: Run, parts: Parts, asked: dict[str, Any]) -> Plan:
     recipe = Recipe.from_dict({**run.config["recipe"], **asked})
     seeded = Run(run.folder, {**run.config, "recipe": asdict(recipe)}, run.classes, run.preprocess)
     choices = [Choice("like", run.name, f"all that was not asked for is as in {printable(run.folder)}")]
-    network = seeded.untrained(side_heads=True)
+    about = run.config["network"]
+    if about["weights"] is None:
+        network = seeded.untrained(side_heads=True)
+    else:
+        name = None if (Path(about["weights"]) / "config.json").exists() else about["name"]
+        network, _ = begun(name, tuple(about["input"]), about["weights"], run.classes, recipe.seed)
+        if recipe.seed == run.recipe.seed and fingerprint(network) != about["first"]:
+            raise WeightsError(f"{printable(run.folder)} began with other weights than are now in {about['weights']}")
     _set_dropout(network, asked)
-    return Plan(parts, network, run.preprocess, recipe, asked, choices)
+    return Plan(parts, network, run.preprocess, recipe, asked, choices, about["weights"])
 
 
 def _set_dropout(network: Net, asked: dict[str, Any]) -> None:
@@ -149,7 +165,8 @@ def again(
         for name, value in asked.items()
         if name in before and before[name] != value and run.config["asked"].get(name) != value
     ]
-    network = run.untrained(side_heads=True)
+    # what is frozen is in the weights that are kept, and in no checkpoint
+    network = run.untrained(side_heads=True) if run.recipe.freeze == "none" else run.net()
     if net is not None:
         name, input = run.config["network"]["name"], tuple(run.config["network"]["input"])
         other = build(net, input=input, classes=run.classes) if isinstance(net, str) else net
@@ -175,8 +192,13 @@ def again(
                 f"{what}; --accept-data-change goes on all the same"
             )
         notes.append(f"going on although the data changed: {what}")
-    plan = Plan(parts, network, run.preprocess, run.recipe, run.config["asked"], [])
+    plan = Plan(parts, network, run.preprocess, run.recipe, run.config["asked"], [], run.config["network"]["weights"])
     return plan, notes
+
+
+def _placed(weights: str) -> str:
+    """Weights that are a file or a run, by their whole path."""
+    return str(Path(weights).resolve()) if Path(weights).exists() else weights
 
 
 def _counts(pictures: dict[str, int]) -> str:

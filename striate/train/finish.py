@@ -15,9 +15,12 @@ from striate.train.judge import judge
 from striate.train.ranks import Ranks
 from striate.train.run import Run, open_run, write_json
 from striate.train.tell.report import write_report
+from striate.train.transfer.feed import FeatureBatches
 
 
-def finish(plan: Plan, around: Around, best: dict[str, Any], batches: Batches, seconds: float, stopped: str) -> Run:
+def finish(
+    plan: Plan, around: Around, best: dict[str, Any], batches: Batches | FeatureBatches, seconds: float, stopped: str
+) -> Run:
     """Judge the best weights once more as they lie on the disk, and write down how it ended.
 
     Parameters

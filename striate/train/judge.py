@@ -78,7 +78,9 @@ def judge(
         with torch.inference_mode():
             for number, batch in enumerate(batches, 1):
                 rows.append(batch.rows)
-                scores.append(network(normalised(batch.pixels, preprocess).to(dtype)).float())
+                ready = batch.pixels.is_floating_point()  # features of a frozen part
+                pixels = batch.pixels if ready else normalised(batch.pixels, preprocess)
+                scores.append(network(pixels.to(dtype)).float())
                 labels.append(batch.labels)
                 done(number)
     finally:

@@ -12,6 +12,7 @@ from striate.nets.net import Net
 from striate.train.learn.average import Average
 from striate.train.learn.optimiser import load_optimiser_tensors, optimiser_tensors
 from striate.train.learn.tally import Tally
+from striate.train.transfer.feed import FeatureBatches
 
 
 @dataclass
@@ -46,7 +47,7 @@ class Learner:
     optimiser: Optimizer
     average: Average | None
     tally: Tally
-    batches: Batches
+    batches: Batches | FeatureBatches
     scaler: torch.amp.GradScaler
     accumulate: int = 1
     step: int = 0

@@ -21,6 +21,7 @@ from striate.data.distort.mixing import Mixing, mix
 from striate.data.normalise import normalised
 from striate.data.randomness import Purpose, generator
 from striate.errors import StriateError
+from striate.nets.net import Net
 from striate.preprocess import Preprocess
 from striate.train.judge import judge
 from striate.train.keep.checkpoints import Checkpoints
@@ -35,6 +36,7 @@ from striate.train.ranks import Ranks
 from striate.train.recipe import Recipe
 from striate.train.tell.events import Events
 from striate.train.tell.watch import Watch
+from striate.train.transfer.feed import FeatureBatches
 from striate.train.trouble import Losses, diverged, out_of_memory, too_large
 
 LOGGED = 2.0  # seconds between two lines of history within an epoch
@@ -72,6 +74,8 @@ class Job:
         seconds after which it stops early
     adapt
         whether a batch that the memory does not hold may be computed in more parts
+    thaw
+        up to which stage the network is frozen in each epoch, if that changes
     """
 
     recipe: Recipe
@@ -80,7 +84,7 @@ class Job:
     preprocess: Preprocess
     classes: int
     loss: Loss
-    validation: Batches | None
+    validation: Batches | FeatureBatches | None
     names: Callable[[np.ndarray], list[str]]
     ranks: Ranks
     checkpoints: Checkpoints
@@ -90,6 +94,7 @@ class Job:
     save_every: float
     until: float
     adapt: bool
+    thaw: list[str | None]
 
     def note(self, line: dict[str, Any]) -> None:
         """Write a line of history."""
@@ -120,6 +125,10 @@ def learn(learner: Learner, job: Job, watch: Watch, stopping: Stopping) -> str:
     if recipe.patience and learner.waited >= recipe.patience:  # it was killed before that could be written down
         return _in_vain(recipe)
     for batch in _endless(learner.batches) if learner.step < job.steps else ():
+        if job.thaw and learner.network.frozen != (
+            stage := job.thaw[min(learner.step // job.per_epoch, len(job.thaw) - 1)]
+        ):
+            learner.network.freeze(stage)
         # the address of all that is random inside the network, such as dropout
         torch.manual_seed(int(generator(recipe.seed, learner.step, Purpose.STEP, ranks.rank).integers(2**63)))
         of_peak = share(recipe.schedule, learner.step, job.steps, recipe.warm_up)
@@ -152,11 +161,16 @@ def learn(learner: Learner, job: Job, watch: Watch, stopping: Stopping) -> str:
     return ""
 
 
+def _thaw(network: Net, upto: str | None) -> None:
+    if network.frozen != upto:
+        network.freeze(upto)
+
+
 def _in_vain(recipe: Recipe) -> str:
     return f"no better result in {recipe.patience} epochs"
 
 
-def _endless(batches: Batches) -> Iterator[Batch]:
+def _endless(batches: Batches | FeatureBatches) -> Iterator[Batch]:
     """Epoch after epoch."""
     while True:
         yield from batches
@@ -188,7 +202,9 @@ def _gradient(learner: Learner, job: Job, batch: Batch) -> Tensor:
     """The gradient of a batch's loss, whose figures are noted."""
     recipe, ranks = job.recipe, job.ranks
     learner.optimiser.zero_grad(set_to_none=True)
-    learner.pixels = pixels = normalised(batch.pixels, job.preprocess, learner.pixels)
+    pixels = batch.pixels  # or features of a frozen part, ready to be learned from
+    if not pixels.is_floating_point():
+        learner.pixels = pixels = normalised(pixels, job.preprocess, learner.pixels)
     labels, seen = batch.labels, learner.tally.add
     if recipe.mixup or recipe.cutmix:
         address = {"seed": recipe.seed, "epoch": batch.epoch, "batch": batch.number * ranks.world + ranks.rank}

@@ -27,6 +27,8 @@ RANGES = {
     "clip": (0, 1e6, "the largest norm of the gradient, 0 for any"),
     "accumulate": (1, 4096, "parts in which a batch is computed"),
     "patience": (0, 100_000, "epochs without a better result, 0 for any"),
+    "views": (1, 1000, "how often each picture passes the frozen part"),
+    "members": (1, 100, "heads that are averaged"),
     "seed": (0, 2**63 - 1, "a whole number"),
 }
 
@@ -55,6 +57,10 @@ class Recipe:
     precision: Precision = "float32"
     compile: bool = False
     deterministic: bool = False
+    freeze: str = "none"
+    thaw: bool = False
+    views: int = 2
+    members: int = 1
     seed: int = 0
 
     def __post_init__(self) -> None:

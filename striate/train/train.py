@@ -26,6 +26,7 @@ from striate.train.parts import open_parts
 from striate.train.ranks import ranks
 from striate.train.recipe import Balance, Optimizer, Precision, Recipe, Schedule, check
 from striate.train.run import Run, open_run
+from striate.train.transfer.transfer import transfer
 from striate.train.work import Around, carry_out
 
 NO_KEYS = Parameter(accepts_keys=False)
@@ -38,6 +39,11 @@ def train(
     validation: Annotated[str | Path | Dataset | None, NO_KEYS] = None,
     pictures: int | None = None,
     size: str | None = None,
+    weights: str | Path | None = None,
+    freeze: str | None = None,
+    thaw: bool | None = None,
+    views: int | None = None,
+    members: int | None = None,
     epochs: float | None = None,
     minutes: float | None = None,
     batch_size: int | Literal["auto"] | None = None,
@@ -87,6 +93,18 @@ def train(
         how many are in an epoch of tar shards, train-{000..099}.tar, which are read as a stream
     size
         of the network's input, such as 96x96
+    weights
+        to begin with: a file, a Hugging Face name, a run, auto (those published for the network: usual for photos) or
+        none; the network gets a new head for these classes
+    freeze
+        what stays as the weights are: all but the head, everything up to a STAGE, none, or auto, by a probe of each
+        stage; what is frozen is computed once for each picture
+    thaw
+        freeze all but the head at first, then stage by stage less
+    views
+        how often each picture passes the frozen part: as it is, mirrored, then distorted
+    members
+        heads that are averaged, where the head is solved directly
     epochs
         how often each picture is seen; may be a fraction
     minutes
@@ -153,14 +171,18 @@ def train(
     Started by torchrun, its processes share each batch, and the first returns the run.
     """
     begun = perf_counter()
-    given = {name: value for name, value in locals().items() if name in (*SETTINGS, "size") and value is not None}
-    asked = {name: value for name, value in given.items() if value != "auto"}
+    given = {
+        name: value for name, value in locals().items() if name in (*SETTINGS, "size", "weights") and value is not None
+    }
+    asked = {name: value for name, value in given.items() if value != "auto" or name in ("weights", "freeze")}
     _check(asked, minutes, save_every, workers)
     if resume and like:
         raise StriateError("a run is gone on with or repeated: give --resume or --like, not both")
     before = open_run(resume or like) if resume or like else None  # pyright: ignore[reportArgumentType]
     if before and (pictures is not None or validation is not None):
         raise StriateError("--pictures and --validation are as they were in the run; leave them out")
+    if before and weights is not None:
+        raise StriateError("a run has its own weights: leave --weights out beside --resume and --like")
     if like and (net is not None or size is not None):
         raise StriateError("--like takes the network of a run and its input, so --net and --size are to be left out")
     on_bad = on_bad or (before.config["data"]["on_bad"] if before else "stop")
@@ -193,7 +215,8 @@ def train(
             accept_data_change=accept_data_change,
             quiet=quiet,
         )
-        return carry_out(plan, around, before if resume else None, notes)
+        go = carry_out if plan.recipe.freeze == "none" else transfer
+        return go(plan, around, before if resume else None, notes)
 
 
 SETTINGS = [field.name for field in fields(Recipe)]

@@ -42,6 +42,10 @@ from striate.train.ranks import Ranks
 from striate.train.run import MODEL, Run, write_json
 from striate.train.tell.events import events
 from striate.train.tell.watch import Watch
+from striate.train.transfer.cut import stage_rates, thawing
+from striate.train.transfer.feed import FeatureBatches
+
+Feeding = Batches | FeatureBatches
 
 
 def carry_out(plan: Plan, around: Around, before: Run | None, notes: list[str]) -> Run | None:
@@ -62,29 +66,47 @@ def carry_out(plan: Plan, around: Around, before: Run | None, notes: list[str]) 
         around.say(*notes, *found, *around.ranks.notes(plan.network))
         batches = around.batches(plan, plan.parts.train, learning=True)
         validation = around.batches(plan, plan.parts.val, learning=False) if plan.parts.val else None
-        per_epoch = -(-plan.parts.pictures // plan.recipe.batch_size)
-        if isinstance(plan.parts.train, Dataset):
-            per_epoch = len(batches)
         if before is None:
             around.say(*(f"{choice.name}: {choice.value} — {choice.why}" for choice in plan.choices))
             plan = _settled(plan, around, batches)
-            steps = max(1, round(plan.recipe.epochs * per_epoch))
-        else:
-            steps = before.config["steps"]
-            _same_number(before, around)
-            around.say(*other_machine(before.config["machine"], machine(around.ranks.device, around.ranks.world)))
-        learner = _learner(plan, around.ranks, batches)
-        job = _job(plan, around, steps, per_epoch, validation)
-        if before:
-            _go_on(learner, job, around)
-        else:
-            _set_out(plan, learner, job, around)
-        stopped = _watched(learner, job, plan, around)
-        if stopped.startswith("signal"):
-            _leave(int(stopped.split()[1]), learner, around)
-        if not around.ranks.first:
-            return None
-        return finish(plan, around, learner.best, batches, learner.seconds, stopped)
+        return learned(plan, around, before, plan.network, batches, validation)
+
+
+def learned(
+    plan: Plan, around: Around, before: Run | None, part: Net, batches: Feeding, validation: Feeding | None
+) -> Run | None:
+    """Let a network learn, or the part of it that is not frozen, from where it stands to the end.
+
+    Parameters
+    ----------
+    plan, around, before
+        as for `carry_out`
+    part
+        what learns: the plan's network or, sharing its weights, the rest of it
+    batches, validation
+        what it learns from, and what it is judged by
+    """
+    per_epoch = -(-plan.parts.pictures // plan.recipe.batch_size)
+    if isinstance(plan.parts.train, Dataset):
+        per_epoch = len(batches)
+    if before is None:
+        steps = max(1, round(plan.recipe.epochs * per_epoch))
+    else:
+        steps = before.config["steps"]
+        _same_number(before, around)
+        around.say(*other_machine(before.config["machine"], machine(around.ranks.device, around.ranks.world)))
+    learner = _learner(plan, around.ranks, part, batches)
+    job = _job(plan, around, steps, per_epoch, validation)
+    if before:
+        _go_on(learner, job, around)
+    else:
+        _set_out(plan, learner, job, around)
+    stopped = _watched(learner, job, plan, around)
+    if stopped.startswith("signal"):
+        _leave(int(stopped.split()[1]), learner, around)
+    if not around.ranks.first:
+        return None
+    return finish(plan, around, learner.best, batches, learner.seconds, stopped)
 
 
 def _settled(plan: Plan, around: Around, batches: Batches) -> Plan:
@@ -107,7 +129,7 @@ def _settled(plan: Plan, around: Around, batches: Batches) -> Plan:
     return replace(plan, recipe=ranks.told(recipe))
 
 
-def _write_config(plan: Plan, around: Around, steps: int) -> None:
+def write_config(plan: Plan, around: Around, steps: int) -> None:
     if not around.ranks.first:
         return
     write_json(around.folder / "classes.json", plan.parts.classes)
@@ -127,17 +149,19 @@ def _same_number(run: Run, around: Around) -> None:
         )
 
 
-def _learner(plan: Plan, ranks: Ranks, batches: Batches) -> Learner:
+def _learner(plan: Plan, ranks: Ranks, part: Net, batches: Feeding) -> Learner:
     """A network on its device, with all that moves with it."""
     recipe, device = plan.recipe, ranks.device
-    network = on_device(plan.network, device)
+    on_device(plan.network, device)
+    network = on_device(part, device)
     if recipe.precision == "float64":
         network = network.double()
     model = ranks.together(network)
+    rates = stage_rates(network, recipe.lr) if plan.weights and recipe.freeze == "none" else {}
     return Learner(
         network=network,
         model=torch.compile(model) if recipe.compile else model,  # pyright: ignore[reportArgumentType]
-        optimiser=optimiser(network, recipe.optimizer, recipe.lr, recipe.weight_decay),
+        optimiser=optimiser(network, recipe.optimizer, recipe.lr, recipe.weight_decay, rates=rates),
         average=Average(network, recipe.ema) if recipe.ema else None,
         tally=Tally(len(plan.parts.classes), plan.parts.several, device),
         batches=batches,
@@ -155,11 +179,11 @@ def _loss(plan: Plan, ranks: Ranks) -> Loss:
     return Loss(plan.parts.several, plan.recipe.label_smoothing, weights)
 
 
-def _job(plan: Plan, around: Around, steps: int, per_epoch: int, validation: Batches | None) -> Job:
+def _job(plan: Plan, around: Around, steps: int, per_epoch: int, validation: Feeding | None) -> Job:
 
     def save_best(learner: Learner) -> None:
         with learner.average.swapped(learner.network) if learner.average else nullcontext():
-            network: Net = learner.network.without_side_heads() if learner.network.side_heads else learner.network
+            network: Net = plan.network.without_side_heads() if plan.network.side_heads else plan.network
             save_sealed(around.folder / MODEL, network.state_dict(), learner.best)
 
     return Job(
@@ -179,6 +203,7 @@ def _job(plan: Plan, around: Around, steps: int, per_epoch: int, validation: Bat
         save_every=around.save_every,
         until=inf if around.minutes is None else 60 * around.minutes - (perf_counter() - around.begun),
         adapt=around.adapt,
+        thaw=thawing(plan.network, max(1, round(plan.recipe.epochs))) if plan.recipe.thaw else [],
     )
 
 
@@ -195,7 +220,7 @@ def _set_out(plan: Plan, learner: Learner, job: Job, around: Around) -> None:
     if around.ranks.first:
         job.history.cut(0)
     save(learner, job)  # the first weights may have come from anywhere
-    _write_config(plan, around, job.steps)
+    write_config(plan, around, job.steps)
 
 
 def _go_on(learner: Learner, job: Job, around: Around) -> None:

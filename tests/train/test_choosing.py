@@ -58,6 +58,7 @@ def test_photos_get_a_residual_network_and_small_pictures_a_compact_one():
     assert (photos.recipe["distortion"], photos.recipe["label_smoothing"]) == ("photo", 0.1)
     assert 2e6 < striate.shapes(told(small)["--net"], input="28x28x1").totals.macs < 10e6
     assert choose(pictures(), None, {}, CPU).recipe["distortion"] == "none, padding 2, mirror 0.5"
+    assert choose(pictures(), None, {"epochs": 3}, CPU).recipe["distortion"] == "none"
     assert choose(pictures(gray=True), None, {}, CPU).recipe["distortion"] == "none, padding 2"
 
 

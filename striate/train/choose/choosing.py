@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch import nn
 
 from striate.data.dataset import Dataset
 from striate.data.sources.shards import Shards
-from striate.errors import GeometryError, NotationError, StriateError
+from striate.errors import GeometryError, NotationError, StriateError, UnknownName
 from striate.nets.build import net as build
 from striate.nets.grammar import parse
 from striate.nets.net import Net, last_layer
@@ -20,10 +21,12 @@ from striate.show.names import listed, printable
 from striate.show.numbers import count, show_size
 from striate.train.choose.defaults import SMALL, Choice, settings
 from striate.train.choose.seen import SAMPLED, Seen, colours, look
+from striate.train.choose.weights import begun, has_published
 from striate.train.recipe import check
 
 # a network for small pictures: the first layer halves the map, which costs nothing here and saves half of the time.
 # In 3 epochs it names 91.6 % of Fashion-MNIST right, with 7 million MACs
+PHOTOS = "resnet18"  # a first network for them
 COMPACT = (
     "conv 5x5x32 s2 same nobias, bn, relu, conv 3x3x64 same nobias, bn, relu, maxpool 2, "
     "conv 3x3x128 same nobias, bn, relu, maxpool 2, {more}fc {classes}"
@@ -47,6 +50,8 @@ class Chosen:
         its input
     recipe
         every setting, as `Recipe.from_dict` takes it; where "auto" was asked for, a value to begin the trial with
+    weights
+        where those come from that the network begins with; None is from scratch
     choices
         what the user did not say, and why it is what it is
     """
@@ -55,6 +60,7 @@ class Chosen:
     preprocess: Preprocess
     recipe: dict[str, Any]
     choices: list[Choice]
+    weights: str | None = None
 
 
 def choose(
@@ -83,11 +89,24 @@ def choose(
     seen = look(data, pictures)
     seed = asked.get("seed") or 0
     choices: list[Choice] = []
-    size = asked.get("size")
-    if net is None or isinstance(net, str):
+    size, weights = asked.get("size"), asked.get("weights")
+    if isinstance(net, Net) and weights not in (None, "none"):
+        raise StriateError(f"a network that is given has its weights already, but --weights is {weights}; leave it out")
+    if weights is None and seen.side > SMALL and not isinstance(net, Net) and has_published(net or PHOTOS):
+        weights = "auto"
+        why = "published ones know photos already; none would begin from scratch"
+        choices.append(Choice("--weights", weights, why))
+    source = None
+    if isinstance(net, Net):
+        network = _given(net, size, data.classes)
+    elif weights in (None, "none"):
         network = _built(net, size, seen, data.classes, seed, device, choices)
     else:
-        network = _given(net, size, data.classes)
+        if net is None and not _is_run(weights):
+            net = PHOTOS
+            choices.append(Choice("--net", net, "a good first network for photos"))
+        wanted = _asked(size, 3)
+        network, source = begun(net, wanted, weights, tuple(data.classes), seed)
     preprocess = network.preprocess or _preprocess(network, seen, data, seed, choices)
     if preprocess.size != network.input[:2]:  # pyright: ignore[reportOptionalSubscript]
         raise StriateError(
@@ -99,7 +118,31 @@ def choose(
     if preprocess.channels != "L" and seen.gray:
         choices.append(Choice("channels", "colour", "the network takes three channels: gray pictures fill all of them"))
     recipe, more = settings(network, seen, asked, device, data.several)
-    return Chosen(network, preprocess, recipe, choices + more)
+    recipe["freeze"] = _frozen(network, asked.get("freeze"), source, bool(asked.get("thaw")), choices)
+    return Chosen(network, preprocess, recipe, choices + more, source)
+
+
+def _frozen(network: Net, freeze: str | None, source: str | None, thaw: bool, choices: list[Choice]) -> str:
+    """Up to where a network is frozen: all, a stage, none, or auto."""
+    if freeze is None:
+        if source is None or thaw:
+            return "none"
+        choices.append(Choice("--freeze", "auto", "a probe at the end of each stage tells what the classes need"))
+        return "auto"
+    stages = list(network._modules)[:-1]
+    if freeze not in ("all", "none", "auto", *stages):
+        raise UnknownName("stage to freeze up to", freeze, ["auto", "all", "none", *stages])
+    if thaw and freeze != "none":
+        raise StriateError(f"--thaw begins with the head and ends with all: it goes with --freeze none, not {freeze}")
+    if freeze != "none" and source is None and network.preprocess is None:
+        raise StriateError(
+            f"what is frozen has to know something, but {network.name} begins from scratch; give it --weights"
+        )
+    return freeze
+
+
+def _is_run(weights: str | Path) -> bool:
+    return (Path(weights) / "config.json").is_file()
 
 
 def _built(
@@ -117,7 +160,7 @@ def _built(
         input = _asked(size, input[2]) or input
         small = seen.side <= SMALL
         compact = COMPACT.format(classes=len(classes), more=MORE if min(input[:2]) > 40 else "")
-        text = compact if small else "resnet18"
+        text = compact if small else PHOTOS
         kind = "compact, for pictures as small as these" if small else "a good first network for photos"
         choices.append(Choice("--net", text, f"{kind}; it learns from scratch"))
     else:

@@ -17,6 +17,7 @@ from striate.train.recipe import Precision, Recipe, option
 SMALL = 96  # pixels of the shorter side up to which a picture is no photo: an icon, a digit, a thumbnail
 LEAST_STEPS = 20  # of an epoch, where there are pictures enough
 STEPS = {True: 2000, False: 4000}  # in which a network learns most of what it will: of small pictures, of photos
+FEW = 8  # epochs
 UNEVEN = 5  # times that the largest class may outnumber the smallest before it is told
 WIDE, WIDER = 1024, 8192  # inputs of a neuron from which on steps have to be smaller where nothing normalises
 
@@ -76,7 +77,7 @@ def settings(
     epochs = min(40, max(5 if small else 10, round(wanted / per_epoch)))
     why = f"{count(per_epoch, 'step')} each; about {exact(wanted)} steps teach most of what can be learned"
     choose("epochs", epochs, why)
-    kind, rate, why = optimizer(network, batch, asked.get("optimizer"))
+    kind, rate, why = optimizer(network, batch, small, asked.get("optimizer"))
     name = choose("optimizer", kind, why)
     if network.preprocess is not None:
         rate, why = rate / 10, "a tenth of the usual: its weights were trained already"
@@ -86,7 +87,7 @@ def settings(
     choose("weight_decay", decay, f"what is usual with {name}")
     smooth = 0.1 if not small and not several else 0.0
     choose("label_smoothing", smooth, "photos: a little keeps it from being too sure" if smooth else "none is needed")
-    choose("distortion", *distortion(seen, small))
+    choose("distortion", *distortion(seen, small, found["epochs"]))
     if not has(network, Norm):
         choose("clip", 1.0, "nothing normalises inside, so a single step could go too far")
     if seen.uneven > UNEVEN and "balance" not in said:
@@ -125,11 +126,11 @@ def batch_size(pictures: int, small: bool, device: torch.device) -> tuple[int, s
     return size, "as many as keep the device busy, and no more, for each step counts"
 
 
-def optimizer(network: Net, batch: int, asked: str | None) -> tuple[str, float, str]:
+def optimizer(network: Net, batch: int, small: bool, asked: str | None) -> tuple[str, float, str]:
     """The optimiser, its highest rate, and why."""
     fan_in = max(widths(network), default=1)
     if has(network, nn.modules.batchnorm._NormBase):
-        kind, sgd, adamw, why = "sgd", 0.1, 2e-3, "batch norm lets steps be large"
+        kind, sgd, adamw, why = "sgd", 0.2 if small else 0.1, 2e-3, "batch norm lets steps be large"
     elif has(network, Norm):
         kind, sgd, adamw, why = "adamw", 0.02, 1e-3, "layer norm is trained with adamw"
     else:
@@ -151,10 +152,12 @@ def widths(network: nn.Module) -> Iterator[int]:
             yield module.weight[0].numel()
 
 
-def distortion(seen: Seen, small: bool) -> tuple[str, str]:
+def distortion(seen: Seen, small: bool, epochs: float) -> tuple[str, str]:
     """How training views differ from their pictures, and why."""
     if not small:
         return "photo", "photos show the same turned, cut and in another light"
+    if epochs < FEW:
+        return "none", f"in fewer than {FEW} epochs no picture is seen often enough to be learned by heart"
     if seen.gray:
         return "none, padding 2", "small gray pictures may be signs, and a mirrored sign is another one"
     return "none, padding 2, mirror 0.5", "small pictures in colour show the same mirrored and moved"

@@ -12,7 +12,12 @@ STATE = {torch.optim.SGD: ("momentum_buffer",), torch.optim.AdamW: ("exp_avg", "
 
 
 def optimiser(
-    network: nn.Module, name: Optimizer, rate: float, weight_decay: float, momentum: float = 0.9
+    network: nn.Module,
+    name: Optimizer,
+    rate: float,
+    weight_decay: float,
+    momentum: float = 0.9,
+    rates: Mapping[str, float] | None = None,
 ) -> torch.optim.Optimizer:
     """An optimiser of the parameters that are not frozen, for a network that is on its device already.
 
@@ -31,12 +36,15 @@ def optimiser(
         share of a weight that a step takes away, times the learning rate
     momentum
         of sgd: how much of the last step is in the next
+    rates
+        the highest learning rate of each stage that has another
     """
     one_of("optimizer", name, Optimizer)
-    decaying, others = split(network)
+    stages = list(network.named_children()) if rates else [("", network)]
     groups = [
-        {"params": parameters, "weight_decay": decay, "peak": rate}
-        for parameters, decay in ((decaying, weight_decay), (others, 0.0))
+        {"params": parameters, "weight_decay": decay, "peak": (rates or {}).get(stage, rate)}
+        for stage, part in stages
+        for parameters, decay in zip(split(part), (weight_decay, 0.0), strict=True)
         if parameters
     ]
     if not groups:
@@ -47,7 +55,7 @@ def optimiser(
     if momentum:
         # PyTorch would leave this memory unset, also where a first step in float16 is skipped for an overflow: then the
         # next one takes whatever lies there for momentum. From 0 the first step is the same.
-        for parameter in decaying + others:
+        for parameter in (parameter for group in groups for parameter in group["params"]):
             made.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
     return made
 

@@ -49,7 +49,8 @@ def report(run: Run, data: Dataset | None = None) -> str:
         its validation pictures, if they are open
     """
     answers = Answers.of(run)
-    sections = [Section("Curves", _curves(run))]
+    # a head that was solved directly took one step
+    sections = [Section("Curves", _curves(run))] if run.config["steps"] > 1 else []
     if answers:
         if not answers.several:
             sections.append(Section("What was taken for what", confusion(answers)))
@@ -115,7 +116,7 @@ def _curves(run: Run) -> str:
     if precision := of("validation", "mean_average_precision"):
         charts.append(curves("Mean average precision", {"validation": precision}, "epoch", "", marks=marks))
     rates = sorted((line["step"] / per_epoch, line["lr"]) for line in [*steps, *epochs])
-    charts.append(curves("Learning rate", {"rate": _thinned(rates)}, "epoch", "learning rate"))
+    charts.append(curves("Learning rate", {"rate": _thinned(rates)}, "epoch", ""))
     harder = [name for name in ("label_smoothing", "mixup", "cutmix", "dropout") if recipe[name]]
     harder += ["distortion"] if recipe["distortion"] != "none" else []
     words = ", ".join(name.replace("_", " ") for name in harder)

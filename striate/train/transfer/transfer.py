@@ -1,0 +1,244 @@
+"""Transfer: what a frozen part knows of each picture is computed once; only what follows it learns."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from striate.data.dataset import Dataset
+from striate.data.distort.distortion import distortion
+from striate.data.normalise import normalised
+from striate.engine.fastest import Engine, fastest
+from striate.errors import StriateError
+from striate.files import write_whole
+from striate.nets.net import Net
+from striate.show.charts import write_svg
+from striate.show.names import printable
+from striate.show.table import plain_text
+from striate.train.around import Around
+from striate.train.begin import Plan
+from striate.train.finish import finish, on_device
+from striate.train.judge import Judged
+from striate.train.keep.history import History
+from striate.train.keep.lock import occupied
+from striate.train.keep.sealed import save_sealed
+from striate.train.run import MODEL, Run
+from striate.train.transfer.axes import Axes, axes_of
+from striate.train.transfer.costs import stage_costs
+from striate.train.transfer.curve import curve
+from striate.train.transfer.cut import Cut, Pooled, cut
+from striate.train.transfer.doubts import doubts
+from striate.train.transfer.features import FEATURES, Features, features
+from striate.train.transfer.feed import FeatureBatches
+from striate.train.transfer.folds import Folds, fold, out_of_fold
+from striate.train.transfer.members import members
+from striate.train.transfer.probe import Probes, probe
+from striate.train.transfer.solve import Linear
+from striate.train.transfer.strength import choose_strength
+from striate.train.transfer.views import Viewed, Views
+from striate.train.work import learned, write_config
+
+FEW = 16  # pictures by which the cost of a stage is measured
+WIDE = 100  # letters of a table that is told
+DOUBTFUL = 3  # labels that are told at once; the file has all
+ENOUGH = 40  # pictures of the smallest class from which on a curve says something
+
+
+def transfer(plan: Plan, around: Around, before: Run | None, notes: list[str]) -> Run | None:
+    """Train what follows the frozen part of a network; gives an ordinary run.
+
+    Parameters
+    ----------
+    plan, around, before, notes
+        as for `carry_out`
+    """
+    _refuse(plan, around)
+    with occupied(around.folder) as found:
+        around.say(*notes, *found)
+        if before is None:
+            around.say(*(f"{choice.name}: {choice.value} — {choice.why}" for choice in plan.choices))
+        on_device(plan.network, around.ranks.device)
+        freeze = plan.recipe.freeze
+        halves = cut(plan.network, "all" if freeze == "auto" else freeze)
+        around.say(*halves.notes)
+        engine = _Once()
+        train, val = _features(plan, around, halves, engine)
+        if freeze == "auto":
+            probes = _probes(plan, around, halves, train)
+            plan = replace(plan, recipe=replace(plan.recipe, freeze=probes.freeze))
+            if probes.freeze != "all":
+                halves = cut(halves.joined(), probes.freeze)
+                engine = _Once()
+                train, val = _features(plan, around, halves, engine)
+        if halves.linear is None:
+            if before is None:
+                _keep(plan, around, {"epoch": 0.0, "step": 0, "validation": {}})
+            recipe, device = plan.recipe, around.ranks.device
+            batches = FeatureBatches(
+                train,
+                batch_size=recipe.batch_size,
+                balanced=recipe.balance == "sampling",
+                seed=recipe.seed,
+                device=device,
+            )
+            judging = FeatureBatches(val, batch_size=256, learning=False, device=device) if val else None
+            return learned(plan, around, before, halves.rest, batches, judging)
+        return _solved(plan, around, halves.linear, train, val)
+
+
+def _refuse(plan: Plan, around: Around) -> None:
+    """What does not go with a frozen part."""
+    recipe = plan.recipe
+    asked = {
+        "--minutes": around.minutes is not None,
+        "--lr auto": around.search,
+        "--mixup and --cutmix": recipe.mixup or recipe.cutmix,
+        "tar shards": not isinstance(plan.parts.train, Dataset),
+        "several processes": around.ranks.world > 1,
+    }
+    if wrong := [what for what, is_so in asked.items() if is_so]:
+        raise StriateError(
+            f"what is frozen is computed once for each picture, with which {' and '.join(wrong)} cannot go; "
+            "leave that out, or say --freeze none"
+        )
+
+
+class _Once:
+    """The fastest engine for a front, found when it is first needed."""
+
+    def __init__(self) -> None:
+        self.found: Engine | None = None
+
+    def finder(self, around: Around, pictures: int) -> Callable[[nn.Module, Tensor], Engine]:
+        """Finds it for so many pictures, or has it."""
+
+        def find(front: nn.Module, example: Tensor) -> Engine:
+            if self.found is None:
+                self.found = fastest(front, example, around.ranks.device, pictures=pictures)
+            else:
+                self.found.told = []
+            return self.found
+
+        return find
+
+
+def _features(plan: Plan, around: Around, halves: Cut, engine: _Once) -> tuple[Features, Features | None]:
+    """Of the pictures to learn from, in all views; and of those to be judged by, as they are."""
+    recipe, parts = plan.recipe, plan.parts
+    front = Pooled(halves)
+    total = parts.pictures * recipe.views + len(parts.val or ())
+
+    def of(data: Dataset, views: int) -> Features:
+        return features(
+            front,
+            data,
+            plan.preprocess,
+            views=Views(views, distortion(recipe.distortion), recipe.seed),
+            on_bad=around.on_bad,
+            device=around.ranks.device,
+            engine=engine.finder(around, total),
+            workers=around.workers,
+            say=around.say,
+        )
+
+    assert isinstance(parts.train, Dataset)
+    return of(parts.train, recipe.views), of(parts.val, 1) if parts.val else None
+
+
+def _probes(plan: Plan, around: Around, halves: Cut, train: Features) -> Probes:
+    """What each stage knows: told, and kept beside the run."""
+    data, classes = train.data, plan.parts.classes
+    stages = {name: values for name, values in train.arrays.items() if name != FEATURES}
+    shown = Viewed(data, plan.preprocess, Views(1))
+    some = np.concatenate([shown[place] for place in range(min(FEW, len(data)))])
+    pixels = torch.from_numpy(some).permute(0, 3, 1, 2).to(around.ranks.device)
+    costs = stage_costs(plan.network, normalised(pixels, plan.preprocess), list(stages))
+    probes = probe(stages, data.labels, data.groups, classes, costs, plan.recipe.seed)
+    around.say(plain_text(probes, WIDE))
+    _write(around.folder / "stages.json", probes.to_json())
+    write_svg(around.folder / "stages.svg", probes.chart)
+    return probes
+
+
+def _solved(plan: Plan, around: Around, layer: nn.Linear | nn.Conv2d, train: Features, val: Features | None) -> Run:
+    """The head that fits best, found directly."""
+    recipe, classes, data = plan.recipe, plan.parts.classes, train.data
+    numbers = np.asarray(train.arrays[FEATURES])
+    axes = axes_of(numbers.reshape(*numbers.shape[:2], -1))
+    folds = fold(data.labels, data.groups, classes, seed=recipe.seed)
+    around.say(*folds.notes)
+    strength, _ = choose_strength(axes, data.labels, len(classes), folds)
+    heads = members(axes, data.labels, len(classes), strength, recipe.members, data.groups, recipe.seed)
+    _fill(layer, heads)
+    around.say(f"the head is solved directly, with a penalty of {strength:.3g} chosen by cross-validation")
+    if len(heads) > 1:
+        around.say(f"the scores of {len(heads)} heads are averaged, which is one head: it costs nothing more to use")
+    _doubtful(around, data, axes, folds, strength, classes)
+    smallest = np.bincount(data.labels, minlength=len(classes)).min() if not data.several else 0
+    if smallest >= ENOUGH:
+        grown = curve(axes, data.labels, classes, data.groups, strength, seed=recipe.seed)
+        around.say(f"{grown.sentence}: {printable(around.folder / 'how-many.svg')}")
+        write_svg(around.folder / "how-many.svg", grown.chart())
+    figures = _judged(heads, val).figures if val else {}
+    best = {"epoch": 1.0, "step": 1, "validation": figures}
+    seconds = perf_counter() - around.begun
+    _keep(plan, around, best)
+    history = History(around.folder / "history.jsonl")
+    history.cut(0)
+    trained = _judged(heads, train).figures
+    history.add(
+        kind="epoch", epoch=1.0, step=1, training=trained, validation=figures, lr=0.0, seconds=seconds, best=True
+    )
+    plan = replace(plan, recipe=replace(plan.recipe, epochs=1.0))
+    write_config(plan, around, 1)
+    return finish(plan, around, best, FeatureBatches(train), seconds, "")
+
+
+def _doubtful(
+    around: Around, data: Dataset, axes: Axes, folds: Folds, strength: float, classes: tuple[str, ...]
+) -> None:
+    """Labels that are worth a look, told and kept."""
+    answers = out_of_fold(axes, data.labels, len(classes), folds, strength)
+    table = doubts(data.names, data.labels, answers, classes, folds)
+    path = around.folder / "doubts.csv"
+    _write(path, table.to_csv())
+    if not table.rows:
+        return
+    first = ", ".join(
+        f"{printable(row['name'])} ({printable(row['label'])}, or {printable(row['suggested'])}?)"
+        for row in table.rows[:DOUBTFUL]
+    )
+    around.say(f"{len(table.rows):,} labels are worth a look, in {printable(path)}: first {first}")
+
+
+def _judged(heads: list[Linear], seen: Features) -> Judged:
+    """What the head says of plain views."""
+    numbers = np.asarray(seen.arrays[FEATURES][:, 0]).reshape(len(seen), -1).astype(np.float32)
+    scores = np.mean([head.scores(numbers) for head in heads], axis=0).astype(np.float32)
+    return Judged(seen.data.rows, scores, seen.data.labels)
+
+
+def _fill(layer: nn.Linear | nn.Conv2d, heads: list[Linear]) -> None:
+    """Put the mean of heads into a layer: their mean scores are its scores."""
+    with torch.no_grad():
+        for parameter, values in (
+            (layer.weight, np.mean([head.weight for head in heads], axis=0)),
+            (layer.bias, np.mean([head.bias for head in heads], axis=0)),
+        ):
+            if parameter is None:
+                raise StriateError("a head that is solved has a bias, but the last layer of this network has none")
+            parameter.copy_(torch.from_numpy(values).reshape(parameter.shape))
+
+
+def _keep(plan: Plan, around: Around, best: dict) -> None:
+    """The whole network, as it is used."""
+    network: Net = plan.network.without_side_heads() if plan.network.side_heads else plan.network
+    save_sealed(around.folder / MODEL, network.state_dict(), best)
+
+
+def _write(path: Path, text: str) -> None:
+    write_whole(path, lambda file: file.write(text.encode("utf-8", "surrogateescape")))
