@@ -171,6 +171,7 @@ def train(
     Started by torchrun, its processes share each batch, and the first returns the run.
     """
     begun = perf_counter()
+    weights = None if weights is None else str(weights)
     given = {
         name: value for name, value in locals().items() if name in (*SETTINGS, "size", "weights") and value is not None
     }
