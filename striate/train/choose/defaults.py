@@ -76,7 +76,7 @@ def settings(
     wanted = STEPS[small]
     epochs = min(40, max(5 if small else 10, round(wanted / per_epoch)))
     why = f"{count(per_epoch, 'step')} each; about {exact(wanted)} steps teach most of what can be learned"
-    choose("epochs", epochs, why)
+    epochs = choose("epochs", epochs, why)
     kind, rate, why = optimizer(network, batch, small, asked.get("optimizer"))
     name = choose("optimizer", kind, why)
     if network.preprocess is not None:
@@ -87,7 +87,7 @@ def settings(
     choose("weight_decay", decay, f"what is usual with {name}")
     smooth = 0.1 if not small and not several else 0.0
     choose("label_smoothing", smooth, "photos: a little keeps it from being too sure" if smooth else "none is needed")
-    choose("distortion", *distortion(seen, small, found["epochs"]))
+    choose("distortion", *distortion(seen, small, epochs))
     if not has(network, Norm):
         choose("clip", 1.0, "nothing normalises inside, so a single step could go too far")
     if seen.uneven > UNEVEN and "balance" not in said:
