@@ -14,7 +14,8 @@ from torch import nn
 import striate
 from striate.data.sources.shards import Shards
 from striate.engine import processor
-from striate.errors import DataError, GeometryError, StriateError
+from striate.errors import DataError, GeometryError, StriateError, WeightsError
+from striate.nets import weight_files
 from striate.train.choose import defaults
 from striate.train.choose.choosing import choose
 from striate.train.choose.seen import Seen
@@ -43,7 +44,7 @@ def told(chosen) -> dict[str, str]:
     ],
 )
 def test_the_input_suits_the_pictures(height, width, gray, input, fit):
-    chosen = choose(pictures(4, height, width, gray), None, {}, CPU)
+    chosen = choose(pictures(4, height, width, gray), None, {"weights": "none"}, CPU)
     assert chosen.network.input == input
     assert chosen.preprocess.size == input[:2]
     assert chosen.preprocess.fit == fit
@@ -52,8 +53,20 @@ def test_the_input_suits_the_pictures(height, width, gray, input, fit):
     assert chosen.network(torch.zeros(2, input[2], *input[:2])).shape == (2, 2)
 
 
+def test_photos_begin_with_published_weights(monkeypatch):
+    def away(name):
+        raise WeightsError(f"{name} is not in the cache")
+
+    monkeypatch.setattr(weight_files, "fetch", away)
+    with pytest.raises(WeightsError, match=r"timm/resnet18.a1_in1k is not in the cache; --weights none trains from"):
+        choose(pictures(2, 200, 300), None, {}, CPU)
+    with pytest.raises(WeightsError, match=r"bvlc_googlenet are not on this machine: fetch .* by hand"):
+        choose(pictures(2, 200, 300), "googlenet", {}, CPU)
+
+
 def test_photos_get_a_residual_network_and_small_pictures_a_compact_one():
-    photos, small = choose(pictures(4, 200, 300), None, {}, CPU), choose(pictures(), None, {}, CPU)
+    scratch = {"weights": "none"}
+    photos, small = choose(pictures(4, 200, 300), None, scratch, CPU), choose(pictures(), None, {}, CPU)
     assert told(photos)["--net"] == "resnet18"
     assert (photos.recipe["distortion"], photos.recipe["label_smoothing"]) == ("photo", 0.1)
     assert 2e6 < striate.shapes(told(small)["--net"], input="28x28x1").totals.macs < 10e6

@@ -108,7 +108,7 @@ def copied(torn, tmp_path) -> Path:
 
 
 OTHERS = [
-    ({"lr": 0.5}, "--lr was 0.025 and is 0.5; leave them out, or begin anew with --like"),
+    ({"lr": 0.5}, "--lr was 0.05 and is 0.5; leave them out, or begin anew with --like"),
     ({"epochs": 4, "ema": 0.5}, "--epochs was 3 and is 4; --ema was 0.9 and is 0.5; leave"),
     ({"seed": 1}, "--seed was 0 and is 1"),
     ({"distortion": "strong"}, "--distortion was .* and is strong"),

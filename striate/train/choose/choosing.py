@@ -92,12 +92,12 @@ def choose(
     size, weights = asked.get("size"), asked.get("weights")
     if isinstance(net, Net) and weights not in (None, "none"):
         raise StriateError(f"a network that is given has its weights already, but --weights is {weights}; leave it out")
-    if weights is None and seen.side > SMALL and not isinstance(net, Net) and has_published(net or PHOTOS):
+    if weights is None and seen.side > SMALL and isinstance(net, str | None) and has_published(net or PHOTOS):
         weights = "auto"
         why = "published ones know photos already; none would begin from scratch"
         choices.append(Choice("--weights", weights, why))
     source = None
-    if isinstance(net, Net):
+    if net is not None and not isinstance(net, str):
         network = _given(net, size, data.classes)
     elif weights in (None, "none"):
         network = _built(net, size, seen, data.classes, seed, device, choices)
