@@ -43,6 +43,14 @@ from striate.train.transfer.views import Viewed, Views
 from striate.train.work import learned, write_config
 
 FEW = 16  # pictures by which the cost of a stage is measured
+# what is chosen for steps
+STEPPING = {
+    f"--{name}"
+    for name in (
+        *("precision", "batch-size", "epochs", "optimizer", "lr"),
+        *("schedule", "weight-decay", "label-smoothing", "distortion", "clip"),
+    )
+}
 WIDE = 100  # letters of a table that is told
 DOUBTFUL = 3  # labels that are told at once; the file has all
 ENOUGH = 40  # pictures of the smallest class from which on a curve says something
@@ -59,11 +67,13 @@ def transfer(plan: Plan, around: Around, before: Run | None, notes: list[str]) -
     _refuse(plan, around)
     with occupied(around.folder) as found:
         around.say(*notes, *found)
-        if before is None:
-            around.say(*(f"{choice.name}: {choice.value} — {choice.why}" for choice in plan.choices))
         on_device(plan.network, around.ranks.device)
         freeze = plan.recipe.freeze
         halves = cut(plan.network, "all" if freeze == "auto" else freeze)
+        if before is None:
+            unused = () if halves.linear is None else STEPPING  # a head that is solved takes no steps
+            chosen = (choice for choice in plan.choices if choice.name not in unused)
+            around.say(*(f"{choice.name}: {choice.value} — {choice.why}" for choice in chosen))
         around.say(*halves.notes)
         engine = _Once()
         train, val = _features(plan, around, halves, engine)
