@@ -35,4 +35,4 @@ bench: .venv/ready .peers/ready
 	$(BIN)/python -m bench
 
 clean:
-	rm -rf .venv .peers demo build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .peers runs build *.egg-info .pytest_cache .ruff_cache .hypothesis
