@@ -289,8 +289,7 @@ class Batches:
 def _step_back() -> None:
     """In a thread: let those that train go first, where they need the same cores.
 
-    PyTorch's threads wait for each other in every layer, so one that has to share its core holds up the others: with
-    this a small network trains on two cores a sixth faster.
+    PyTorch's threads wait for each other in every layer, so one that has to share its core holds up the others.
     """
     if sys.platform == "linux":  # elsewhere a priority belongs to a whole process
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)

@@ -23,10 +23,7 @@ from striate.train.choose.weights import begun, fingerprint
 from striate.train.machine import command
 from striate.train.parts import Parts
 from striate.train.recipe import Recipe, option
-from striate.train.run import FORMAT, Run
-
-# settings that a training may go on with when they differ: they change no number
-FREE = ("workers", "cache", "save_every", "quiet", "device")
+from striate.train.run import FORMAT, Run, is_run
 
 
 @dataclass
@@ -125,7 +122,7 @@ def repeated(run: Run, parts: Parts, asked: dict[str, Any]) -> Plan:
     if about["weights"] is None:
         network = seeded.untrained(side_heads=True)
     else:
-        name = None if (Path(about["weights"]) / "config.json").exists() else about["name"]
+        name = None if is_run(about["weights"]) else about["name"]
         network, _ = begun(name, tuple(about["input"]), about["weights"], run.classes, recipe.seed)
         if recipe.seed == run.recipe.seed and fingerprint(network) != about["first"]:
             raise WeightsError(f"{printable(run.folder)} began with other weights than are now in {about['weights']}")

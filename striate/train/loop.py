@@ -125,10 +125,8 @@ def learn(learner: Learner, job: Job, watch: Watch, stopping: Stopping) -> str:
     if recipe.patience and learner.waited >= recipe.patience:  # it was killed before that could be written down
         return _in_vain(recipe)
     for batch in _endless(learner.batches) if learner.step < job.steps else ():
-        if job.thaw and learner.network.frozen != (
-            stage := job.thaw[min(learner.step // job.per_epoch, len(job.thaw) - 1)]
-        ):
-            learner.network.freeze(stage)
+        if job.thaw:
+            _thaw(learner.network, job.thaw[min(learner.step // job.per_epoch, len(job.thaw) - 1)])
         # the address of all that is random inside the network, such as dropout
         torch.manual_seed(int(generator(recipe.seed, learner.step, Purpose.STEP, ranks.rank).integers(2**63)))
         of_peak = share(recipe.schedule, learner.step, job.steps, recipe.warm_up)

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from striate.data.rooms import known_device
-from striate.show.numbers import count
 
 
 def pick_device(asked: str | None) -> torch.device:
@@ -40,13 +39,6 @@ def other_machine(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     if not changed:
         return []
     return [f"not on the same machine as before, so the last bits may differ: {'; '.join(changed)}"]
-
-
-def described(device: torch.device) -> str:
-    """The device for people."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"the processor, {count(torch.get_num_threads(), 'thread')}"
 
 
 def command() -> str:

@@ -22,7 +22,7 @@ from striate.train.parts import Parts, Where, open_parts
 from striate.train.recipe import Recipe
 
 FORMAT = 1
-MODEL = "model.safetensors"
+MODEL, CONFIG = "model.safetensors", "config.json"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -171,6 +171,11 @@ def accuracy(figures: dict[str, float], count: int) -> str:
     return f"{100 * figures['top1']:.1f} % right (95 %: {100 * low:.1f} to {100 * high:.1f} %, {count:,} pictures)"
 
 
+def is_run(folder: str | Path) -> bool:
+    """Whether a folder holds a run."""
+    return (Path(folder) / CONFIG).is_file()
+
+
 def open_run(folder: str | Path) -> Run:
     """Open a run, wherever it was made.
 
@@ -180,10 +185,10 @@ def open_run(folder: str | Path) -> Run:
         a training's output, such as runs/pets
     """
     folder = Path(folder)
-    if not (folder / "config.json").is_file():
+    if not is_run(folder):
         what = "is not there" if not folder.exists() else "has none"
         raise StriateError(f"a run is a folder with a config.json, but {printable(folder)} {what}; see `striate runs`")
-    config = read_json(folder / "config.json")
+    config = read_json(folder / CONFIG)
     if config.get("format") != FORMAT:
         raise StriateError(
             f"this version of striate opens runs of format {FORMAT}, but {printable(folder)} is of format "

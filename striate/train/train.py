@@ -25,7 +25,7 @@ from striate.train.machine import pick_device
 from striate.train.parts import open_parts
 from striate.train.ranks import ranks
 from striate.train.recipe import Balance, Optimizer, Precision, Recipe, Schedule, check
-from striate.train.run import Run, open_run
+from striate.train.run import Run, is_run, open_run
 from striate.train.transfer.transfer import transfer
 from striate.train.work import Around, carry_out
 
@@ -239,7 +239,7 @@ def _new_folder(output: Path | None, where: str) -> Path:
     """Where a new run goes: never where one is."""
     if output is not None:
         output = Path(output)
-        if (output / "config.json").exists():
+        if is_run(output):
             raise StriateError(
                 f"{printable(output)} holds a run; --resume {printable(output)} goes on with it, "
                 "another --output keeps both"

@@ -2,7 +2,6 @@
 
 import copy
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,9 +22,10 @@ from striate.train.choose.defaults import SMALL, Choice, settings
 from striate.train.choose.seen import SAMPLED, Seen, colours, look
 from striate.train.choose.weights import begun, has_published
 from striate.train.recipe import check
+from striate.train.run import is_run
 
 # a network for small pictures: the first layer halves the map, which costs nothing here and saves half of the time.
-# In 3 epochs it names 91.6 % of Fashion-MNIST right, with 7 million MACs
+# docs/speed.md tells how far 3 epochs of it get; 7 million MACs
 PHOTOS = "resnet18"  # a first network for them
 COMPACT = (
     "conv 5x5x32 s2 same nobias, bn, relu, conv 3x3x64 same nobias, bn, relu, maxpool 2, "
@@ -102,7 +102,7 @@ def choose(
     elif weights in (None, "none"):
         network = _built(net, size, seen, data.classes, seed, device, choices)
     else:
-        if net is None and not _is_run(weights):
+        if net is None and not is_run(weights):
             net = PHOTOS
             choices.append(Choice("--net", net, "a good first network for photos"))
         wanted = _asked(size, 3)
@@ -139,10 +139,6 @@ def _frozen(network: Net, freeze: str | None, source: str | None, thaw: bool, ch
             f"what is frozen has to know something, but {network.name} begins from scratch; give it --weights"
         )
     return freeze
-
-
-def _is_run(weights: str | Path) -> bool:
-    return (Path(weights) / "config.json").is_file()
 
 
 def _built(

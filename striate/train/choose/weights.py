@@ -11,7 +11,7 @@ from striate.nets.net import Net
 from striate.nets.published import published
 from striate.nets.zoo import find
 from striate.show.numbers import show_size
-from striate.train.run import open_run
+from striate.train.run import is_run, open_run
 
 
 class Begun(NamedTuple):
@@ -48,7 +48,7 @@ def begun(
         of the new head
     """
     source = str(weights)
-    if (Path(weights) / "config.json").is_file():
+    if is_run(weights):
         network = _of_run(Path(weights), text, size)
     else:
         if source == "auto":

@@ -12,7 +12,7 @@ from striate.show.names import printable
 from striate.show.numbers import count, duration, exact, percent, show_size
 from striate.show.table import Column, Table
 from striate.train.learn.tally import wilson
-from striate.train.run import Run, open_run
+from striate.train.run import Run, is_run, open_run
 
 MARK = "★"
 LONGEST = 40  # letters of a cell
@@ -35,7 +35,7 @@ def runs(*where: Path) -> Table:
             f"runs are kept in a folder, but {printable(folder)} is {'a file' if folder.exists() else 'not there'}; "
             "`striate train` makes one"
         )
-    single = (folder / "config.json").exists()
+    single = is_run(folder)
     inside = [folder] if single else sorted(path for path in folder.iterdir() if _may_be_run(path))
     rows, found, notes = [], [], []
     for path in inside:
