@@ -97,6 +97,8 @@ def fresh(parts: Parts, net: Net | str | None, asked: dict[str, Any], device: to
     """
     chosen = choose(parts.train, net, asked, device, parts.pictures)
     _set_dropout(chosen.network, asked)
+    if chosen.recipe["freeze"] == "none" and (lost := sorted(asked.keys() & {"views", "members"})):
+        raise StriateError(f"{' and '.join(map(option, lost))} belong to a frozen part, but nothing is frozen here")
     settings = {**chosen.recipe, **{name: value for name, value in asked.items() if name in chosen.recipe}}
     settings["freeze"] = chosen.recipe["freeze"]
     recipe = Recipe.from_dict(settings)

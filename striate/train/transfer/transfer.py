@@ -26,6 +26,7 @@ from striate.train.judge import Judged
 from striate.train.keep.history import History
 from striate.train.keep.lock import occupied
 from striate.train.keep.sealed import save_sealed
+from striate.train.recipe import option
 from striate.train.run import MODEL, Run
 from striate.train.transfer.axes import Axes, axes_of
 from striate.train.transfer.costs import stage_costs
@@ -74,6 +75,7 @@ def transfer(plan: Plan, around: Around, before: Run | None, notes: list[str]) -
             unused = () if halves.linear is None else STEPPING  # a head that is solved takes no steps
             chosen = (choice for choice in plan.choices if choice.name not in unused)
             around.say(*(f"{choice.name}: {choice.value} — {choice.why}" for choice in chosen))
+            around.say(*_without_effect(plan, halves))
         around.say(*halves.notes)
         engine = _Once()
         train, val = _features(plan, around, halves, engine)
@@ -98,6 +100,17 @@ def transfer(plan: Plan, around: Around, before: Run | None, notes: list[str]) -
             judging = FeatureBatches(val, batch_size=256, learning=False, device=device) if val else None
             return learned(plan, around, before, halves.rest, batches, judging)
         return _solved(plan, around, halves.linear, train, val)
+
+
+def _without_effect(plan: Plan, halves: Cut) -> list[str]:
+    """A sentence for options that were asked for and change nothing here."""
+    if halves.linear is None:
+        unused, why = plan.asked.keys() & {"members"}, "only a head that is solved can be an average of several"
+    else:
+        used = {"size", "weights", "freeze", "views", "members", "seed", "deterministic"}
+        used |= {"distortion"} if plan.recipe.views > 2 else set()
+        unused, why = plan.asked.keys() - used, "a head that is solved takes no steps"
+    return [f"{why}: {', '.join(sorted(map(option, unused)))} without effect"] if unused else []
 
 
 def _refuse(plan: Plan, around: Around) -> None:
