@@ -38,6 +38,8 @@ class Learner:
         validations since then
     seconds
         that training took, pauses left out
+    unsaved
+        the best weights, by name, until the next checkpoint: until then they could not be gone on from
     pixels
         of the last batch, normalised: memory for the next
     """
@@ -54,6 +56,7 @@ class Learner:
     best: dict[str, Any] = field(default_factory=dict)
     waited: int = 0
     seconds: float = 0.0
+    unsaved: dict[str, Tensor] = field(default_factory=dict)
     pixels: Tensor | None = None
 
     def tensors(self) -> dict[str, Tensor]:

@@ -40,6 +40,7 @@ from striate.train.transfer.feed import FeatureBatches
 from striate.train.trouble import Losses, diverged, out_of_memory, too_large
 
 LOGGED = 2.0  # seconds between two lines of history within an epoch
+WORTH = 50  # an epoch is saved if it took so many times as long as saving: nobody waits for what costs little to repeat
 
 
 @dataclass
@@ -66,8 +67,8 @@ class Job:
         where it is kept
     events
         where it is told, too, if TensorBoard is there
-    save_best
-        is given the learner whenever it is better than ever
+    weights, save_best
+        gives a copy of the whole network's weights, and is given it when they were the best, with when that was
     save_every
         seconds between two checkpoints within an epoch
     until
@@ -90,7 +91,8 @@ class Job:
     checkpoints: Checkpoints
     history: History
     events: Events | None
-    save_best: Callable[[Learner], None]
+    weights: Callable[[], dict[str, Tensor]]
+    save_best: Callable[[dict[str, Tensor], dict[str, Any]], None]
     save_every: float
     until: float
     adapt: bool
@@ -120,6 +122,7 @@ def learn(learner: Learner, job: Job, watch: Watch, stopping: Stopping) -> str:
     recipe, ranks = job.recipe, job.ranks
     begun = perf_counter() - learner.seconds
     saved = logged = perf_counter()
+    pause = 0.0
     losses = Losses(ranks.device)
     learner.network.train()
     if recipe.patience and learner.waited >= recipe.patience:  # it was killed before that could be written down
@@ -128,7 +131,7 @@ def learn(learner: Learner, job: Job, watch: Watch, stopping: Stopping) -> str:
         if job.thaw:
             _thaw(learner.network, job.thaw[min(learner.step // job.per_epoch, len(job.thaw) - 1)])
         # the address of all that is random inside the network, such as dropout
-        torch.manual_seed(int(generator(recipe.seed, learner.step, Purpose.STEP, ranks.rank).integers(2**63)))
+        _seed(int(generator(recipe.seed, learner.step, Purpose.STEP, ranks.rank).integers(2**63)), ranks.device)
         of_peak = share(recipe.schedule, learner.step, job.steps, recipe.warm_up)
         set_rate(learner.optimiser, of_peak)
         loss = losses.newest(_step(learner, job, batch, watch), batch)
@@ -141,22 +144,33 @@ def learn(learner: Learner, job: Job, watch: Watch, stopping: Stopping) -> str:
         if ranks.first and loss is not None and perf_counter() - logged > LOGGED:
             logged = perf_counter()
             _log_step(learner, job, watch, loss, rate)
-        flags = stopping.signal or 0, perf_counter() - saved > job.save_every, learner.seconds > job.until
-        signal, due, late = ranks.agree(*flags)
-        ended = late or learner.step == job.steps or learner.step % job.per_epoch == 0
+        last, whole = learner.step == job.steps, learner.step % job.per_epoch == 0
+        due = perf_counter() - saved > (min(pause, job.save_every) if whole else job.save_every)
+        signal, due, late = ranks.agree(stopping.signal or 0, due, learner.seconds > job.until)
+        ended = last or whole or late
         better = ended and _end_epoch(learner, job, watch, rate)
-        if ended or due or signal:
+        in_vain = ended and not better and recipe.patience and learner.waited >= recipe.patience
+        if due or signal or last or late or in_vain:
+            begun_saving = perf_counter()
             save(learner, job)
             saved = perf_counter()
+            pause = WORTH * (saved - begun_saving)
         if signal:
             return f"signal {signal}"
-        if learner.step == job.steps:
+        if last:
             break
         if late:
             return f"the time limit came at step {learner.step:,} of {job.steps:,}"
-        if ended and not better and recipe.patience and learner.waited >= recipe.patience:
+        if in_vain:
             return _in_vain(recipe)
     return ""
+
+
+def _seed(seed: int, device: torch.device) -> None:
+    """As `torch.manual_seed`, without the millisecond in which that prepares for every kind of device there is."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
 
 
 def _thaw(network: Net, upto: str | None) -> None:
@@ -217,23 +231,22 @@ def _gradient(learner: Learner, job: Job, batch: Batch) -> Tensor:
 
 
 def _end_epoch(learner: Learner, job: Job, watch: Watch, rate: float) -> bool:
-    """Judge the network, note how the epoch went, keep the weights if they are the best."""
+    """Judge the network, note how the epoch went, hold on to the weights if they are the best."""
     ranks, figures = job.ranks, {}
     learner.tally.load(ranks.add(learner.tally.tensors()))
     training = learner.tally.figures()
-    if job.validation:
-        with learner.average.swapped(learner.network) if learner.average else nullcontext():
+    epoch = round(learner.step / job.per_epoch, 3)
+    with learner.average.swapped(learner.network) if learner.average else nullcontext():
+        if job.validation:
             ranks.level(learner.network)
             total = len(job.validation)
             done = lambda number: watch.validating(number, total)  # noqa: E731
             figures = ranks.told(judge(learner.network, job.validation, job.preprocess, ranks, done).figures)
-    better = not figures or not learner.best or _merit(figures) > _merit(learner.best["validation"])
+        better = not figures or not learner.best or _merit(figures) > _merit(learner.best["validation"])
+        if better:
+            learner.best = {"epoch": epoch, "step": learner.step, "validation": figures}
+            learner.unsaved = job.weights()
     learner.waited = 0 if better else learner.waited + 1
-    epoch = round(learner.step / job.per_epoch, 3)
-    if better:
-        learner.best = {"epoch": epoch, "step": learner.step, "validation": figures}
-        if ranks.first:
-            job.save_best(learner)
     if ranks.first:
         line = {
             "kind": "epoch",
@@ -267,6 +280,9 @@ def save(learner: Learner, job: Job) -> None:
             f"after step {learner.step:,} the weights hold values that are not finite, so they are not saved; "
             "try a lower --lr"
         )
+    if learner.unsaved:
+        job.save_best(learner.unsaved, learner.best)
+        learner.unsaved = {}
     job.history.sync()
     tensors = learner.tensors() | {f"tally.{name}": tensor for name, tensor in tally.items()}
     job.checkpoints.save(learner.step, tensors, learner.about() | {"history": job.history.length})

@@ -9,6 +9,7 @@ from time import perf_counter
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from striate.data.batches import Batches
 from striate.data.dataset import Dataset
@@ -181,10 +182,9 @@ def _loss(plan: Plan, ranks: Ranks) -> Loss:
 
 def _job(plan: Plan, around: Around, steps: int, per_epoch: int, validation: Feeding | None) -> Job:
 
-    def save_best(learner: Learner) -> None:
-        with learner.average.swapped(learner.network) if learner.average else nullcontext():
-            network: Net = plan.network.without_side_heads() if plan.network.side_heads else plan.network
-            save_sealed(around.folder / MODEL, network.state_dict(), learner.best)
+    def weights() -> dict[str, Tensor]:
+        network: Net = plan.network.without_side_heads() if plan.network.side_heads else plan.network
+        return {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
     return Job(
         recipe=plan.recipe,
@@ -199,7 +199,8 @@ def _job(plan: Plan, around: Around, steps: int, per_epoch: int, validation: Fee
         checkpoints=Checkpoints(around.folder / "last"),
         history=History(around.folder / "history.jsonl"),
         events=events(around.folder) if around.ranks.first else None,
-        save_best=save_best,
+        weights=weights,
+        save_best=partial(save_sealed, around.folder / MODEL),
         save_every=around.save_every,
         until=inf if around.minutes is None else 60 * around.minutes - (perf_counter() - around.begun),
         adapt=around.adapt,
