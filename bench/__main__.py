@@ -8,7 +8,9 @@ BENCHES = {
     "start": "whole processes: `striate shapes vgg16` beside `import torch`, `striate --help`",
     "ledger": "from a name to a finished ledger, beside torchvision with torchinfo",
     "data": "pictures to batches, beside torchvision's ImageFolder and DataLoader; needs a folder of photos",
-    "train": "to an accuracy, beside a script as in PyTorch's examples; and beside a bare loop; needs a folder of data",
+    "train": "to an accuracy, beside a script as in PyTorch's examples; needs a folder of data",
+    "overhead": "training beside a bare loop on the same batches; likewise",
+    "reach": "what training from scratch reaches, over seeds and splits; likewise",
     "check": "`striate check` of 10,000 photos; likewise",
     "data_memory": "the memory that an epoch takes, beside the same, and with 10,000 pictures beside 1,000; likewise",
 }
