@@ -58,7 +58,7 @@ def asleep() -> None:
 @BOTH
 def test_a_second_signal_ends_it_at_once_and_what_was_kept_is_whole(tmp_path, number, code):
     photos, torn, log = pictures(tmp_path / "photos"), tmp_path / "torn", tmp_path / "log"
-    training = Training(words(photos, torn, "--save-every", "0.0001"), log, asleep)
+    training = Training(words(photos, torn, "--save-every", "1e-9"), log, asleep)
     training.until(lambda: step(torn) == 10)
     training.signal(number)
     wait_until_noted(training.process, number)
