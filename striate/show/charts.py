@@ -12,7 +12,8 @@ from striate.show.table import Column, Table
 
 WIDTH, HEIGHT = 480, 300
 LEFT, TOP, BOTTOM = 56, 34, 44
-LETTER, LINE = 6.3, 15  # roughly the width of a letter, and the height of a line
+FLAG = 12  # how far a mark stands out above the lines, for its name
+LETTER, LINE = 7, 15  # roughly the width of a letter, and the height of a line
 COLOURS = DASHES = 4  # that STYLE knows
 MOST = 30  # classes of a readable matrix, and rows of what stands for a larger one
 
@@ -57,9 +58,9 @@ def curves(
             continue
         at = across.at(place)
         anchor = "end" if at > (LEFT + right) / 2 else "start"
-        parts.append(f'<path class="mark" d="M{at:.1f} {TOP}V{HEIGHT - BOTTOM}"/>')
+        parts.append(f'<path class="mark" d="M{at:.1f} {TOP - FLAG}V{HEIGHT - BOTTOM}"/>')
         parts.append(
-            f'<text x="{at + (4 if anchor == "start" else -4):.1f}" y="{TOP + 11}" text-anchor="{anchor}">'
+            f'<text x="{at + (4 if anchor == "start" else -4):.1f}" y="{TOP - 4}" text-anchor="{anchor}">'
             f"{text(name)}</text>"
         )
     ends = spread([up.at(points[-1][1]) for points in finite.values()], LINE, TOP, HEIGHT - BOTTOM)

@@ -73,7 +73,7 @@ def finish(
         "kept": batches.kept,
     }
     write_json(around.folder / "result.json", result)
-    write_report(run, plan.parts.val)
+    write_report(run, plan.parts)
     return run
 
 

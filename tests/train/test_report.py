@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from kept import history, keep
 
-from striate.data.dataset import Dataset
-from striate.train.tell.mistakes import SHOWN, Answers, class_rows, confusion
-from striate.train.tell.report import POINTS, _averaged, report, write_report
+from striate.train.parts import open_parts
+from striate.train.tell.album import SHOWN
+from striate.train.tell.course import POINTS, _averaged
+from striate.train.tell.mistakes import Answers, class_rows, confusion
+from striate.train.tell.report import report, write_report
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
 from made import encoded, photo
@@ -83,8 +85,9 @@ def test_the_report_tells_verdict_settings_and_network(tmp_path):
 
 
 def test_mistakes_are_shown_the_surest_first(tmp_path, photos):
-    data = Dataset.open(photos)
-    val = data["val"]
+    parts = open_parts(photos, "stop")
+    val = parts.val
+    assert val
     kept = predictions(list(val.names), val.labels) | {"rows": val.rows}
     said = {  # of cat, dog, hare
         "val/cat/0.png": [0.9, 0.1, 0],
@@ -95,8 +98,8 @@ def test_mistakes_are_shown_the_surest_first(tmp_path, photos):
         "val/hare/1.png": [0, 0.3, 0.7],
     }
     kept["probabilities"] = np.array([said[name] for name in val.names], np.float32)
-    run = keep(tmp_path / "run", predictions=kept, classes=data.classes, where=str(photos))
-    for content in (report(run), report(run, val)):
+    run = keep(tmp_path / "run", predictions=kept, classes=parts.classes, where=str(photos))
+    for content in (report(run), report(run, parts)):
         assert re.findall(r"\w+, taken for \w+: \d+ %", content) == [
             "dog, taken for cat: 95 %",
             "cat, taken for dog: 60 %",
@@ -159,6 +162,27 @@ def test_a_run_that_has_not_ended(tmp_path):
     assert "It has not ended" in content
     assert "No epoch has ended" in content
     Tags(content)
+
+
+def test_one_epoch_is_no_curve(tmp_path):
+    (line,) = (line for line in history(1) if line["kind"] == "epoch")
+    content = report(keep(tmp_path / "run", lines=[line]))
+    assert "<svg" not in content
+    assert "Curves" not in content
+    assert "chosen by the same pictures" not in content  # there was nothing to choose from
+    content = report(keep(tmp_path / "steps", lines=[*history(2)[:9], line]))
+    assert re.findall('class="title"[^>]*>([^<]*)<', content) == ["Loss", "Learning rate"]
+
+
+def test_a_head_that_was_solved_says_so(tmp_path):
+    (line,) = (line for line in history(1) if line["kind"] == "epoch")
+    run = keep(tmp_path / "run", settings={"freeze": "all", "members": 5, "views": 4}, lines=[line | {"lr": 0.0}])
+    told = words(report(run))
+    assert "solved directly, without steps, from 4 views of each picture; it is the mean of 5 heads" in told
+    assert "after epoch" not in told
+    assert "What concerns steps had no effect" in told
+    assert "Curves" not in told
+    assert "solved directly" not in words(report(keep(tmp_path / "other")))
 
 
 def test_many_mistakes_and_many_steps_make_no_large_page(tmp_path):

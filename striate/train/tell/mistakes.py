@@ -5,18 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from striate.data.dataset import Dataset
-from striate.data.thumbnails import thumbnail
-from striate.errors import StriateError
 from striate.show.charts import matrix
 from striate.show.names import printable
 from striate.show.numbers import count, exact, percent
-from striate.show.page import figure, table_html, text
+from striate.show.page import table_html
 from striate.show.table import Column, Table
 from striate.train.run import Run
+from striate.train.tell.album import SHOWN, Album
 
-SIDE = 120  # of a thumbnail
-SHOWN = 24  # of the mistakes
 CLASSES = 200  # that have a row each; of more, the worst
 HALF = 0.5  # from which on a class counts as found, where a picture may have several
 
@@ -174,37 +170,21 @@ def _several(answers: Answers) -> Table:
     return Table(columns, rows, notes=[f"a class is named from {percent(HALF)} on"])
 
 
-def pictures(answers: Answers, run: Run, data: Dataset | None) -> str:
+def pictures(answers: Answers, album: Album) -> str:
     """The mistakes as pictures, the most confident first.
 
     Parameters
     ----------
     answers
         of the network
-    run
-        which knows where the data is
-    data
-        the validation pictures, if they are open
+    album
+        the run's pictures
     """
     worst = answers.worst()
     if not worst:
         return "<p>There are none.</p>"
-    missing = ""
-    if data is None:
-        try:
-            data = run.parts().val
-            missing = "" if data else "there are none any more"
-        except (StriateError, OSError) as error:
-            missing = str(error)
-    places = {row: place for place, row in enumerate(data.rows.tolist())} if data else {}
-    figures = []
-    for number, told in worst[:SHOWN]:
-        name, place = str(answers.names[number]), places.get(int(answers.rows[number]))
-        there = data is not None and place is not None and data.names[place] == name  # the data may be another by now
-        image = thumbnail(data, place, SIDE) if there and data and place is not None else None
-        figures.append(figure(image, name, (told,)))
     of = f"{len(worst):,} of {count(len(answers.rows))}"
     kind = "have at least one class wrong" if answers.several else "were taken for another class"
     first = f"; these are the {SHOWN} of which the network was surest" if len(worst) > SHOWN else ""
-    gone = f'<p class="faint">They cannot be shown: {text(missing)}</p>' if missing else ""
-    return f'<p>{of} {kind}{first}.</p>{gone}<div class="pictures">{"".join(figures)}</div>'
+    shown = album.figures("val", [(str(answers.names[number]), (told,)) for number, told in worst[:SHOWN]])
+    return f"<p>{of} {kind}{first}.</p>{shown}"

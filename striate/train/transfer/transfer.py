@@ -205,6 +205,7 @@ def _solved(plan: Plan, around: Around, layer: nn.Linear | nn.Conv2d, train: Fea
     if smallest >= ENOUGH:
         grown = curve(axes, data.labels, classes, data.groups, strength, seed=recipe.seed)
         around.say(f"{grown.sentence}: {printable(around.folder / 'how-many.svg')}")
+        _write(around.folder / "how-many.json", grown.table.to_json())
         write_svg(around.folder / "how-many.svg", grown.chart())
     figures = _judged(heads, val).figures if val else {}
     best = {"epoch": 1.0, "step": 1, "validation": figures}
@@ -216,7 +217,8 @@ def _solved(plan: Plan, around: Around, layer: nn.Linear | nn.Conv2d, train: Fea
     history.add(
         kind="epoch", epoch=1.0, step=1, training=trained, validation=figures, lr=0.0, seconds=seconds, best=True
     )
-    plan = replace(plan, recipe=replace(plan.recipe, epochs=1.0))
+    choices = [choice for choice in plan.choices if choice.name not in STEPPING]
+    plan = replace(plan, recipe=replace(plan.recipe, epochs=1.0), choices=choices)
     write_config(plan, around, 1)
     return finish(plan, around, best, FeatureBatches(train), seconds, "")
 

@@ -1,0 +1,75 @@
+"""The course of a training, as charts of a page."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from striate.show.charts import curves
+from striate.show.page import text
+from striate.train.run import Run
+
+POINTS = 200  # of a line; more are averaged
+
+Line = list[tuple[float, float]]
+
+
+def epochs_of(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What was noted at the end of each epoch."""
+    return [line for line in history if line["kind"] == "epoch"]
+
+
+def course(run: Run, history: Sequence[dict[str, Any]]) -> str:
+    """Charts over the epochs; "" where nothing has two points: after one epoch without steps to draw.
+
+    Parameters
+    ----------
+    run
+        what it is about
+    history
+        its own
+    """
+    recipe = run.config["recipe"]
+    per_epoch = run.config["steps"] / recipe["epochs"]
+    epochs, steps = epochs_of(history), [line for line in history if line["kind"] == "step"]
+    if not epochs and not steps:
+        return "<p>No epoch has ended.</p>"
+
+    def of(part: str, figure: str, factor: float = 1) -> Line:
+        return [(line["epoch"], factor * line[part][figure]) for line in epochs if figure in line[part]]
+
+    by_step = [(line["step"] / per_epoch, line["loss"]) for line in steps]
+    training = _averaged(by_step) if len(steps) > len(epochs) else of("training", "loss")
+    right = {"training": of("training", "top1", 100), "validation": of("validation", "top1", 100)}
+    right |= {"first five": of("validation", "top5", 100)}
+    rates = sorted((line["step"] / per_epoch, line["lr"]) for line in [*steps, *epochs])
+    marks = {"best": run.result["epoch"]} if run.result and len(epochs) > 1 else {}
+    charts = [
+        _chart("Loss", {"training": training, "validation": of("validation", "loss")}, "loss", marks),
+        _chart("Right answers", right, "%", marks),
+        _chart("Mean average precision", {"validation": of("validation", "mean_average_precision")}, "", marks),
+        _chart("Learning rate", {"rate": _thinned(rates)}, "", {}),
+    ]
+    if not any(charts):
+        return ""
+    harder = [name for name in ("label_smoothing", "mixup", "cutmix", "dropout") if recipe[name]]
+    harder += ["distortion"] if recipe["distortion"] != "none" else []
+    words = ", ".join(name.replace("_", " ") for name in harder)
+    note = f'<p class="faint">Training is harder than validation, by {text(words)}.</p>' if harder else ""
+    return f'<div class="charts">{"".join(charts)}</div>{note}'
+
+
+def _chart(title: str, series: dict[str, Line], y: str, marks: dict[str, float]) -> str:
+    """Those lines that are more than a point; "" where none is."""
+    lines = {name: points for name, points in series.items() if len(points) > 1}
+    return curves(title, lines, "epoch", y, marks=marks) if lines else ""
+
+
+def _averaged(points: Sequence[tuple[float, float]]) -> Line:
+    """Means over equally many neighbours, so that a line has few points."""
+    size = -(-len(points) // POINTS)
+    groups = [points[start : start + size] for start in range(0, len(points), size)]
+    return [(sum(x for x, _ in group) / len(group), sum(y for _, y in group) / len(group)) for group in groups]
+
+
+def _thinned(points: Sequence[tuple[float, float]]) -> Line:
+    """Every so manieth point, and the last."""
+    return [*points[: -1 : -(-len(points) // POINTS)], points[-1]]
