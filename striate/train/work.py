@@ -119,7 +119,7 @@ def _settled(plan: Plan, around: Around, batches: Batches) -> Plan:
         recipe = replace(recipe, accumulate=parts_that_fit(plan.network, recipe, ranks.device, batches.batch_size))
     tried = trial(plan.network, plan.preprocess, batches, recipe, ranks.device)
     if around.search:
-        found = find_rate(plan.network, _loss(plan, ranks), batches, plan.preprocess, recipe, ranks.device)
+        found = find_rate(plan.network, loss_of(plan, ranks), batches, plan.preprocess, recipe, ranks.device)
         recipe = replace(recipe, lr=found.chosen)
         found.save(around.folder / "learning-rate.svg")
         around.say(f"lr: {recipe.lr:.3g} — {found.why}; {printable(around.folder / 'learning-rate.svg')} shows it")
@@ -171,7 +171,8 @@ def _learner(plan: Plan, ranks: Ranks, part: Net, batches: Feeding) -> Learner:
     )
 
 
-def _loss(plan: Plan, ranks: Ranks) -> Loss:
+def loss_of(plan: Plan, ranks: Ranks) -> Loss:
+    """What is to become small."""
     weights = None
     if plan.recipe.balance == "weights":
         if isinstance(plan.parts.train, Shards):
@@ -192,7 +193,7 @@ def _job(plan: Plan, around: Around, steps: int, per_epoch: int, validation: Fee
         per_epoch=per_epoch,
         preprocess=plan.preprocess,
         classes=len(plan.parts.classes),
-        loss=_loss(plan, around.ranks),
+        loss=loss_of(plan, around.ranks),
         validation=validation,
         names=partial(_names, plan.parts.train),
         ranks=around.ranks,

@@ -15,6 +15,7 @@ from striate.train.learn.loss import Loss
 from striate.train.learn.optimiser import optimiser, set_rate
 from striate.train.learn.step import advance, gradient
 from striate.train.recipe import Recipe
+from striate.train.transfer.feed import FeatureBatches
 
 
 class Rehearsal:
@@ -23,7 +24,7 @@ class Rehearsal:
     Parameters
     ----------
     network
-        stays as it is
+        stays as it is; a part behind a frozen one learns from its features
     preprocess
         its input
     loss
@@ -50,7 +51,7 @@ class Rehearsal:
         Parameters
         ----------
         pixels
-            (n, channels, height, width) of uint8
+            (n, channels, height, width) of uint8, or features of a frozen part
         labels
             (n,) places in the classes, or (n, classes) of 0 and 1
         rate
@@ -72,12 +73,12 @@ class Rehearsal:
         self.network.train()
 
     def _inputs(self, pixels: Tensor) -> Tensor:
-        inputs = normalised(pixels, self.preprocess)
+        inputs = pixels if pixels.is_floating_point() else normalised(pixels, self.preprocess)
         return inputs.double() if self.recipe.precision == "float64" else inputs
 
 
 @contextmanager
-def rehearsing(batches: Batches, device: torch.device, seed: int) -> Iterator[None]:
+def rehearsing(batches: Batches | FeatureBatches, device: torch.device, seed: int) -> Iterator[None]:
     """Inside, batches may be used and random numbers drawn; afterwards both go on where they were.
 
     Parameters

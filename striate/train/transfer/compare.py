@@ -111,15 +111,24 @@ class Comparison:
     chance: float
 
     @property
-    def significantly_worse(self) -> bool:
-        """Whether the first is worse than the second, beyond chance."""
-        return self.high < 0
+    def significantly_better(self) -> bool:
+        """Whether the first is better than the second, beyond chance."""
+        return self.low > 0
+
+    @property
+    def points(self) -> str:
+        """The difference with its interval."""
+        return f"{100 * self.difference:+.1f} points ({100 * self.low:+.1f} … {100 * self.high:+.1f})"
+
+    @property
+    def verdict(self) -> str:
+        """Whether that may be luck."""
+        return "no more than chance" if self.low <= 0 <= self.high else "more than chance"
 
     def __str__(self) -> str:
-        verdict = "no more than chance" if self.low <= 0 <= self.high else "more than chance"
         return (
-            f"{100 * self.difference:+.1f} points ({100 * self.low:+.1f} … {100 * self.high:+.1f}): right where the "
-            f"other is wrong {self.better:,} times, wrong where it is right {self.worse:,} times; {verdict}"
+            f"{self.points}: right where the other is wrong {self.better:,} times, "
+            f"wrong where it is right {self.worse:,} times; {self.verdict}"
         )
 
 
@@ -149,12 +158,13 @@ def compare(first: np.ndarray, second: np.ndarray, labels: np.ndarray) -> Compar
     better, worse = int((mine & ~other).sum()), int((other & ~mine).sum())
     if not (uneven := better + worse):
         return Comparison(0, 0, 0.0, 0.0, 0.0, 1.0)
-    from scipy.stats import binomtest
+    from scipy.special import bdtr, betaincinv  # scipy.stats has the same, but takes most of a second to load
 
-    test = binomtest(better, uneven)
-    share = test.proportion_ci(0.95, method="exact")
-    low, high = ((2 * bound - 1) * uneven / mine.size for bound in (share.low, share.high))
-    return Comparison(better, worse, (better - worse) / mine.size, low, high, float(test.pvalue))
+    least = betaincinv(better, worse + 1, 0.025) if better else 0.0  # of k/m, by Clopper and Pearson
+    most = betaincinv(better + 1, worse, 0.975) if worse else 1.0
+    low, high = (float(2 * bound - 1) * uneven / mine.size for bound in (least, most))
+    chance = min(1.0, 2 * float(bdtr(min(better, worse), uneven, 0.5)))
+    return Comparison(better, worse, (better - worse) / mine.size, low, high, chance)
 
 
 def _answers(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:

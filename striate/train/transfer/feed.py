@@ -38,6 +38,8 @@ class FeatureBatches:
         where the batches are put
     rank, world
         this process and how many there are; each gets its part
+    only
+        places of the pictures to go through, where they are not all
     """
 
     def __init__(
@@ -51,11 +53,14 @@ class FeatureBatches:
         device: str | torch.device = "cpu",
         rank: int = 0,
         world: int = 1,
+        only: np.ndarray | None = None,
     ):
         if type(batch_size) is not int or batch_size < 1:
             raise StriateError(f"the number of pictures in a batch is a whole one from 1 on, but is {batch_size!r}")
         self.features, self.batch_size, self.learning, self.seed = features, batch_size, learning, seed
-        self.order = Order(features.data, seed, learning, balanced, rank, world)
+        self.only = np.arange(len(features)) if only is None else only
+        self.data = features.data if only is None else features.data.part(only)
+        self.order = Order(self.data, seed, learning, balanced, rank, world)
         self.device = known_device(device)
         self.skipped, self.notes, self.kept = features.skipped, dict[str, int](), ""  # as `Batches` has them
         self.epoch = self.number = 0
@@ -68,7 +73,7 @@ class FeatureBatches:
             "rank": rank,
             "world": world,
         }
-        self._made_of = ingredients(features.data, settings)
+        self._made_of = ingredients(self.data, settings)
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -78,18 +83,18 @@ class FeatureBatches:
     def __iter__(self) -> Iterator[Batch]:
         """What is left of the epoch; then the next epoch can be gone through."""
         places, before = self.order.places(self.epoch)
-        rows, epoch, last = self.features.data.rows, self.epoch, len(self)
+        rows, epoch, last = self.data.rows, self.epoch, len(self)
         views = np.zeros(len(places), int)
         if self.learning and self.features.views > 1:
             addresses = (rows[places] | before << AGAIN).tolist()
             drawn = [uniforms(self.seed, epoch, address, Purpose.VIEW, 1)[0] for address in addresses]
             views = (np.array(drawn) * self.features.views).astype(int)
-        whole, labels = self.features.arrays[FEATURES], self.features.data.labels
+        whole, labels = self.features.arrays[FEATURES], self.data.labels
         for number in range(self.number, last):
             part = slice(number * self.batch_size, None if number + 1 == last else (number + 1) * self.batch_size)
             chosen = places[part]
-            features = torch.from_numpy(whole[chosen, views[part]].astype(np.float32))
-            asked = torch.from_numpy(labels[chosen].astype(np.float32 if self.features.data.several else np.int64))
+            features = torch.from_numpy(whole[self.only[chosen], views[part]].astype(np.float32))
+            asked = torch.from_numpy(labels[chosen].astype(np.float32 if self.data.several else np.int64))
             self.number = number + 1
             yield Batch(features.to(self.device), asked.to(self.device), rows[chosen], epoch, number)
         self.epoch, self.number = epoch + 1, 0

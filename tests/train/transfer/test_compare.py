@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_features import clouds, lone
+from scipy.stats import binomtest
 
 from striate.errors import DataError
 from striate.train.learn.tally import wilson
@@ -38,9 +39,15 @@ def test_only_the_uneven_count(better, worse):
     assert found.difference == pytest.approx((better - worse) / 100)
     assert found.low - 1e-9 <= found.difference <= found.high + 1e-9
     assert (turned.low, turned.high) == pytest.approx((-found.high, -found.low))
-    assert found.significantly_worse == (found.high < 0)
+    assert found.significantly_better == (found.low > 0)
+    oracle = binomtest(better, max(1, better + worse))
+    if better + worse:
+        bounds = oracle.proportion_ci(0.95, method="exact")
+        assert found.chance == pytest.approx(oracle.pvalue)
+        assert found.low == pytest.approx((2 * bounds.low - 1) * (better + worse) / 100)
+        assert found.high == pytest.approx((2 * bounds.high - 1) * (better + worse) / 100)
     # the interval excludes 0 exactly where the two-sided test is beyond chance
-    assert found.significantly_worse == (worse > better and found.chance < 0.05)
+    assert found.significantly_better == (better > worse and found.chance < 0.05)
 
 
 def test_the_interval_holds_the_truth_as_often_as_it_says():
