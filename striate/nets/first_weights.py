@@ -14,7 +14,8 @@ from striate.show.numbers import memory
 def allocate(module: nn.Module, device: torch.device) -> None:
     """Give a module's own tensors memory."""
     try:
-        module.to_empty(device=device, recurse=False)
+        # `to_empty` does the same, but on the meta device its kernel imports SymPy, which takes most of a second
+        module._apply(lambda own: torch.empty(own.shape, dtype=own.dtype, device=device), recurse=False)
     except RuntimeError as error:
         size = memory(sum(p.numel() * p.element_size() for p in module.parameters(recurse=False)))
         raise StriateError(f"{module} needs {size} for its weights, which {device} does not give") from error

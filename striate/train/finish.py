@@ -11,6 +11,7 @@ from striate.nets.net import Net
 from striate.show.progress import track
 from striate.train.around import Around
 from striate.train.begin import Plan
+from striate.train.confirm import Known, confirm
 from striate.train.judge import judge
 from striate.train.ranks import Ranks
 from striate.train.run import Run, open_run, write_json
@@ -19,7 +20,13 @@ from striate.train.transfer.feed import FeatureBatches
 
 
 def finish(
-    plan: Plan, around: Around, best: dict[str, Any], batches: Batches | FeatureBatches, seconds: float, stopped: str
+    plan: Plan,
+    around: Around,
+    best: dict[str, Any],
+    batches: Batches | FeatureBatches,
+    seconds: float,
+    stopped: str,
+    known: Known | None = None,
 ) -> Run:
     """Judge the best weights once more as they lie on the disk, and write down how it ended.
 
@@ -35,6 +42,8 @@ def finish(
         that it took
     stopped
         why it ended early, or ""
+    known
+        what features say of validation, of which the network then sees only a few pictures
     """
     run = open_run(around.folder)
     device, alone = around.ranks.device, Ranks(0, 1, around.ranks.device)
@@ -45,11 +54,16 @@ def finish(
     for split, prefix, data in (("val", "", plan.parts.val), ("test", "test_", plan.parts.test)):
         figures[split] = None
         if data:
-            judging = around.batches(plan, data, learning=False, alone=True)
-            bar = track(judging, f"judging {split}", len(judging))
-            judged = judge(network, bar, plan.preprocess, alone)
+            if known and split == "val":
+                around.say(confirm(network, known, data, plan, around))
+                judged = known.judged
+                skipped |= known.skipped
+            else:
+                judging = around.batches(plan, data, learning=False, alone=True)
+                bar = track(judging, f"judging {split}", len(judging))
+                judged = judge(network, bar, plan.preprocess, alone)
+                skipped |= judging.skipped
             figures[split] = judged.figures
-            skipped |= judging.skipped
             names = dict(zip(data.rows.tolist(), data.names, strict=True))
             arrays |= {
                 f"{prefix}names": np.array([names[row] for row in judged.rows.tolist()]),

@@ -261,4 +261,5 @@ def _deterministic(asked: bool | None) -> Iterator[None]:
             torch.use_deterministic_algorithms(True)
         yield
     finally:
-        torch.use_deterministic_algorithms(before)
+        if asked:  # even to leave all as it is loads PyTorch's compiler, for a second or two
+            torch.use_deterministic_algorithms(before)

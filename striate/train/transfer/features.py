@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from math import prod
 from os import cpu_count
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -70,6 +71,11 @@ class Features:
     def views(self) -> int:
         """Of each picture."""
         return self.arrays[FEATURES].shape[1]
+
+    @property
+    def folder(self) -> Path:
+        """Where they are kept."""
+        return folder_of(self.key)
 
 
 def features(
@@ -162,6 +168,17 @@ def features(
     return _gathered(kept, shapes, data, key, skipped, tuple(told))
 
 
+def folder_of(key: str) -> Path:
+    """Where features are kept.
+
+    Parameters
+    ----------
+    key
+        of `Features`
+    """
+    return cache_folder() / "features" / key
+
+
 def _opened(
     shapes: dict[str, tuple[int, ...]], pictures: int, views: int, keeping: Keeping, about: dict, tell
 ) -> tuple[Kept, str]:
@@ -170,7 +187,7 @@ def _opened(
     fields = {name: (kind, (views, *shape)) for name, shape in shapes.items()}
     made_of = about | {"keeping": keeping, "outputs": shapes}
     key = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode("utf-8", "surrogateescape")).hexdigest()[:32]
-    folder = cache_folder() / "features" / key
+    folder = folder_of(key)
     if keeping == "half" and (before := remark(folder, TOO_LARGE)):
         tell(f"{before['why']}, so all are kept in full precision")
         return _opened(shapes, pictures, views, "full", about, tell)

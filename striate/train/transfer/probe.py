@@ -17,7 +17,7 @@ from striate.show.numbers import exact, percent, short
 from striate.show.progress import track
 from striate.show.table import Column, Table
 from striate.train.transfer.axes import axes_of
-from striate.train.transfer.compare import Comparison, Repeated, compare, repeated
+from striate.train.transfer.compare import Comparison, compare, repeated
 from striate.train.transfer.costs import Cost
 from striate.train.transfer.folds import fold
 from striate.train.transfer.strength import choose_strength
@@ -39,8 +39,10 @@ class Probe:
         of the stage itself
     strength
         of the head's penalty
-    cross
-        the head's answers to held-out pictures
+    accuracy
+        of the head's answers to held-out pictures
+    low, high
+        between which it lies, with 95 % confidence
     gain
         compared with the stage before; None for the first
     from_last
@@ -51,7 +53,9 @@ class Probe:
     width: int
     cost: Cost
     strength: float
-    cross: Repeated
+    accuracy: float
+    low: float
+    high: float
     gain: Comparison | None = None
     from_last: Comparison | None = None
 
@@ -68,11 +72,23 @@ class Probes:
         how many they were judged by
     several
         whether a picture may have several labels
+    notes
+        of the folds
     """
 
     stages: tuple[Probe, ...]
     pictures: int
     several: bool = False
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Probes":
+        """Back from what `dataclasses.asdict` made of it, also if that was kept as JSON."""
+        stages = []
+        for each in values["stages"]:
+            compared = {name: each[name] and Comparison(**each[name]) for name in ("gain", "from_last")}
+            stages.append(Probe(**each | compared | {"cost": Cost(**each["cost"])}))
+        return cls(tuple(stages), values["pictures"], values["several"], tuple(values["notes"]))
 
     @cached_property
     def chosen(self) -> Probe:
@@ -82,7 +98,7 @@ class Probes:
         """
         *earlier, last = self.stages
         better = [probe for probe in earlier if probe.from_last and _surely_better(probe.from_last, len(earlier))]
-        return max(better, key=lambda probe: probe.cross.accuracy, default=last)
+        return max(better, key=lambda probe: probe.accuracy, default=last)
 
     @property
     def freeze(self) -> str:
@@ -104,7 +120,7 @@ class Probes:
         seconds = sum(probe.cost.seconds for probe in self.stages) or 1.0
         rows, notes = [], []
         for probe in self.stages:
-            cross, gain, time = probe.cross, probe.gain, probe.cost.seconds / seconds
+            gain, time = probe.gain, probe.cost.seconds / seconds
             rows.append(
                 {
                     "stage": probe.stage,
@@ -113,8 +129,8 @@ class Probes:
                     "macs_share": probe.cost.macs / macs,
                     "milliseconds": 1000 * probe.cost.seconds,
                     "time_share": time,
-                    "accuracy": cross.accuracy,
-                    "interval": [cross.low, cross.high],
+                    "accuracy": probe.accuracy,
+                    "interval": [probe.low, probe.high],
                     "gain": gain and gain.difference,
                     "gain_interval": gain and [gain.low, gain.high],
                     "strength": probe.strength,
@@ -130,7 +146,7 @@ class Probes:
             self.why,
             f"accuracy of a linear head on {what} held out, {exact(self.pictures)} pictures, with 95 % intervals; "
             "milliseconds of one picture, by PyTorch",
-            *dict.fromkeys(note for probe in self.stages for note in probe.cross.notes),
+            *self.notes,
         ]
         return Table(COLUMNS, rows, "What each stage knows, and what it costs", notes=notes)
 
@@ -140,12 +156,12 @@ class Probes:
         spent = np.cumsum([1000 * probe.cost.seconds for probe in self.stages]).tolist()
 
         def line(of) -> list[tuple[float, float]]:
-            return [(time, 100 * of(probe.cross)) for time, probe in zip(spent, self.stages, strict=True)]
+            return [(time, 100 * of(probe)) for time, probe in zip(spent, self.stages, strict=True)]
 
         series = {
-            "accuracy": line(lambda cross: cross.accuracy),
-            "95 %, low": line(lambda cross: cross.low),
-            "95 %, high": line(lambda cross: cross.high),
+            "accuracy": line(lambda probe: probe.accuracy),
+            "95 %, low": line(lambda probe: probe.low),
+            "95 %, high": line(lambda probe: probe.high),
         }
         marks = {self.chosen.stage: spent[self.stages.index(self.chosen)]}
         return curves("What each stage knows", series, "milliseconds a picture", "accuracy (%)", marks=marks)
@@ -205,24 +221,21 @@ def probe(
         raise StriateError("probes are put at the end of stages, but there are no features of any")
     folds = fold(labels, groups, classes, seed=seed)
     probes: list[Probe] = []
+    answers: list[np.ndarray] = []  # (n, classes) each, of pictures held out
     for stage, numbers in track(features.items(), "probes", len(features)):
         axes = axes_of(numbers)
         strength, _ = choose_strength(axes, labels, len(classes), folds)
         cross = repeated(axes, labels, classes, groups, strength, repeats=1, seed=seed)
-        probes.append(Probe(stage, numbers.shape[-1], costs[stage], strength, cross))
-    last = probes[-1]
-    gains = [None, *(_compared(after, before, labels) for before, after in pairwise(probes))]
-    froms = [*(_compared(each, last, labels) for each in probes[:-1]), None]
+        figures = cross.accuracy, cross.low, cross.high
+        probes.append(Probe(stage, numbers.shape[-1], costs[stage], strength, *figures))
+        answers.append(cross.probabilities[0])
+    gains = [None, *(compare(after, before, labels) for before, after in pairwise(answers))]
+    froms = [*(compare(each, answers[-1], labels) for each in answers[:-1]), None]
     compared = [
         replace(each, gain=gain, from_last=from_last)
         for each, gain, from_last in zip(probes, gains, froms, strict=True)
     ]
-    return Probes(tuple(compared), len(labels), labels.ndim == 2)
-
-
-def _compared(first: Probe, second: Probe, labels: np.ndarray) -> Comparison:
-    """Two probes' answers to the same held-out pictures."""
-    return compare(first.cross.probabilities[0], second.cross.probabilities[0], labels)
+    return Probes(tuple(compared), len(labels), labels.ndim == 2, folds.notes)
 
 
 def _surely_better(comparison: Comparison, tried: int) -> bool:

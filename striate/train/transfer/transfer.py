@@ -1,7 +1,10 @@
 """Transfer: what a frozen part knows of each picture is computed once; only what follows it learns."""
 
+import hashlib
+import json
 from collections.abc import Callable
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from time import perf_counter
 
@@ -9,10 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+import striate
 from striate.data.dataset import Dataset
 from striate.data.distort.distortion import distortion
 from striate.data.normalise import normalised
-from striate.engine.fastest import Engine, fastest
+from striate.engine.fastest import TOLERANCE, Engine, fastest
 from striate.errors import StriateError
 from striate.files import write_whole
 from striate.nets.net import Net
@@ -21,6 +25,7 @@ from striate.show.names import printable
 from striate.show.table import plain_text
 from striate.train.around import Around
 from striate.train.begin import Plan
+from striate.train.confirm import Known
 from striate.train.finish import finish, on_device
 from striate.train.judge import Judged
 from striate.train.keep.history import History
@@ -36,6 +41,7 @@ from striate.train.transfer.doubts import doubts
 from striate.train.transfer.features import FEATURES, Features, features
 from striate.train.transfer.feed import FeatureBatches
 from striate.train.transfer.folds import Folds, fold, out_of_fold
+from striate.train.transfer.kept import remark
 from striate.train.transfer.members import members
 from striate.train.transfer.probe import Probes, probe
 from striate.train.transfer.solve import Linear
@@ -43,7 +49,7 @@ from striate.train.transfer.strength import choose_strength
 from striate.train.transfer.views import Viewed, Views
 from striate.train.work import learned, write_config
 
-FEW = 16  # pictures by which the cost of a stage is measured
+FEW = 8  # pictures by which the cost of a stage is measured
 # what is chosen for steps
 STEPPING = {
     f"--{name}"
@@ -173,14 +179,25 @@ def _features(plan: Plan, around: Around, halves: Cut, engine: _Once) -> tuple[F
 
 
 def _probes(plan: Plan, around: Around, halves: Cut, train: Features) -> Probes:
-    """What each stage knows: told, and kept beside the run."""
-    data, classes = train.data, plan.parts.classes
-    stages = {name: values for name, values in train.arrays.items() if name != FEATURES}
-    shown = Viewed(data, plan.preprocess, Views(1))
-    some = np.concatenate([shown[place] for place in range(min(FEW, len(data)))])
-    pixels = torch.from_numpy(some).permute(0, 3, 1, 2).to(around.ranks.device)
-    costs = stage_costs(plan.network, normalised(pixels, plan.preprocess), list(stages))
-    probes = probe(stages, data.labels, data.groups, classes, costs, plan.recipe.seed)
+    """What each stage knows: told, and kept beside the run; solved once, as long as nothing of it changes."""
+    data, classes, device = train.data, plan.parts.classes, around.ranks.device
+    settings = [striate.__version__, classes, data.several, data.groups.tolist(), plan.recipe.seed, str(device)]
+    total = hashlib.sha256(json.dumps(settings).encode())
+    for numbers in (data.labels, data.rows):
+        total.update(numbers.tobytes())
+    name = f"probes-{total.hexdigest()[:32]}"
+    if before := remark(train.folder, name):
+        around.say("probes, times included, are those of an earlier run")
+        probes = Probes.from_dict(before)
+    else:
+        stages = {name: values for name, values in train.arrays.items() if name != FEATURES}
+        shown = Viewed(data, plan.preprocess, Views(1))
+        some = np.concatenate([shown[place] for place in range(min(FEW, len(data)))])
+        pixels = torch.from_numpy(some).permute(0, 3, 1, 2).to(device)
+        costs = stage_costs(plan.network, normalised(pixels, plan.preprocess), list(stages))
+        probes = probe(stages, data.labels, data.groups, classes, costs, plan.recipe.seed)
+        with suppress(StriateError):  # where nothing can be kept, it takes time again
+            remark(train.folder, name, asdict(probes))
     around.say(plain_text(probes, WIDE))
     _write(around.folder / "stages.json", probes.to_json())
     write_svg(around.folder / "stages.svg", probes.chart)
@@ -207,7 +224,8 @@ def _solved(plan: Plan, around: Around, layer: nn.Linear | nn.Conv2d, train: Fea
         around.say(f"{grown.sentence}: {printable(around.folder / 'how-many.svg')}")
         _write(around.folder / "how-many.json", grown.table.to_json())
         write_svg(around.folder / "how-many.svg", grown.chart())
-    figures = _judged(heads, val).figures if val else {}
+    known = _known(heads, layer, val) if val else None
+    figures = known.judged.figures if known else {}
     best = {"epoch": 1.0, "step": 1, "validation": figures}
     seconds = perf_counter() - around.begun
     _keep(plan, around, best)
@@ -220,7 +238,7 @@ def _solved(plan: Plan, around: Around, layer: nn.Linear | nn.Conv2d, train: Fea
     choices = [choice for choice in plan.choices if choice.name not in STEPPING]
     plan = replace(plan, recipe=replace(plan.recipe, epochs=1.0), choices=choices)
     write_config(plan, around, 1)
-    return finish(plan, around, best, FeatureBatches(train), seconds, "")
+    return finish(plan, around, best, FeatureBatches(train), seconds, "", known)
 
 
 def _doubtful(
@@ -242,9 +260,22 @@ def _doubtful(
 
 def _judged(heads: list[Linear], seen: Features) -> Judged:
     """What the head says of plain views."""
-    numbers = np.asarray(seen.arrays[FEATURES][:, 0]).reshape(len(seen), -1).astype(np.float32)
-    scores = np.mean([head.scores(numbers) for head in heads], axis=0).astype(np.float32)
-    return Judged(seen.data.rows, scores, seen.data.labels)
+    scores = np.mean([head.scores(_plain(seen)) for head in heads], axis=0).astype(np.float32)
+    order = np.argsort(seen.data.rows, kind="stable")
+    return Judged(seen.data.rows[order], scores[order], seen.data.labels[order])
+
+
+def _known(heads: list[Linear], layer: nn.Linear | nn.Conv2d, seen: Features) -> Known:
+    """The same, and how far the network's scores may be: the sum of what each feature may be off, if all conspire."""
+    numbers = _plain(seen)
+    off = np.abs(numbers) * np.finfo(np.float16).eps / 2 + TOLERANCE["float32"] * numbers.std()  # (n, d)
+    weight = layer.weight.detach().abs().flatten(1).cpu().numpy()  # (classes, d)
+    return Known(_judged(heads, seen), float((off @ weight.T).max()), seen.skipped)
+
+
+def _plain(seen: Features) -> np.ndarray:
+    """(n, d): features of the plain view of each picture."""
+    return np.asarray(seen.arrays[FEATURES][:, 0]).reshape(len(seen), -1).astype(np.float32)
 
 
 def _fill(layer: nn.Linear | nn.Conv2d, heads: list[Linear]) -> None:

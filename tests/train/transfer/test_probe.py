@@ -1,6 +1,7 @@
 """Probes find what a stage knows, tell what it costs, and freeze where nothing is lost."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from striate.errors import StriateError
 from striate.measure.shapes import measure
 from striate.nets.build import net
-from striate.train.transfer.compare import Comparison, Repeated
+from striate.train.transfer.compare import Comparison
 from striate.train.transfer.costs import Cost, stage_costs
 from striate.train.transfer.probe import Probe, Probes, probe
 
@@ -40,8 +41,8 @@ def test_what_a_stage_knows_is_measured_on_pictures_held_out(usual):
     clouds = random.normal(size=(100_000, 3))
     for each, distance in ((stem, 0.5), (first, 3), (second, 3)):
         best = float((clouds + distance * np.eye(3)[0]).argmax(1).__eq__(0).mean())
-        assert abs(each.cross.accuracy - best) < 0.08
-        assert each.cross.low < best < each.cross.high
+        assert abs(each.accuracy - best) < 0.08
+        assert each.low < best < each.high
     assert first.gain.low > 0.2
     assert second.gain.low < 0 < second.gain.high
 
@@ -49,7 +50,7 @@ def test_what_a_stage_knows_is_measured_on_pictures_held_out(usual):
 def test_random_labels_are_known_by_chance():
     labels = np.random.default_rng(5).permutation(LABELS)
     told = probe({"stem": known(3, 1)}, labels, ALONE, CLASSES, COSTS)
-    assert 0.2 < told.stages[0].cross.accuracy < 0.47
+    assert 0.2 < told.stages[0].accuracy < 0.47
 
 
 def test_the_last_stage_is_frozen_unless_an_earlier_one_is_better(usual):
@@ -62,14 +63,12 @@ def test_the_last_stage_is_frozen_unless_an_earlier_one_is_better(usual):
 
 def made(chances: list[tuple[float, float]]) -> Probes:
     """Stages, by their difference from the last one and the chance of it."""
-    cross = [Repeated(np.zeros((1, 1, 2)), np.zeros(1), 0.8 + more, 0.7, 0.9, ()) for more, _ in chances]
     froms = [Comparison(9, 1, more, more - 0.1, more + 0.1, chance) for more, chance in chances]
-    last = Repeated(np.zeros((1, 1, 2)), np.zeros(1), 0.8, 0.7, 0.9, ())
     stages = [
-        Probe(f"stage{number}", 4, Cost(1, 1.0), 1.0, one, None, compared)
-        for number, (one, compared) in enumerate(zip(cross, froms, strict=True), 1)
+        Probe(f"stage{number}", 4, Cost(1, 1.0), 1.0, 0.8 + compared.difference, 0.7, 0.9, None, compared)
+        for number, compared in enumerate(froms, 1)
     ]
-    return Probes((*stages, Probe("last", 4, Cost(1, 1.0), 1.0, last)), 10)
+    return Probes((*stages, Probe("last", 4, Cost(1, 1.0), 1.0, 0.8, 0.7, 0.9)), 10)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +89,7 @@ def test_the_table_says_what_a_stage_costs_and_brings(usual):
     table = usual.table
     assert [row["time_share"] for row in table.rows] == pytest.approx([0.1, 0.6, 0.3])
     assert [row["macs_share"] for row in table.rows] == pytest.approx([1 / 8, 3 / 8, 4 / 8])
-    gain = 100 * (usual.stages[2].cross.accuracy - usual.stages[1].cross.accuracy)
+    gain = 100 * (usual.stages[2].accuracy - usual.stages[1].accuracy)
     assert f"stage2 costs 30 % of the time and brings {gain:+.1f} points, no more than chance" in table.notes
     assert table.notes[0].startswith("stage1 costs 60 % of the time and brings +")
     assert "no more than chance" not in table.notes[0]
@@ -121,10 +120,17 @@ def test_costs_are_those_of_the_ledger_and_of_the_clock():
     assert both["stage2"].macs == sum(cost.macs for cost in costs.values())
 
 
+def test_the_same_comes_back_from_json(usual):
+    again = Probes.from_dict(json.loads(json.dumps(asdict(usual))))
+    assert again == usual
+    assert str(again) == str(usual)
+    assert again.chart == usual.chart
+
+
 def test_several_labels():
     labels = np.stack([LABELS == 0, LABELS != 1], axis=1)
     told = probe({"stem": known(0, 1), "stage1": known(4, 2)}, labels, ALONE, CLASSES[:2], COSTS)
-    assert told.stages[1].cross.accuracy > 0.9 > told.stages[0].cross.accuracy
+    assert told.stages[1].accuracy > 0.9 > told.stages[0].accuracy
     assert "labels held out" in str(told.table.notes)
 
 
