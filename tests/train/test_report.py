@@ -170,7 +170,9 @@ def test_one_epoch_is_no_curve(tmp_path):
     assert "<svg" not in content
     assert "Curves" not in content
     assert "chosen by the same pictures" not in content  # there was nothing to choose from
-    content = report(keep(tmp_path / "steps", lines=[*history(2)[:9], line]))
+    assert "<svg" not in report(keep(tmp_path / "few", lines=[*history(1)[:5], line]))
+    steps = [{"kind": "step", "step": n, "loss": 1.0, "lr": 0.1, "seconds": n} for n in range(1, 13)]
+    content = report(keep(tmp_path / "steps", lines=[*steps, line]))
     assert re.findall('class="title"[^>]*>([^<]*)<', content) == ["Loss", "Learning rate"]
 
 

@@ -8,6 +8,7 @@ from striate.show.page import text
 from striate.train.run import Run
 
 POINTS = 200  # of a line; more are averaged
+FEW = 10  # points within a single epoch, of which fewer make no curve
 
 Line = list[tuple[float, float]]
 
@@ -18,7 +19,7 @@ def epochs_of(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def course(run: Run, history: Sequence[dict[str, Any]]) -> str:
-    """Charts over the epochs; "" where nothing has two points: after one epoch without steps to draw.
+    """Charts over the epochs; "" where there are no lines to draw: after one epoch of few steps.
 
     Parameters
     ----------
@@ -42,11 +43,12 @@ def course(run: Run, history: Sequence[dict[str, Any]]) -> str:
     right |= {"first five": of("validation", "top5", 100)}
     rates = sorted((line["step"] / per_epoch, line["lr"]) for line in [*steps, *epochs])
     marks = {"best": run.result["epoch"]} if run.result and len(epochs) > 1 else {}
+    least = 2 if len(epochs) > 1 else FEW
     charts = [
-        _chart("Loss", {"training": training, "validation": of("validation", "loss")}, "loss", marks),
-        _chart("Right answers", right, "%", marks),
-        _chart("Mean average precision", {"validation": of("validation", "mean_average_precision")}, "", marks),
-        _chart("Learning rate", {"rate": _thinned(rates)}, "", {}),
+        _chart("Loss", {"training": training, "validation": of("validation", "loss")}, "loss", least, marks),
+        _chart("Right answers", right, "%", least, marks),
+        _chart("Mean average precision", {"validation": of("validation", "mean_average_precision")}, "", least, marks),
+        _chart("Learning rate", {"rate": _thinned(rates)}, "", least, {}),
     ]
     if not any(charts):
         return ""
@@ -57,9 +59,9 @@ def course(run: Run, history: Sequence[dict[str, Any]]) -> str:
     return f'<div class="charts">{"".join(charts)}</div>{note}'
 
 
-def _chart(title: str, series: dict[str, Line], y: str, marks: dict[str, float]) -> str:
-    """Those lines that are more than a point; "" where none is."""
-    lines = {name: points for name, points in series.items() if len(points) > 1}
+def _chart(title: str, series: dict[str, Line], y: str, least: int, marks: dict[str, float]) -> str:
+    """Those lines that have at least so many points; "" where none has."""
+    lines = {name: points for name, points in series.items() if len(points) >= least}
     return curves(title, lines, "epoch", y, marks=marks) if lines else ""
 
 

@@ -83,12 +83,13 @@ def _more(run: Run) -> str:
 
 
 def _rate(run: Run) -> str:
-    chart = _chart(run, "learning-rate")
+    if not (chart := _chart(run, "learning-rate")):
+        return ""
     why = (
         "Before the training, a copy of the network took steps with a rate that rose. Where its loss had done three "
-        f"quarters of its fall, the rate was {run.recipe.lr:.2g}."
+        f"quarters of its fall, the rate was {run.config['recipe']['lr']:.2g}."
     )
-    return _beside(chart, [why] if chart else [])
+    return _beside(chart, [why])
 
 
 def _beside(chart: str, notes: list[str]) -> str:
