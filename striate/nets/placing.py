@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from striate.errors import WeightsError
 from striate.nets.first_weights import allocate
-from striate.nets.net import Net, last_layer
+from striate.nets.net import Net, chain, last_layer
 from striate.nets.weight_files import Stored
 
 COUNTER = "num_batches_tracked"  # how often a batch normalisation was trained: no answer depends on it
@@ -116,6 +116,17 @@ def classes_in(stored: Stored, order: list[str], built: Net) -> int | None:
     if not theirs or theirs[0] in (0, last.weight.shape[0]):
         return None
     return theirs[0] if theirs[1:].numel() == last.weight.shape[1:].numel() else None
+
+
+def channels_in(stored: Stored, order: list[str], built: Net) -> int | None:
+    """The file's number of input channels, where its first layer differs from the network's in nothing else."""
+    ours = own_tensors(built.state_dict())
+    path, first = next(chain(built, ""))
+    if len(ours) != len(order) or not isinstance(first, nn.Conv2d) or first.groups != 1:
+        return None
+    theirs, mine = stored.tensors[order[ours.index(f"{path}.weight")]].shape, first.weight.shape
+    alike = len(theirs) == len(mine) and (theirs[0], *theirs[2:]) == (mine[0], *mine[2:])
+    return theirs[1] if alike and theirs[1] not in (0, mine[1]) else None
 
 
 def set_epsilon(built: Net, epsilon: float | None) -> None:

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from striate.errors import UnknownName, WeightsError
 from striate.nets.build import assemble
 from striate.nets.net import Net, last_layer
-from striate.nets.placing import COUNTER, classes_in, counters, listed, own_tensors, place, set_epsilon
+from striate.nets.placing import COUNTER, channels_in, classes_in, counters, listed, own_tensors, place, set_epsilon
 from striate.nets.published import PUBLISHERS, Layout, Published, layouts, published
 from striate.nets.weight_files import Stored, open_weights
 from striate.nets.zoo import find, split_options, zoo
 from striate.preprocess import Preprocess
-from striate.show.numbers import show_size
+from striate.show.numbers import count, show_size
 
 
 def net_with_weights(
@@ -29,6 +29,7 @@ def net_with_weights(
     number_of_classes: int | None,
     seed: int,
     options: dict,
+    own_channels: bool = False,
 ) -> Net:
     """The network of `build.net`, with weights from a file or from Hugging Face.
 
@@ -42,6 +43,8 @@ def net_with_weights(
         where it is not the file's, the last layer begins anew
     seed
         for that new layer
+    own_channels
+        whether the network takes the file's number of channels, where `size` says another
     """
     device = torch.get_default_device()
     if device.type == "meta":
@@ -59,6 +62,16 @@ def net_with_weights(
     if layout and layout.network == network and chosen:
         check_options(chosen, built, layout, record, stored)
     order = in_order(stored, built, layout)
+    if channels := channels_in(stored, order, built):
+        assert built.input
+        height, width, wanted = built.input
+        if not own_channels:
+            raise WeightsError(
+                f"{stored.source} is for pictures of {count(channels, 'channel')}, but {built.name} is to take "
+                f"{wanted:,}; `striate train --adapt-input` adapts its first layer"
+            )
+        size = show_size((height, width, channels))
+        built = assemble(layers, size, None, options)
     if (found := classes_in(stored, order, built)) and (network or number_of_classes):
         built = assemble(layers, size, found, options)
     known = f"{layout.publisher}'s {layout.model}" if layout else ""

@@ -122,10 +122,15 @@ def repeated(run: Run, parts: Parts, asked: dict[str, Any]) -> Plan:
     choices = [Choice("like", run.name, f"all that was not asked for is as in {printable(run.folder)}")]
     about = run.config["network"]
     if about["weights"] is None:
+        if recipe.adapt_input:
+            raise StriateError(f"--adapt-input adapts weights, but {printable(run.folder)} began with none")
         network = seeded.untrained(side_heads=True)
     else:
         name = None if is_run(about["weights"]) else about["name"]
-        network, _ = begun(name, tuple(about["input"]), about["weights"], run.classes, recipe.seed)
+        input = tuple(about["input"])
+        channels = input[2] if recipe.adapt_input else None
+        network, _, how = begun(name, input, about["weights"], run.classes, recipe.seed, channels)
+        choices += [Choice("--adapt-input", *how)] if how else []
         if recipe.seed == run.recipe.seed and fingerprint(network) != about["first"]:
             raise WeightsError(f"{printable(run.folder)} began with other weights than are now in {about['weights']}")
     _set_dropout(network, asked)

@@ -61,6 +61,7 @@ class Recipe:
     thaw: bool = False
     views: int = 2
     members: int = 1
+    adapt_input: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:

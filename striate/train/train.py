@@ -40,6 +40,7 @@ def train(
     pictures: int | None = None,
     size: str | None = None,
     weights: str | Path | None = None,
+    adapt_input: bool | None = None,
     freeze: str | None = None,
     thaw: bool | None = None,
     views: int | None = None,
@@ -96,6 +97,8 @@ def train(
     weights
         to begin with: a file, a Hugging Face name, a run, auto (those published for the network: usual for photos) or
         none; the network gets a new head for these classes
+    adapt_input
+        weights of pictures in colour serve gray ones, and the other way: the first layer is adapted
     freeze
         what stays as the weights are: all but the head, everything up to a STAGE, none, or auto, by a probe of each
         stage; what is frozen is computed once for each picture

@@ -28,6 +28,7 @@ class Site:
     content: bytes = CONTENT
     etag: str = '"first"'
     ranges: bool = True
+    sized: bool = True  # whether it says how long the content is before it is asked for it
     cuts: list[int] = field(default_factory=list)  # after so many bytes of one answer each
     status: int = 0
     pause: float = 0
@@ -40,6 +41,16 @@ class Site:
 
 
 class Handler(BaseHTTPRequestHandler):
+    def do_HEAD(self):
+        site: Site = self.server.site  # type: ignore[attr-defined]
+        if site.status:
+            return self.send_error(site.status)
+        self.send_response(200)
+        if site.sized:
+            self.send_header("Content-Length", str(len(site.content)))
+        self.end_headers()
+        return None
+
     def do_GET(self):
         site: Site = self.server.site  # type: ignore[attr-defined]
         asked, version = self.headers.get("Range", ""), self.headers.get("If-Range", "")

@@ -153,7 +153,7 @@ def test_ctrl_c_keeps_the_part(site, monkeypatch, capsys):
     with monkeypatch.context() as change, pytest.raises(KeyboardInterrupt):
         change.setattr(downloading, "next_block", interrupt)
         get("set")
-    assert "`striate get set` goes on where it was" in capsys.readouterr().err
+    assert "the same command goes on where it was" in capsys.readouterr().err
     assert Path("data/set/set.tgz.part").stat().st_size == 70_000
     get("set")
     assert site.asked[-1][0] == "bytes=70000-"

@@ -34,7 +34,7 @@ class RemoteFile:
     size
         in bytes
     sha256
-        its checksum
+        its checksum, or the beginning of it where no more is published
     """
 
     address: str
@@ -45,6 +45,11 @@ class RemoteFile:
     def name(self) -> str:
         """The last part of the address."""
         return self.address.rpartition("/")[2]
+
+    @property
+    def sum(self) -> str:
+        """The checksum as far as it is published."""
+        return self.sha256 if len(self.sha256) == hashlib.sha256().digest_size * 2 else f"{self.sha256}…"
 
 
 class Cut(Exception):
@@ -78,11 +83,11 @@ def download(file: RemoteFile, folder: Path) -> None:
                     ) from cut
                 tell(f"{cut}; going on at byte {exact(size_of(part))}")
     found = sha256_of(part)
-    if found != file.sha256:
+    if not found.startswith(file.sha256):
         part.unlink()
         etag_file(part).unlink(missing_ok=True)
         raise DataError(
-            f"what {file.address} sends has the SHA-256 sum {found}, but {file.sha256} is right; it was removed"
+            f"what {file.address} sends has the SHA-256 sum {found}, but {file.sum} is right; it was removed"
         )
     part.replace(folder / file.name)
     etag_file(part).unlink(missing_ok=True)
@@ -117,16 +122,34 @@ def ask(file: RemoteFile, part: Path, start: int) -> HTTPResponse:
         if etag and not etag.startswith("W/"):  # a weak one promises nothing about bytes
             headers["If-Range"] = etag
     try:
-        return urlopen(Request(file.address, headers=headers), timeout=TIMEOUT)
-    except HTTPError as error:
-        error.close()
-        if error.code == 416 and start:
+        return answer(Request(file.address, headers=headers))
+    except DataError as error:
+        if start and isinstance(error.__cause__, HTTPError) and error.__cause__.code == 416:
             tell(f"the server has no byte {exact(start)} of {file.name}; starting over")
             part.unlink()
             return ask(file, part, 0)
-        raise DataError(f"{file.address} answers {error.code} {error.reason}") from error
+        raise
+
+
+def answer(request: Request) -> HTTPResponse:
+    """What a server answers, unless it refuses or is not there."""
+    try:
+        return urlopen(request, timeout=TIMEOUT)
+    except HTTPError as error:
+        error.close()
+        raise DataError(f"{request.full_url} answers {error.code} {error.reason}") from error
     except (OSError, HTTPException) as error:
-        raise DataError(f"{file.address} cannot be reached: {reason(error)}") from error
+        raise DataError(f"{request.full_url} cannot be reached: {reason(error)}") from error
+
+
+def offered_size(address: str) -> int:
+    """How many bytes a server says that a file has, for those whose publisher does not say it."""
+    headers = {**AGENT, "Accept-Encoding": "identity"}
+    with answer(Request(address, headers=headers, method="HEAD")) as response:
+        length = response.headers.get("Content-Length", "")
+    if not length.isdecimal():
+        raise DataError(f"a server says how long a file is before it is fetched, but that of {address} does not")
+    return int(length)
 
 
 def check_offer(file: RemoteFile, response: HTTPResponse, start: int) -> None:

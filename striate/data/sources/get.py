@@ -112,14 +112,25 @@ def made(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Keep a second process from appending to the same parts; the lock goes with the process, however it ends."""
+def alone_in(folder: Path, wait: bool = False) -> Iterator[None]:
+    """Keep a second process from appending to the same parts; the lock goes with the process, however it ends.
+
+    Parameters
+    ----------
+    folder
+        where they are
+    wait
+        for the other process to end, as what it fetches is wanted here, too
+    """
     place = os.open(folder, os.O_RDONLY)
     try:
         try:
             fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise DataError(f"one process at a time fetches into a folder, and another is at {folder}") from error
+            if not wait:
+                raise DataError(f"one process at a time fetches into a folder, and another is at {folder}") from error
+            tell(f"waiting for another process that fetches into {folder}")
+            fcntl.flock(place, fcntl.LOCK_EX)
         yield
     finally:
         os.close(place)
@@ -142,7 +153,7 @@ def fetch(data: Official, missing: Sequence[RemoteFile], folder: Path) -> None:
         except OSError as error:
             raise DataError(f"{folder / file.name} cannot be written: {error.strerror or error}") from error
         except KeyboardInterrupt:
-            tell(f"stopped; `striate get {data.name}` goes on where it was")
+            tell("stopped; the same command goes on where it was")
             raise
         tell(f"{folder / file.name}: {exact(file.size)} bytes, its SHA-256 sum is right")
 
@@ -162,5 +173,5 @@ def is_there(file: RemoteFile, folder: Path) -> bool:
 
 def by_hand(files: Sequence[RemoteFile], folder: Path) -> str:
     """What a person can do where the network does not help."""
-    steps = (f"\n  {file.address} as {folder / file.name} (SHA-256 {file.sha256})" for file in files)
+    steps = (f"\n  {file.address} as {folder / file.name} (SHA-256 {file.sum})" for file in files)
     return f"by hand, save{''.join(steps)}"

@@ -22,7 +22,7 @@ from striate.train.choose.defaults import SMALL, Choice, settings
 from striate.train.choose.seen import SAMPLED, Seen, colours, look
 from striate.train.choose.weights import begun, has_published
 from striate.train.recipe import check
-from striate.train.run import is_run
+from striate.train.run import is_run, open_run
 
 # a network for small pictures: the first layer halves the map, which costs nothing here and saves half of the time.
 # docs/speed.md tells how far 3 epochs of it get; 7 million MACs
@@ -92,11 +92,14 @@ def choose(
     size, weights = asked.get("size"), asked.get("weights")
     if isinstance(net, Net) and weights not in (None, "none"):
         raise StriateError(f"a network that is given has its weights already, but --weights is {weights}; leave it out")
+    adapt = bool(asked.get("adapt_input"))
     if weights is None and seen.side > SMALL and isinstance(net, str | None) and has_published(net or PHOTOS):
         weights = "auto"
         why = "published ones know photos already; none would begin from scratch"
         choices.append(Choice("--weights", weights, why))
     source = None
+    if adapt and (weights in (None, "none") or isinstance(net, Net)):
+        raise StriateError("--adapt-input adapts the weights that --weights names, but none are to be begun with")
     if net is not None and not isinstance(net, str):
         network = _given(net, size, data.classes)
     elif weights in (None, "none"):
@@ -105,8 +108,12 @@ def choose(
         if net is None and not is_run(weights):
             net = PHOTOS
             choices.append(Choice("--net", net, "a good first network for photos"))
-        wanted = _asked(size, 3)
-        network, source = begun(net, wanted, weights, tuple(data.classes), seed)
+        usual = _channels(net, weights, seen if adapt else None)
+        wanted = _asked(size, usual)
+        channels = (wanted[2] if wanted else usual) if adapt else None
+        network, source, how = begun(net, wanted, weights, tuple(data.classes), seed, channels)
+        if how:
+            choices.append(Choice("--adapt-input", *how))
     preprocess = network.preprocess or _preprocess(network, seen, data, seed, choices)
     if preprocess.size != network.input[:2]:  # pyright: ignore[reportOptionalSubscript]
         raise StriateError(
@@ -196,6 +203,15 @@ def _asked(size: str | None, channels: int) -> Size | None:
         raise StriateError(f"--size is height×width, or height×width×channels, as in 96x96, but is {size}")
     height, width, channels = (*parts, channels)[:3]
     return height, width, channels
+
+
+def _channels(text: str | None, weights: str, seen: Seen | None) -> int:
+    """How many channels a network takes that begins with weights; pictures decide where it may be adapted to them."""
+    native = open_run(weights).config["network"]["input"] if is_run(weights) else _native(text or PHOTOS)
+    written = native is not None and text is not None and find(text) is None
+    if seen is not None and not written:
+        return 1 if seen.gray else 3
+    return native[2] if native else 3
 
 
 def _of_named(text: str, native: Size, seen: Seen) -> tuple[Size, str]:

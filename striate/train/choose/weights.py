@@ -1,4 +1,4 @@
-"""Weights to begin with: a file, a name on Hugging Face, an earlier run, or what is published for the network."""
+"""Weights to begin with: a file, a Hugging Face name, an earlier run, or what is published for the network."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -6,11 +6,13 @@ from typing import NamedTuple
 import torch
 
 from striate.errors import StriateError, WeightsError
-from striate.nets.build import net as build
+from striate.nets.adapting import adapted
 from striate.nets.net import Net
 from striate.nets.published import published
+from striate.nets.weights import net_with_weights
 from striate.nets.zoo import find
-from striate.show.numbers import show_size
+from striate.show.numbers import count, show_size
+from striate.train.choose.fetching import HUB_NAME, brought, by_file, place_of
 from striate.train.run import is_run, open_run
 
 
@@ -23,14 +25,22 @@ class Begun(NamedTuple):
         with a new head for the new classes
     source
         where its weights are from
+    how
+        its input was adapted, in two words and in a sentence, where that was asked for
     """
 
     network: Net
     source: str
+    how: tuple[str, str] | None = None
 
 
 def begun(
-    text: str | None, size: tuple[int, int, int] | None, weights: str | Path, classes: tuple[str, ...], seed: int
+    text: str | None,
+    size: tuple[int, int, int] | None,
+    weights: str | Path,
+    classes: tuple[str, ...],
+    seed: int,
+    channels: int | None = None,
 ) -> Begun:
     """A network with weights that were learned before, and a new head.
 
@@ -41,29 +51,50 @@ def begun(
     size
         of its input, if it is not the weights' own
     weights
-        a file, a Hugging Face name, a run's folder, or auto for what is published for the network
+        a file, also by the name under which it is published, a Hugging Face name, a run's folder, or auto for what is
+        published for the network
     classes
         the names of the new ones
     seed
         of the new head
+    channels
+        to which the first layer is adapted; None refuses weights for others than the input's
     """
     source = str(weights)
     if is_run(weights):
-        network = _of_run(Path(weights), text, size)
+        network = _of_run(Path(weights), text, size, channels)
     else:
         if source == "auto":
             source = _known(text)
         if text is None:
             raise StriateError(f"weights are those of a network: give --net beside --weights {source}")
         try:
-            network = build(text, input=size, weights=source)
+            record = None if Path(source).exists() else by_file(source)
+            file = source if record is None else brought(record)
+            asked = show_size(size) if size else None
+            network = net_with_weights(text, file, asked, None, seed, {}, own_channels=channels is not None)
         except WeightsError as mistake:
             if weights != "auto":
                 raise
             raise WeightsError(f"{mistake}; --weights none trains from scratch") from mistake
+    how = None
+    if channels is not None:
+        network, how = _adapted(network, channels)
     other = network.with_head(len(classes), seed)
     other.classes = classes
-    return Begun(other, source)
+    return Begun(other, source, how)
+
+
+def _adapted(network: Net, channels: int) -> tuple[Net, tuple[str, str]]:
+    """A network for pictures of so many channels, and what became of its first layer."""
+    assert network.input
+    height, width, have = network.input
+    if have == channels:
+        other = f"{height}x{width}x{3 if have == 1 else 1}"
+        why = f"the weights are for {count(have, 'channel')}, and so is the input; --size {other} asks for another"
+        return network, ("without effect", why)
+    other, told = adapted(network, channels)
+    return other, (f"{count(have, 'channel')} → {channels}", told)
 
 
 def has_published(text: str) -> bool:
@@ -72,14 +103,18 @@ def has_published(text: str) -> bool:
     return entry is not None and bool(published(entry.name))
 
 
-def _of_run(folder: Path, text: str | None, size: tuple[int, int, int] | None) -> Net:
+def _of_run(folder: Path, text: str | None, size: tuple[int, int, int] | None, channels: int | None) -> Net:
     run = open_run(folder)
     network = run.net()
     if text is not None and text not in (network.name, network.notation):
         raise StriateError(f"{folder} is a run of {network.name}, but --net is {text}; leave --net out")
-    if size and network.input and size != network.input:
+    assert network.input
+    if size and (size[:2] != network.input[:2] or (channels is None and size != network.input)):
         have, want = show_size(network.input), show_size(size)
-        raise StriateError(f"{folder} is a run of a network for {have}, but --size asks for {want}; leave --size out")
+        remedy = "" if size[:2] != network.input[:2] else ", or --adapt-input adapts its first layer"
+        raise StriateError(
+            f"{folder} is a run of a network for {have}, but --size asks for {want}; leave --size out{remedy}"
+        )
     return network
 
 
@@ -92,18 +127,10 @@ def _known(text: str | None) -> str:
             f"no weights are known for {text or 'a network of which no name is given'}: `striate nets` has names; "
             "--weights FILE begins with yours, --weights none from scratch"
         )
-    here = Path(torch.hub.get_dir()) / "checkpoints"
-    for record in records:
-        if (here / record.file).is_file() and not record.name.count("/"):
-            return str(here / record.file)
-    for record in records:
-        if record.name.count("/") == 1:
-            return record.name
-    record = records[0]
-    raise WeightsError(
-        f"the weights {record.name} are not on this machine: fetch {record.source} by hand and give the file as "
-        f"--weights (PyTorch's own place for it is {here / record.file}), or train from scratch with --weights none"
-    )
+    hub = [record.name for record in records if HUB_NAME in record.name]
+    files = [record for record in records if HUB_NAME not in record.name]
+    here = [record.file for record in files if place_of(record).is_file()]
+    return (here + hub + [record.file for record in files])[0]
 
 
 def fingerprint(network: Net) -> str:
