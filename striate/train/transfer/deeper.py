@@ -8,6 +8,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain, repeat
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,13 +21,13 @@ from striate.train.choose.rehearsal import Rehearsal, rehearsing
 from striate.train.judge import judge
 from striate.train.learn.schedule import share
 from striate.train.ranks import Ranks
-from striate.train.transfer.axes import axes_of
+from striate.train.transfer.axes import Linear, axes_of
 from striate.train.transfer.compare import Comparison, compare
 from striate.train.transfer.cut import Cut, cut
 from striate.train.transfer.features import FEATURES, Features
 from striate.train.transfer.feed import FeatureBatches
 from striate.train.transfer.folds import fold
-from striate.train.transfer.members import members
+from striate.train.transfer.members import fill, members
 from striate.train.transfer.strength import choose_strength
 from striate.train.trouble import out_of_memory
 from striate.train.work import loss_of
@@ -34,7 +35,7 @@ from striate.train.work import loss_of
 # pictures of the smallest class from which on it is tried: a fold holds out a fifth, and of fewer than 40 of a class
 # differences of a few points could not be told from chance, for which a second pass over all pictures is a high price
 ENOUGH = 200
-EPOCHS = 5  # at most: a comparison, not the training; if it wins as early as that, more epochs will not lose
+EPOCHS = 5  # at most: a comparison, not the training
 JUDGED = 256  # pictures at once, where nothing learns
 
 
@@ -59,6 +60,12 @@ class Deeper:
     pictures: int = 0
     comparison: Comparison | None = None
 
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Deeper":
+        """Back from a file."""
+        compared = values["comparison"]
+        return cls(**{**values, "comparison": compared and Comparison(**compared)})
+
 
 def deeper(
     plan: Plan,
@@ -70,8 +77,9 @@ def deeper(
 ) -> Deeper:
     """Fine-tune a copy of the last stage on some of the pictures, and compare it with a solved head on the others.
 
-    It learns as a training behind the stage before would, by the same recipe, from the same features, in few epochs;
-    the head is solved as that of the run would be. Nothing of the network moves.
+    It learns by the recipe of a training behind the stage before, from the same features, in few epochs. These begin
+    with the very head that it is compared with (Kumar et al., 2022): in few epochs a fresh one would learn too little,
+    and the comparison would tell of that, not of the stage. Nothing of the network moves.
 
     Parameters
     ----------
@@ -101,10 +109,15 @@ def deeper(
         "--freeze all leaves this out"
     )
     try:
-        behind = cut(copy.deepcopy(halves.network), before)
+        copied = copy.deepcopy(halves.network)
+        head = cut(copied, "all").linear
+        assert head is not None  # as in the network itself
+        behind = cut(copied, before)
         seen = compute(behind)
         if not np.array_equal(seen.data.rows, data.rows):
             raise DataError("not the same pictures could be read as before")
+        heads = _heads(plan, train, learn)
+        fill(head, heads)
         tuned = _tuned(plan, behind, seen, learn, held, last, ranks)
     except DataError as problem:  # such as a disk without room for what comes before the last stage
         return Deeper("all", f"fine-tuning {last} is not compared: {problem}")
@@ -113,7 +126,9 @@ def deeper(
             raise
         why = f"the memory does not hold a step of {count(recipe.batch_size)}; a smaller --batch-size would fit"
         return Deeper("all", f"fine-tuning {last} is not compared: {why}")
-    found = compare(tuned, _solved(plan, train, learn, held), data.labels[held])
+    plain = np.asarray(train.arrays[FEATURES][held, 0], np.float64).reshape(len(held), -1)
+    solved = np.mean([head.scores(plain) for head in heads], axis=0)
+    found = compare(tuned, solved, data.labels[held])
     freeze, outcome = "all", "it stays frozen"
     if found.significantly_better:
         freeze, outcome = before, f"frozen up to {before}, and {last} learns"
@@ -159,14 +174,11 @@ def _tuned(
     return judge(rehearsal.network, judging, plan.preprocess, ranks).scores
 
 
-def _solved(plan: Plan, train: Features, learn: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """(held, classes): scores by a head on what the last stage gives as it is."""
+def _heads(plan: Plan, train: Features, learn: np.ndarray) -> list[Linear]:
+    """Heads on what the last stage gives as it is, of some of the pictures."""
     recipe, classes, data = plan.recipe, plan.parts.classes, train.data.part(learn)
-    numbers = np.asarray(train.arrays[FEATURES])
-    numbers = numbers.reshape(*numbers.shape[:2], -1)  # (n, views, d)
-    axes = axes_of(numbers[learn])
+    numbers = np.asarray(train.arrays[FEATURES][learn])
+    axes = axes_of(numbers.reshape(*numbers.shape[:2], -1))
     folds = fold(data.labels, data.groups, classes, seed=recipe.seed)
     strength, _ = choose_strength(axes, data.labels, len(classes), folds)
-    heads = members(axes, data.labels, len(classes), strength, recipe.members, data.groups, recipe.seed)
-    plain = numbers[held, 0].astype(np.float64)
-    return np.mean([head.scores(plain) for head in heads], axis=0)
+    return members(axes, data.labels, len(classes), strength, recipe.members, data.groups, recipe.seed)

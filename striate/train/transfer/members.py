@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
+from torch import nn
 
-from striate.errors import DataError
+from striate.errors import DataError, StriateError
 from striate.train.transfer.axes import Axes, Linear, axes_of
 from striate.train.transfer.folds import kin
 from striate.train.transfer.logistic import probabilities
@@ -72,3 +74,23 @@ def averaged(heads: Sequence[Linear], features: np.ndarray, several: bool) -> np
         whether a picture may have several labels
     """
     return np.mean([probabilities(head.scores(features), several) for head in heads], axis=0)
+
+
+def fill(layer: nn.Linear | nn.Conv2d, heads: Sequence[Linear]) -> None:
+    """Put the mean of heads into a layer: their mean scores are its scores.
+
+    Parameters
+    ----------
+    layer
+        fully connected, or a 1×1 convolution
+    heads
+        of `members`
+    """
+    with torch.no_grad():
+        for parameter, values in (
+            (layer.weight, np.mean([head.weight for head in heads], axis=0)),
+            (layer.bias, np.mean([head.bias for head in heads], axis=0)),
+        ):
+            if parameter is None:
+                raise StriateError("a head that is solved has a bias, but the last layer of this network has none")
+            parameter.copy_(torch.from_numpy(values).reshape(parameter.shape))

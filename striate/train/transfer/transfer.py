@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from striate.files import write_whole
 from striate.nets.net import Net
 from striate.show.charts import write_svg
 from striate.show.names import printable
-from striate.show.table import plain_text
+from striate.show.table import json_text, plain_text
 from striate.train.around import Around
 from striate.train.begin import Plan
 from striate.train.confirm import Known
@@ -37,12 +38,13 @@ from striate.train.transfer.axes import Axes, axes_of
 from striate.train.transfer.costs import stage_costs
 from striate.train.transfer.curve import curve
 from striate.train.transfer.cut import Cut, Pooled, cut
+from striate.train.transfer.deeper import Deeper, deeper
 from striate.train.transfer.doubts import doubts
 from striate.train.transfer.features import FEATURES, Features, features
 from striate.train.transfer.feed import FeatureBatches
 from striate.train.transfer.folds import Folds, fold, out_of_fold
 from striate.train.transfer.kept import remark
-from striate.train.transfer.members import members
+from striate.train.transfer.members import fill, members
 from striate.train.transfer.probe import Probes, probe
 from striate.train.transfer.solve import Linear
 from striate.train.transfer.strength import choose_strength
@@ -77,21 +79,26 @@ def transfer(plan: Plan, around: Around, before: Run | None, notes: list[str]) -
         on_device(plan.network, around.ranks.device)
         freeze = plan.recipe.freeze
         halves = cut(plan.network, "all" if freeze == "auto" else freeze)
+        unused = () if halves.linear is None else STEPPING  # a head that is solved takes no steps
         if before is None:
-            unused = () if halves.linear is None else STEPPING  # a head that is solved takes no steps
             chosen = (choice for choice in plan.choices if choice.name not in unused)
             around.say(*(f"{choice.name}: {choice.value} — {choice.why}" for choice in chosen))
-            around.say(*_without_effect(plan, halves))
         around.say(*halves.notes)
         engine = _Once()
         train, val = _features(plan, around, halves, engine)
         if freeze == "auto":
             probes = _probes(plan, around, halves, train)
-            plan = replace(plan, recipe=replace(plan.recipe, freeze=probes.freeze))
-            if probes.freeze != "all":
-                halves = cut(halves.joined(), probes.freeze)
-                engine = _Once()
+            freeze, engine = probes.freeze, _Once()
+            if freeze == "all":
+                freeze = _deeper(plan, around, halves, train, probes, engine)
+            plan = replace(plan, recipe=replace(plan.recipe, freeze=freeze))
+            if freeze != "all":
+                halves = cut(halves.joined(), freeze)
                 train, val = _features(plan, around, halves, engine)
+                steps = (choice for choice in plan.choices if choice.name in unused)
+                around.say(*(f"{choice.name}: {choice.value} — {choice.why}" for choice in steps))
+        if before is None:
+            around.say(*_without_effect(plan, halves))
         if halves.linear is None:
             if before is None:
                 _keep(plan, around, {"epoch": 0.0, "step": 0, "validation": {}})
@@ -181,11 +188,7 @@ def _features(plan: Plan, around: Around, halves: Cut, engine: _Once) -> tuple[F
 def _probes(plan: Plan, around: Around, halves: Cut, train: Features) -> Probes:
     """What each stage knows: told, and kept beside the run; solved once, as long as nothing of it changes."""
     data, classes, device = train.data, plan.parts.classes, around.ranks.device
-    settings = [striate.__version__, classes, data.several, data.groups.tolist(), plan.recipe.seed, str(device)]
-    total = hashlib.sha256(json.dumps(settings).encode())
-    for numbers in (data.labels, data.rows):
-        total.update(numbers.tobytes())
-    name = f"probes-{total.hexdigest()[:32]}"
+    name = f"probes-{_sum_of(plan, around, data, plan.recipe.seed)}"
     if before := remark(train.folder, name):
         around.say("probes, times included, are those of an earlier run")
         probes = Probes.from_dict(before)
@@ -204,6 +207,38 @@ def _probes(plan: Plan, around: Around, halves: Cut, train: Features) -> Probes:
     return probes
 
 
+def _sum_of(plan: Plan, around: Around, data: Dataset, settings: Any) -> str:
+    """Of all that an answer about features depends on, beside these: it is found by it."""
+    depends = [striate.__version__, plan.parts.classes, data.several, data.groups.tolist(), str(around.ranks.device)]
+    total = hashlib.sha256(json.dumps([*depends, settings]).encode())
+    for numbers in (data.labels, data.rows):
+        total.update(numbers.tobytes())
+    return total.hexdigest()[:32]
+
+
+def _deeper(plan: Plan, around: Around, halves: Cut, train: Features, probes: Probes, engine: _Once) -> str:
+    """Up to where to freeze, since the last stage may better learn, too: told, and kept with what each stage knows."""
+    learning = replace(plan, parts=replace(plan.parts, val=None))  # what validation sees is not asked here
+
+    def compute(other: Cut) -> Features:
+        return _features(learning, around, other, engine)[0]
+
+    name = f"deeper-{_sum_of(plan, around, train.data, asdict(plan.recipe))}"
+    if before := remark(train.folder, name):
+        around.say("whether it had better learn was tried in an earlier run")
+        found = Deeper.from_dict(before)
+    else:
+        found = deeper(plan, halves, train, compute, around.ranks, around.say)
+        if found.comparison:
+            with suppress(StriateError):  # as above
+                remark(train.folder, name, asdict(found))
+    around.say(found.told)
+    stages = json.loads(probes.to_json())
+    stages = stages | {"notes": [*stages["notes"], found.told], "fine_tuning": asdict(found)}
+    _write(around.folder / "stages.json", json_text(stages))
+    return found.freeze
+
+
 def _solved(plan: Plan, around: Around, layer: nn.Linear | nn.Conv2d, train: Features, val: Features | None) -> Run:
     """The head that fits best, found directly."""
     recipe, classes, data = plan.recipe, plan.parts.classes, train.data
@@ -213,7 +248,7 @@ def _solved(plan: Plan, around: Around, layer: nn.Linear | nn.Conv2d, train: Fea
     around.say(*folds.notes)
     strength, _ = choose_strength(axes, data.labels, len(classes), folds)
     heads = members(axes, data.labels, len(classes), strength, recipe.members, data.groups, recipe.seed)
-    _fill(layer, heads)
+    fill(layer, heads)
     around.say(f"the head is solved directly, with a penalty of {strength:.3g} chosen by cross-validation")
     if len(heads) > 1:
         around.say(f"the scores of {len(heads)} heads are averaged, which is one head: it costs nothing more to use")
@@ -276,18 +311,6 @@ def _known(heads: list[Linear], layer: nn.Linear | nn.Conv2d, seen: Features) ->
 def _plain(seen: Features) -> np.ndarray:
     """(n, d): features of the plain view of each picture."""
     return np.asarray(seen.arrays[FEATURES][:, 0]).reshape(len(seen), -1).astype(np.float32)
-
-
-def _fill(layer: nn.Linear | nn.Conv2d, heads: list[Linear]) -> None:
-    """Put the mean of heads into a layer: their mean scores are its scores."""
-    with torch.no_grad():
-        for parameter, values in (
-            (layer.weight, np.mean([head.weight for head in heads], axis=0)),
-            (layer.bias, np.mean([head.bias for head in heads], axis=0)),
-        ):
-            if parameter is None:
-                raise StriateError("a head that is solved has a bias, but the last layer of this network has none")
-            parameter.copy_(torch.from_numpy(values).reshape(parameter.shape))
 
 
 def _keep(plan: Plan, around: Around, best: dict) -> None:

@@ -6,7 +6,8 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 import torch
-from made import dataset
+from made import dataset, encoded
+from safetensors.torch import save_file
 
 from striate.data import store as store_module
 from striate.engine.fastest import Engine
@@ -19,6 +20,8 @@ from striate.train.choose import rehearsal
 from striate.train.parts import Parts
 from striate.train.ranks import Ranks
 from striate.train.recipe import Recipe
+from striate.train.train import train
+from striate.train.transfer import deeper as module
 from striate.train.transfer.cut import Cut, Pooled, cut
 from striate.train.transfer.deeper import ENOUGH, Deeper, deeper
 from striate.train.transfer.features import Features, features
@@ -106,7 +109,7 @@ def test_a_stage_that_has_to_learn_does(stripes):
     assert found.told.startswith(f"fine-tuning stage1 too: {found.comparison.points} on 80 pictures held out")
     assert found.told.endswith(", more than chance: frozen up to stem, and stage1 learns")
     assert stripes.said[0].startswith("fine-tuning stage1 too, on 320 pictures, to compare on the 80 others")
-    assert json.loads(json.dumps(asdict(found)))["comparison"]["difference"] == found.comparison.difference
+    assert Deeper.from_dict(json.loads(json.dumps(asdict(found)))) == found
     # nothing moved, and all is still frozen
     assert all(torch.equal(before[name], value) for name, value in stripes.network.state_dict().items())
     frozen = [name for name, weight in stripes.network.named_parameters() if not weight.requires_grad]
@@ -183,3 +186,33 @@ def test_other_errors_are_not_taken_for_a_full_memory(stripes, monkeypatch):
 def test_networks_without_a_choice(text, why):
     found = Case([striped(number) for number in range(COUNT)], text=text).found()
     assert found.told == f"fine-tuning stage1 is not compared: {why}"
+
+
+def test_a_training_goes_on_with_the_last_stage_and_keeps_why(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(module, "ENOUGH", 20)
+    for number in range(160):
+        path = tmp_path / "photos" / "ab"[number % 2] / f"{number:03}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encoded(striped(number)))
+    save_file(blind().state_dict(), tmp_path / "blind.safetensors")
+    given = {"weights": tmp_path / "blind.safetensors", "size": "8x8", "output": tmp_path / "run", "members": 2}
+    run = train(tmp_path / "photos", NET, epochs=20, lr=0.02, optimizer="adamw", batch_size=8, **given)
+    assert run.recipe.freeze == "stem"
+    assert run.result["validation"]["top1"] > 0.9
+    told = capfd.readouterr().err
+    stages = json.loads((tmp_path / "run/stages.json").read_text())
+    assert [row["chosen"] for row in stages["rows"]] == [False, True]  # as the probes have it
+    assert stages["fine_tuning"]["freeze"] == "stem"
+    assert stages["fine_tuning"]["told"] in told
+    assert stages["fine_tuning"]["told"] in stages["notes"]
+    # what is said of steps is said of these
+    assert "--weight-decay: " in told
+    assert "only a head that is solved can be an average of several: --members without effect" in told
+    assert "--lr without effect" not in told
+    # the same again finds it
+    given["output"] = tmp_path / "again"
+    again = train(tmp_path / "photos", NET, epochs=20, lr=0.02, optimizer="adamw", batch_size=8, **given)
+    told = capfd.readouterr().err
+    assert "whether it had better learn was tried in an earlier run" in told
+    assert json.loads((tmp_path / "again/stages.json").read_text())["fine_tuning"] == stages["fine_tuning"]
+    assert all(torch.equal(a, b) for a, b in zip(run.net().parameters(), again.net().parameters(), strict=True))
