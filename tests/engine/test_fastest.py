@@ -146,6 +146,21 @@ def test_several_outputs_keep_their_order():
     assert difference(outputs, expected) < 1e-4
 
 
+def test_eight_pictures_are_enough_to_choose_by(network, only):
+    many, tried = PICTURES.repeat(8, 1, 1, 1), []
+
+    def run(batch: Tensor) -> tuple[np.ndarray, ...]:
+        tried.append(len(batch))
+        with torch.no_grad():
+            return (network.eval()(batch).numpy(),)
+
+    only(run)
+    engine = fastest(network, many)
+    assert engine.name == "Other"
+    assert set(tried) == {8}
+    assert "Other 16.0 pictures/s, PyTorch 8.0 pictures/s" in engine.told[0]  # at a half and a whole second for eight
+
+
 def test_few_pictures_are_not_worth_an_export(network, monkeypatch):
     monkeypatch.setattr(room, "others", None)
     engine = fastest(network, PICTURES, pictures=76)  # 4 a second
