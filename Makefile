@@ -3,6 +3,11 @@
 
 PYTHON ?= python3
 BIN = .venv/bin
+# fastai with what its vision part imports; its text part would bring spaCy, newer fastprogress a web framework
+FASTAI = fastai==2.8.12 fastcore==2.2.39 fastprogress==1.0.3 fastdownload==0.0.8 fasttransform==0.0.5 \
+	plum-dispatch==2.9.0 beartype==0.23.1 matplotlib==3.11.2 contourpy==1.3.3 cycler==0.12.1 fonttools==4.68.0 \
+	kiwisolver==1.5.1 pyparsing==3.3.3 pandas==3.1.1 python-dateutil==4.0.0 six==1.17.0 requests==2.34.2 \
+	certifi==2026.10.18 charset-normalizer==3.5.2 urllib3==2.8.0
 BROWSER_TESTS = $(if $(shell command -v chromium),or browser,)
 
 .PHONY: demo test test-all bench lint clean
@@ -29,6 +34,7 @@ test-all: lint
 # the peers are installed beside the environment, without their dependencies: a plain install would replace PyTorch
 .peers/ready:
 	$(BIN)/pip install -q --no-deps --target .peers torchvision==0.28.0 timm==1.0.31 torchinfo==1.8.0
+	$(BIN)/pip install -q --no-deps --target .peers $(FASTAI)
 	touch $@
 
 bench: .venv/ready .peers/ready

@@ -11,6 +11,7 @@ BENCHES = {
     "train": "to an accuracy, beside a script as in PyTorch's examples; needs a folder of data",
     "overhead": "training beside a bare loop on the same batches; likewise",
     "reach": "what training from scratch reaches, over seeds and splits; likewise",
+    "transfer": "a new head on a frozen network, beside a loop in PyTorch and beside fastai; likewise",
     "check": "`striate check` of 10,000 photos; likewise",
     "data_memory": "the memory that an epoch takes, beside the same, and with 10,000 pictures beside 1,000; likewise",
 }
