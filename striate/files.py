@@ -63,6 +63,19 @@ def write_whole(output: Path, write: Callable[[BinaryIO], object]) -> None:
     keep_names(output.parent)
 
 
+def write_text(output: Path, text: str) -> None:
+    """Write a text under its name only when it is complete; names of files in it stay what they are.
+
+    Parameters
+    ----------
+    output
+        the path
+    text
+        what it will hold
+    """
+    write_whole(output, lambda file: file.write(text.encode("utf-8", "surrogateescape")))
+
+
 def keep_names(folder: Path) -> None:
     """Make sure that a power failure leaves the names of a folder's files, where its file system can promise that.
 

@@ -128,26 +128,26 @@ def test_features_judge_validation_and_the_network_the_test_split(folders, tmp_p
 
 @pytest.mark.parametrize("damaged", ["stem.0.weight", "head.3.weight", "head.3.bias"])
 def test_a_network_on_the_disk_that_says_otherwise_is_noticed(damaged, folders, tmp_path, monkeypatch):
-    from striate.train.transfer import transfer
+    from striate.train.transfer import head
 
     weights, photos = folders
-    save = transfer.save_sealed
+    save = head.save_sealed
 
     def spoilt(path, tensors, about):
         save(path, {**tensors, damaged: tensors[damaged].flip(0)}, about)
 
-    monkeypatch.setattr(transfer, "save_sealed", spoilt)
+    monkeypatch.setattr(head, "save_sealed", spoilt)
     with pytest.raises(StriateError, match=r"(leaf|rose)/\d+.png they differ by .*; train into another folder"):
         train(photos, weights=weights, freeze="all", output=tmp_path / "run", **QUICK)
     assert st.open_run(tmp_path / "run").result is None
 
 
 def test_probes_are_solved_once(folders, tmp_path, capfd, monkeypatch):
-    from striate.train.transfer import transfer
+    from striate.train.transfer import freezing
 
     weights, photos, solved = folders[0], coloured(tmp_path / "photos", {"leaf": 1, "rose": 0}), []
-    probe = transfer.probe
-    monkeypatch.setattr(transfer, "probe", lambda *words: solved.append(len(words[1])) or probe(*words))
+    probe = freezing.probe
+    monkeypatch.setattr(freezing, "probe", lambda *words: solved.append(len(words[1])) or probe(*words))
 
     def told(name: str, **settings) -> tuple[str, str]:
         train(photos, weights=weights, output=tmp_path / name, batch_size=8, **settings)
@@ -166,11 +166,11 @@ def test_probes_are_solved_once(folders, tmp_path, capfd, monkeypatch):
 
 
 def test_probes_of_other_labels_are_solved_anew(folders, tmp_path, monkeypatch):
-    from striate.train.transfer import transfer
+    from striate.train.transfer import freezing
 
     weights, photos, solved = folders[0], coloured(tmp_path / "photos", {"leaf": 1, "rose": 0}), []
-    probe = transfer.probe
-    monkeypatch.setattr(transfer, "probe", lambda *words: solved.append(words[1].tolist()) or probe(*words))
+    probe = freezing.probe
+    monkeypatch.setattr(freezing, "probe", lambda *words: solved.append(words[1].tolist()) or probe(*words))
     table = photos / "labels.csv"
     names = [f"{name}/{number:02}.png" for name in ("leaf", "rose") for number in range(16)]
     for turn in range(2):
