@@ -6,8 +6,7 @@ NEXT = """
 Three things to try next:
   striate shapes lenet5 --explain            every layer of this network, with its numbers worked out
   striate op edges photo.jpg -o edges.png    what the filters of a convolution do to a picture of yours
-  striate train photos/                      the same with your own pictures: a folder for each class
-To look at: {folder}/report.html"""
+  striate train photos/                      the same with your own pictures: a folder for each class"""
 
 
 def demo(*, seed: int = 0) -> None:
@@ -23,7 +22,7 @@ def demo(*, seed: int = 0) -> None:
     print(FIRST)
     run = train("digits", "lenet5", epochs=30, distortion="digits", seed=seed)
     assert run  # there is one process
-    print(run, NEXT.format(folder=run.folder), sep="\n")
+    print(run, NEXT, sep="\n")
 
 
 if __name__ == "__main__":

@@ -200,9 +200,9 @@ class Batches:
 
     @property
     def kept(self) -> str:
-        """Where decoded pictures are kept, and how much they take when all are there; "" where they are not."""
+        """How much decoded pictures take when all are there, and of what; "" where they are not kept."""
         store = self.feed.prepared.store if isinstance(self.feed, WholeFeed) else None
-        return f"{memory(store.bytes)} in {store.folder or 'memory'}" if store else ""
+        return f"{memory(store.bytes)} {'on the disk' if store.folder else 'in memory'}" if store else ""
 
     def __repr__(self) -> str:
         pictures = f"{len(self.feed):,} pictures" if isinstance(self.feed, WholeFeed) else "a stream of shards"

@@ -66,9 +66,11 @@ def curves(
     ends = spread([up.at(points[-1][1]) for points in finite.values()], LINE, TOP, HEIGHT - BOTTOM)
     for number, (name, end) in enumerate(zip(finite, ends, strict=True)):
         colour, dash = number % COLOURS + 1, (number + number // COLOURS) % DASHES + 1
+        dots = _lone(series[name], log_x)
         parts += [
             f'<path class="curve ink{colour} dash{dash}" d="{_path(series[name], across, up)}"/>',
             f'<text class="name{colour}" x="{right + 8:.1f}" y="{end + 4:.1f}">{text(_cut(name))}</text>',
+            *(f'<circle class="name{colour}" cx="{across.at(a):.1f}" cy="{up.at(b):.1f}" r="3.5"/>' for a, b in dots),
         ]
     if not finite:
         parts.append(f'<text x="{LEFT + 12}" y="{HEIGHT / 2}">there are no numbers to draw</text>')
@@ -205,18 +207,26 @@ def _drawn(point: tuple[float, float], log_x: bool) -> bool:
 
 
 def _path(points: Points, across: Axis, up: Axis) -> str:
-    """A line through the points; a lone point between gaps is a short stroke."""
+    """A line through the points, with gaps where they are not finite."""
     words, pen = [], False
     for point in points:
         if _drawn(point, across.log):
-            words.append(f"{'L' if pen else 'M'}{across.at(point[0]):.1f} {up.at(point[1]):.1f}{'' if pen else 'h.1'}")
+            words.append(f"{'L' if pen else 'M'}{across.at(point[0]):.1f} {up.at(point[1]):.1f}")
         pen = _drawn(point, across.log)
     return "".join(words)
+
+
+def _lone(points: Points, log_x: bool) -> list[tuple[float, float]]:
+    """Points between gaps, through which no line goes."""
+    there = [False, *(_drawn(point, log_x) for point in points), False]
+    return [point for place, point in enumerate(points, 1) if there[place - 1 : place + 2] == [False, True, False]]
 
 
 def _told(name: str, points: Points) -> str:
     """A line in words."""
     (first, start), (last, end) = points[0], points[-1]
+    if len(points) == 1:
+        return f"{name} is {start:.4g} at {first:.4g}"
     lowest, highest = (choose(points, key=lambda point: point[1]) for choose in (min, max))
     return (
         f"{name} goes from {start:.4g} at {first:.4g} to {end:.4g} at {last:.4g}, lowest {lowest[1]:.4g} at "

@@ -13,9 +13,11 @@ from striate.show.table import Column, Table
 
 STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #1d2329; --faint: #5c6670; --line: #d9dee3; --soft: #f4f6f8;
+  --shade: #9aa6b1;
   --accent: #1f6fb2; --serious: #b3261e; --look: #8a5a00; --note: #47606f;
   --second: #b0530b; --third: #0b7a5b; --fourth: #8b3fa8; }
 @media (prefers-color-scheme: dark) { :root { --paper: #14181c; --ink: #e6eaee; --faint: #9aa6b1; --line: #323a42;
+  --shade: #5c6670;
   --soft: #1d2329; --accent: #6cb2ee; --serious: #ff8a80; --look: #f0b54d; --note: #9fb8c7;
   --second: #f0a35e; --third: #5cc9a7; --fourth: #d291e8; } }
 * { box-sizing: border-box; }
@@ -29,7 +31,12 @@ a { color: var(--accent); }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: 1rem 0 0; padding: 0; list-style: none; }
 .faint { color: var(--faint); }
-.scroll { overflow-x: auto; }
+/* a shade at an edge behind which there is more: the covers move with the content, the shades stay */
+.scroll { overflow-x: auto; background:
+  linear-gradient(to right, var(--paper) 50%, transparent) left / 3rem 100% no-repeat local,
+  linear-gradient(to left, var(--paper) 50%, transparent) right / 3rem 100% no-repeat local,
+  linear-gradient(to right, var(--shade), transparent) left / 1.25rem 100% no-repeat scroll,
+  linear-gradient(to left, var(--shade), transparent) right / 1.25rem 100% no-repeat scroll; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); text-align: left; font-weight: normal; }
 th { min-width: 6.5rem; overflow-wrap: break-word; }

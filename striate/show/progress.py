@@ -1,10 +1,34 @@
-"""Progress of long steps: a bar on a terminal's standard error, nothing where nobody watches."""
+"""What is told on standard error: lines that stay, and bars of long steps on a terminal."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Item = TypeVar("Item")
+
+
+def standard_error() -> "Console":
+    """What writes there; a name such as :a: or [b] stays what it is."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+
+def say(text: str, console: "Console | None" = None) -> None:
+    """Show a line that stays: on a terminal broken between words, in a file or a pipe whole.
+
+    Parameters
+    ----------
+    text
+        a sentence
+    console
+        what draws a region below it, if there is one
+    """
+    console = console or standard_error()
+    console.print(text, soft_wrap=not console.is_terminal)
 
 
 def track(items: Iterable[Item], doing: str, total: int | None = None) -> Iterator[Item]:

@@ -1,6 +1,5 @@
 """What changes no number of a training: where it is kept, by which processes, how fast."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from striate.data.batches import Batches
 from striate.data.dataset import Dataset, OnBad
 from striate.data.prepared import Cache
 from striate.data.sources.shards import Shards
+from striate.show.progress import say
 from striate.train.begin import Plan
 from striate.train.ranks import Ranks
 
@@ -54,7 +54,8 @@ class Around:
     def say(self, *lines: str) -> None:
         """Tell what happens before there are steps to watch."""
         if lines and self.ranks.first and not self.quiet:
-            print(*lines, sep="\n", file=sys.stderr, flush=True)
+            for line in lines:
+                say(line)
 
     def batches(self, plan: Plan, data: Dataset | Shards, learning: bool, alone: bool = False) -> Batches:
         """Batches of a part of the data: distorted and shuffled to learn from, or as they are."""

@@ -50,7 +50,7 @@ def finish(
     network = on_device(run.net(), device)
     arrays: dict[str, np.ndarray] = {}
     figures: dict[str, Any] = {}
-    skipped = {**batches.skipped}
+    skipped = {**plan.parts.skipped, **batches.skipped}
     for split, prefix, data in (("val", "", plan.parts.val), ("test", "test_", plan.parts.test)):
         figures[split] = None
         if data:

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from striate.data.dataset import Dataset, OnBad
+from striate.data.dataset import Dataset, OnBad, Problem
 from striate.data.sources.shards import Shards, open_shards
 from striate.errors import DataError
 from striate.show.names import listed, printable
+from striate.show.numbers import count
 
 Where = str | Path | Dataset | Shards
 
@@ -61,6 +62,25 @@ class Parts:
         parts = (part.fingerprint if part else "" for part in (self.train, self.val, self.test))
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
+    @property
+    def skipped(self) -> dict[str, Problem]:
+        """What was left out when they were opened, by name."""
+        parts = [part for part in (self.train, self.val, self.test) if isinstance(part, Dataset)]
+        return {problem.name: problem for part in parts for problem in part.skipped}
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know before anything is learned from them."""
+        notes = [*self.train.notes] if isinstance(self.train, Dataset) else []
+        if left := [problem.reason for problem in self.skipped.values()]:
+            notes.append(f"{count(len(left))} left out when the data was opened: {listed(left)}")
+        if not self.val and not self.test:
+            notes.append(
+                "ATTENTION, nothing is held out, so nobody will know how good the network is; a class of 3 pictures "
+                "or more has some for that, or --validation names others"
+            )
+        return notes
+
     def about(self, on_bad: OnBad) -> dict[str, Any]:
         """What a run keeps of them, from which `open_parts` opens them again."""
         validation = self.val.where if self.val and self.val.where != self.where else None
@@ -72,7 +92,6 @@ class Parts:
             "on_bad": on_bad,
             "several": self.several,
             "pictures": self.counts,
-            "skipped": len(self.train.skipped) if isinstance(self.train, Dataset) else 0,
         }
 
 

@@ -20,6 +20,7 @@ from striate.train.keep.sealed import load_sealed
 from striate.train.learn.tally import wilson
 from striate.train.parts import Parts, Where, open_parts
 from striate.train.recipe import Recipe
+from striate.train.tell.telling import left_out
 
 FORMAT = 1
 MODEL, CONFIG = "model.safetensors", "config.json"
@@ -148,10 +149,17 @@ class Run:
         if ended is None:
             return f"{self.name} has not ended: `striate train --resume {self.folder}` goes on with it"
         lines = [f"stopped early: {ended['stopped']}"] if ended["stopped"] else []
+        # a single epoch, or a head that was solved, leaves no choice
+        whose = f" of the weights of epoch {ended['epoch']:g}" if self.config["recipe"]["epochs"] > 1 else ""
         for split, name in (("validation", "val"), ("test", "test")):
             if ended[split]:
-                lines.append(f"{split}: {accuracy(ended[split], self.config['data']['pictures'][name])}")
-        lines.append(f"kept in {printable(self.folder)}: the weights, {self.name}'s report.html, predictions, history")
+                figures = accuracy(ended[split], self.config["data"]["pictures"][name])
+                lines.append(f"{split}{whose}: {figures}")
+        if not ended["validation"] and not ended["test"]:
+            lines.append("nothing was held out, so nobody knows how good it is")
+        lines += left_out(ended["skipped"])
+        lines.append(f"kept in {printable(self.folder)}: weights, predictions, history, and a page to read:")
+        lines.append(printable(self.folder / "report.html"))
         return "\n".join(lines)
 
 

@@ -220,7 +220,7 @@ def train(
             quiet=quiet,
         )
         go = carry_out if plan.recipe.freeze == "none" else transfer
-        return go(plan, around, before if resume else None, notes)
+        return go(plan, around, before if resume else None, [*parts.notes, *notes])
 
 
 SETTINGS = [field.name for field in fields(Recipe)]

@@ -76,11 +76,25 @@ def test_a_curve_has_its_points_its_name_and_its_numbers_in_words():
     assert drawn(chart).get("role") == "img"
 
 
+def dots(chart: str) -> list[tree.Element]:
+    return [part for part in drawn(chart) if part.tag == "circle"]
+
+
+def test_a_single_value_is_a_dot_where_the_axes_say():
+    chart = curves("Loss", {"training": [(0, 2.0), (1, 1.0)], "validation": [(1, 1.0)]}, "epoch", "loss")
+    (dot,) = dots(chart)
+    end = lines(chart)[0].get("d", "").rpartition("L")[2]
+    assert f"{dot.get('cx')} {dot.get('cy')}" == end
+    assert dot.get("class") == "name2"  # as its name is
+    assert "validation is 1 at 1" in (drawn(chart).get("aria-label") or "")
+
+
 @pytest.mark.parametrize("bad", [nan, inf, -inf])
 def test_what_is_not_finite_leaves_a_gap(bad):
     chart = curves("Loss", {"a": [(0, 1), (1, 2), (2, bad), (3, 3), (4, bad), (5, 1)]}, "x", "y")
     path = lines(chart)[0].get("d", "")
     assert re.findall("[A-Z]", path) == ["M", "L", "M", "M"]
+    assert len(dots(chart)) == 2  # those between gaps, of which no line can be seen
     assert "nan" not in chart
     assert "inf" not in chart
 

@@ -72,7 +72,6 @@ def keep(
             "on_bad": "stop",
             "several": several,
             "pictures": {"train": 80, "val": pictures, "test": 20 if test else 0},
-            "skipped": 0,
         },
         "recipe": recipe,
         "asked": {"lr": 0.05},

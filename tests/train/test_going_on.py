@@ -184,6 +184,31 @@ def test_a_picture_that_is_skipped_is_skipped_when_it_goes_on(photos, tmp_path):
     assert run and run.result and run.result["skipped"] == ["a/00.png"]
 
 
+def test_what_was_left_out_is_the_same_everywhere(photos, tmp_path, capfd):
+    bad = photos / "a" / "00.png"
+    bad.write_bytes(bad.read_bytes()[:-300])
+    (photos / "b" / "empty.png").write_bytes(b"")
+    (photos / "nothing").mkdir()
+    run = train(photos, "conv 3x3x8 same, relu, fc 4", epochs=1, on_bad="skip", output=tmp_path / "run")
+    said = capfd.readouterr().err
+    assert "ATTENTION, nothing can be learned of classes without a picture: nothing\n" in said
+    assert "1 picture left out when the data was opened: b/empty.png is empty: it has 0 bytes\n" in said
+    assert run and run.result and run.result["skipped"] == ["a/00.png", "b/empty.png"]
+    line = "2 pictures left out, which cannot be used: a/00.png, b/empty.png"
+    assert line in str(run).splitlines()
+    assert line in (run.folder / "report.html").read_text()
+    assert "skipped" not in run.config["data"]
+
+
+def test_pictures_too_few_to_hold_any_out_are_told_at_both_ends(photos, tmp_path, capfd):
+    for path in photos.glob("*/*.png"):
+        if path.stem != "00":
+            path.unlink()
+    run = train(photos, NET, epochs=1, output=tmp_path / "run")
+    assert "ATTENTION, nothing is held out, so nobody will know how good" in capfd.readouterr().err
+    assert "nothing was held out, so nobody knows how good it is" in str(run)
+
+
 def test_dropout_is_that_which_was_asked_for(photos, tmp_path):
     run = train(photos, NET, **SETTINGS, dropout=0.6, output=tmp_path / "run")
     assert run and "dropout 0.6" in run.net().notation

@@ -1,5 +1,6 @@
 """The report of a run: the numbers are those of the predictions, and nothing it holds can break the page."""
 
+import json
 import re
 import sys
 from html.parser import HTMLParser
@@ -174,6 +175,32 @@ def test_one_epoch_is_no_curve(tmp_path):
     steps = [{"kind": "step", "step": n, "loss": 1.0, "lr": 0.1, "seconds": n} for n in range(1, 13)]
     content = report(keep(tmp_path / "steps", lines=[*steps, line]))
     assert re.findall('class="title"[^>]*>([^<]*)<', content) == ["Loss", "Learning rate"]
+    assert content.count("<circle") == 1  # its only validation
+
+
+def test_what_was_left_out_is_told(tmp_path):
+    run = keep(tmp_path / "run", skipped=["cat/<b>.png", "dog/1.png", "dog/2.png", "dog/3.png"])
+    names = "cat/&lt;b&gt;.png, dog/1.png, dog/2.png, dog/3.png"
+    assert f"4 pictures left out, which cannot be used: {names}<" in report(run)
+    assert "4 pictures left out, which cannot be used: cat/<b>.png, dog/1.png, dog/2.png and 1 more; " in str(run)
+    other = keep(tmp_path / "other")
+    assert "left out" not in report(other) + str(other)
+
+
+def test_the_end_names_the_weights_that_are_judged_and_the_page(tmp_path):
+    lines = str(keep(tmp_path / "run", pictures=40)).splitlines()
+    assert lines[0].startswith("validation of the weights of epoch 3: 75.0 % right (95 %: ")
+    assert lines[-1] == str(tmp_path / "run" / "report.html")
+    single = keep(tmp_path / "one", settings={"epochs": 1.0}, lines=history(1))
+    assert str(single).startswith("validation: 75.0 % right")  # there was nothing to choose from
+
+
+def test_where_nothing_was_held_out_nobody_knows(tmp_path):
+    run = keep(tmp_path / "run", pictures=0)
+    result = run.result
+    assert result
+    (run.folder / "result.json").write_text(json.dumps(result | {"validation": None}))
+    assert str(run).startswith("nothing was held out, so nobody knows how good it is\n")
 
 
 def test_a_head_that_was_solved_says_so(tmp_path):

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import re
 import shutil
 
 import pytest
@@ -42,6 +43,38 @@ def test_the_list_fits_and_keeps_what_counts(folder, width):
     assert all(len(line) <= width for line in told.splitlines())
     for word in ("second", "80.0 %", "★", "unfinished"):
         assert word in told
+
+
+def test_a_list_at_80_columns_has_network_and_epochs_instead_of_an_empty_column(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    shutil.rmtree(folder / "first")  # the only one with a test
+    told = plain_text(runs(), 80)
+    assert re.search("run +network +epochs +validation +95 % +state\n", told)
+    assert "test" not in told
+    assert "such as `striate train --resume runs/third`" in told.replace("\n", " ")
+
+
+def test_equals_are_both_the_best(folder):
+    path = folder / "first" / "result.json"
+    result = json.loads(path.read_text())
+    result["validation"]["top1"] = 0.8
+    path.write_text(json.dumps(result))
+    assert [row["best"] for row in runs(folder).rows] == [True, True, False]
+    columns = runs(folder / "first", folder / "second").columns
+    assert [column.title for column in columns] == ["", "first ★", "second ★"]
+
+
+def test_a_comparison_has_texts_that_can_be_read(folder):
+    path = folder / "second" / "config.json"
+    config = json.loads(path.read_text())
+    config["data"]["fingerprint"] = "0123456789abcdef"
+    config["network"]["text"] = "stem: relu\nhead: fc 2"
+    config["recipe"]["epochs"] = 0.898024
+    path.write_text(json.dumps(config))
+    rows = {row["setting"]: row["second"] for row in runs(folder / "first", folder / "second").rows}
+    assert rows["fingerprint of the data"] == "01234567"
+    assert rows["layers"] == "stem: relu head: fc 2"
+    assert (rows["epochs planned"], rows["epochs made"]) == (0.9, 4)
 
 
 def test_it_leaves_as_json_and_csv(folder):

@@ -130,7 +130,7 @@ def class_notes(labels: np.ndarray, splits: np.ndarray, classes: Sequence[str]) 
     if len(classes) == 1:
         notes.append(f"there is one class only, {printable(classes[0])}: nothing can be told apart")
     if not total.all():
-        notes.append(f"classes without a picture: {names(total == 0)}")
+        notes.append(f"ATTENTION, nothing can be learned of classes without a picture: {names(total == 0)}")
     for split, found in counts.items():
         missing = (found == 0) & (total > 0)
         if missing.any():

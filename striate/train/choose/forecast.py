@@ -42,7 +42,7 @@ class Forecast:
     disk, free_disk
         bytes that checkpoints and weights take, and that are free where the run lies
     kept
-        where decoded pictures are kept, as text
+        what decoded pictures take and where, as text
     """
 
     first: float
@@ -71,7 +71,7 @@ class Forecast:
             times += f": first epoch {duration(first)}, then {duration(later)} each"
         room = f"memory {memory(self.memory)} of {memory(self.free_memory)} free"
         disk = f"disk {memory(self.disk)} of {memory(self.free_disk)} free"
-        kept = f"; decoded pictures take {printable(self.kept)}" if self.kept else ""
+        kept = f"; decoded pictures take {self.kept}" if self.kept else ""
         return [times, f"{room}; {disk}{kept}"]
 
 

@@ -60,9 +60,9 @@ def course(run: Run, history: Sequence[dict[str, Any]]) -> str:
 
 
 def _chart(title: str, series: dict[str, Line], y: str, least: int, marks: dict[str, float]) -> str:
-    """Those lines that have at least so many points; "" where none has."""
-    lines = {name: points for name, points in series.items() if len(points) >= least}
-    return curves(title, lines, "epoch", y, marks=marks) if lines else ""
+    """Lines, of which one must have at least so many points; "" where none has."""
+    enough = any(len(points) >= least for points in series.values())
+    return curves(title, series, "epoch", y, marks=marks) if enough else ""
 
 
 def _averaged(points: Sequence[tuple[float, float]]) -> Line:

@@ -6,7 +6,6 @@ from typing import Any
 
 from striate.files import write_whole
 from striate.measure.shapes import measure
-from striate.show.names import listed
 from striate.show.numbers import count, duration, exact
 from striate.show.page import Section, page, table_html, text
 from striate.show.table import Column, Table
@@ -17,7 +16,9 @@ from striate.train.tell.album import Album
 from striate.train.tell.course import course, epochs_of
 from striate.train.tell.findings import findings
 from striate.train.tell.mistakes import Answers, class_rows, confusion, pictures
+from striate.train.tell.telling import left_out
 
+MOST = 20  # names of pictures that were left out
 LONGEST = 60  # letters of a network's name, which may be its text
 SPLITS = {"validation": "val", "test": "test"}
 
@@ -99,7 +100,7 @@ def _lead(run: Run, history: list[dict[str, Any]]) -> str:
     notes = [line["text"] for line in history if line["kind"] == "note"]
     if ended:
         notes += [f"{note}: {count(number)}" for note, number in ended["notes"].items()]
-        notes += [f"skipped while training: {listed(ended['skipped'])}"] if ended["skipped"] else []
+        notes += left_out(ended["skipped"], MOST)
     faint = "".join(f'<p class="faint">{text(note)}</p>' for note in notes)
     return "".join(f"<p>{line}</p>" for line in lines) + faint
 

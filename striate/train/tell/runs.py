@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from striate.errors import StriateError
@@ -16,6 +17,8 @@ from striate.train.run import Run, is_run, open_run
 
 MARK = "★"
 LONGEST = 40  # letters of a cell
+CALLED = {"epochs": "epochs planned"}  # beside those that were made
+FINGERPRINT = 8  # letters that tell two apart
 DAMAGED = (StriateError, LookupError, TypeError, ValueError, AttributeError)  # of what a file of a run may lack
 
 
@@ -52,7 +55,12 @@ def runs(*where: Path) -> Table:
         for figures, row in zip(found, rows, strict=True):
             row["best"] = figures in marked
         notes.insert(0, f"{MARK} the best validation among the runs on the same pictures")
-    return Table(COLUMNS, rows, f"{count(len(rows), 'run')} in {printable(folder)}", notes=notes)
+    if unfinished := [figures.run.folder for figures in found if figures.state == "unfinished"]:
+        first = printable(quote(str(unfinished[0])))
+        notes.append(f"what is unfinished goes on with --resume, such as `striate train --resume {first}`")
+    # a column that says nothing of any run would push out one that does
+    columns = [column for column in COLUMNS if column.key not in SPARSE or any(row[column.key] for row in rows)]
+    return Table(columns, rows, f"{count(len(rows), 'run')} in {printable(folder)}", notes=notes)
 
 
 def _brief(value: Any) -> str:
@@ -61,16 +69,17 @@ def _brief(value: Any) -> str:
     return f"{told[: LONGEST - 1]}…" if len(told) > LONGEST else told
 
 
+SPARSE = ("best", "test")  # columns of what not every run has
 COLUMNS = [
     Column("run", "name", printable, "left"),
     Column("", "best", lambda best: MARK if best else "", "left"),
-    Column("network", "network", _brief, "left", narrow=4),
+    Column("network", "network", _brief, "left", narrow=3),
     Column("data", "data", printable, "left", narrow=7),
     Column("pictures", "pictures", exact, narrow=6),
-    Column("epochs", "progress", narrow=3),
+    Column("epochs", "progress", narrow=2),
     Column("measure", "measure", narrow=5),
     Column("validation", "validation", lambda share: percent(share, 1)),
-    Column("95 %", "interval", narrow=2),
+    Column("95 %", "interval", narrow=1),
     Column("test", "test", lambda share: percent(share, 1), narrow=1),
     Column("time", "seconds", duration, narrow=4),
     Column("begun", "begun", lambda when: when.replace("T", " ")[:16], "left", narrow=8),
@@ -154,26 +163,28 @@ class _Figures:
         config = self.run.config
         told = {
             "network": config["network"]["name"],
-            "layers": config["network"]["text"],
+            "layers": config["network"]["text"].replace("\n", " "),
             "input": show_size(tuple(config["network"]["input"])),
             "data": config["data"]["where"],
-            "fingerprint of the data": config["data"]["fingerprint"],
+            "fingerprint of the data": config["data"]["fingerprint"][:FINGERPRINT],
             **{f"{split} pictures": number for split, number in config["data"]["pictures"].items()},
-            **{name.replace("_", " "): value for name, value in config["recipe"].items()},
+            **{CALLED.get(name, name.replace("_", " ")): value for name, value in config["recipe"].items()},
             **{f"pictures: {name}": value for name, value in self.run.preprocess.to_dict().items() if name != "size"},
             **{f"machine: {name}": value for name, value in config["machine"].items()},
             "striate": config["striate"],
         }
+        told["epochs planned"] = round(told["epochs planned"], 2)
         return {name: _plain(value) for name, value in told.items()}
 
 
 def _best(found: Iterable[_Figures]) -> list[_Figures]:
-    """Of runs on the same pictures the best, where there are two or more."""
+    """Of runs on the same pictures the best, which may be several, where there are two or more."""
     groups: dict[tuple[str, str], list[_Figures]] = {}
     for figures in found:
         if figures.score is not None:
             groups.setdefault((figures.run.config["data"]["fingerprint"], figures.measure), []).append(figures)
-    return [max(group, key=lambda figures: figures.score or 0) for group in groups.values() if len(group) > 1]
+    best = {key: max(figures.score or 0 for figures in group) for key, group in groups.items() if len(group) > 1}
+    return [figures for key, score in best.items() for figures in groups[key] if figures.score == score]
 
 
 def _compared(found: list[_Figures]) -> Table:
@@ -194,7 +205,7 @@ def _compared(found: list[_Figures]) -> Table:
         if any(value != values[0] for value in values):
             rows.append({"setting": setting, **dict(zip(names, values, strict=True))})
     for what, values in {
-        "epochs made": [figures.epochs for figures in found],
+        "epochs made": [round(figures.epochs, 2) for figures in found],
         "validation, %": [_percent(figures.score) for figures in found],
         "95 % between": [figures.interval for figures in found],
         "test, %": [_percent(figures.row["test"]) for figures in found],

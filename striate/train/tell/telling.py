@@ -1,28 +1,28 @@
-"""How an epoch went, as a line of a table or as a sentence."""
+"""How an epoch went, as a line of a table or as a sentence, and what it went without."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from striate.show.numbers import duration, percent
+from striate.show.names import listed
+from striate.show.numbers import count, duration, percent
 
 MARK = "★"
 
 # of an epoch: the part of the line, its figure, the head, whether it is a share, and what goes first for want of room
 FIGURES = [
-    ("training", "loss", "loss", False, 1),
-    ("training", "top1", "top-1", True, 2),
-    ("validation", "loss", "loss", False, 0),
+    ("training", "loss", "loss", False, 2),
+    ("training", "top1", "top-1", True, 3),
+    ("validation", "loss", "loss", False, 1),
     ("validation", "top1", "top-1", True, 0),
-    ("validation", "top5", "top-5", True, 4),
-    ("validation", "per_class", "per class", True, 3),
+    ("validation", "top5", "top-5", True, 5),
+    ("validation", "per_class", "per class", True, 4),
     ("validation", "mean_average_precision", "mAP", True, 0),
 ]
 LEAST = 7  # letters of a column
 
-WORDS = {  # of figures, and how they are called, in order
+WORDS = {  # of figures, and how they are called, in order; the first five are soon always right
     "loss": "",
     "top1": "right",
-    "top5": "in the first five",
     "per_class": "per class",
     "mean_average_precision": "mAP",
 }
@@ -117,3 +117,17 @@ def figure_words(figures: dict[str, float], brief: bool = False) -> str:
     if brief:
         return told[0] if told else ""
     return ", ".join([f"loss {figures['loss']:.4f}", *told] if "loss" in figures else told)
+
+
+def left_out(names: Collection[str], most: int = 3) -> list[str]:
+    """A line on the pictures that nothing was learned from and nothing judged by; none where there are none.
+
+    Parameters
+    ----------
+    names
+        of the pictures, in any number
+    most
+        how many of them are named
+    """
+    more = "; result.json names all" if len(names) > most else ""
+    return [f"{count(len(names))} left out, which cannot be used: {listed(names, most)}{more}"] if names else []

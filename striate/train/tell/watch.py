@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any
 
 from striate.show.numbers import duration, exact, percent
+from striate.show.progress import say, standard_error
 from striate.train.tell.telling import epoch_columns, epoch_sentence, figure_words, heads, row
 
 DRAWN, TOLD, LATELY = 0.25, 30.0, 10.0  # seconds between two pictures, between two lines, and of which the speed is
@@ -35,14 +36,13 @@ class Watch:
     def __init__(
         self, steps: int, per_epoch: int, first: int = 0, macs: int = 0, peak: float | None = None, quiet: bool = False
     ):
-        from rich.console import Console
-
         self.steps, self.per_epoch, self.first = steps, per_epoch, first
         self.macs, self.peak, self.quiet = macs, peak, quiet
         self.best: dict[str, Any] | None = None  # the best epoch's line; who goes on with a training may set it
-        self._console = Console(stderr=True, highlight=False, markup=False)
+        self._console = standard_error()
         self._terminal = self._console.is_terminal and not self._console.is_dumb_terminal and not quiet
         self._live: Any = None
+        self._height = 0  # lines below its bar
         self._done, self._pictures, self._loss, self._rate = first, 0, math.nan, 0.0
         self._validated: float | None = None
         self._headed: list[tuple[str, str]] = []  # the columns under the last head
@@ -72,7 +72,7 @@ class Watch:
             a sentence
         """
         if not self.quiet:
-            self._console.print(text, soft_wrap=not self._terminal)
+            say(text, self._console)
 
     def step(self, step: int, pictures: int, loss: float | None, rate: float) -> None:
         """Note a step that was made.
@@ -131,10 +131,13 @@ class Watch:
         if line["best"]:
             self.best = line
         if self._terminal:
+            from rich.text import Text
+
             columns = epoch_columns(line, self._console.width)
             if self._headed != list(columns):
                 self._headed = list(columns)
-                self._console.print("\n".join(heads(self._headed)), style="bold", soft_wrap=True)
+                # a style of the print would be the region's, too, which is drawn with it
+                self._console.print(Text("\n".join(heads(self._headed)), style="bold"), soft_wrap=True)
             self._console.print(row(columns), soft_wrap=True)
             self._draw()
         else:
@@ -186,19 +189,22 @@ class Watch:
         return parts
 
     def _draw(self) -> None:
-        """Draw the region anew: a bar, and below it what fits into lines of whole parts."""
+        """Draw the region anew: a bar, and below it lines of whole parts, never fewer than before: it would jump."""
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
         from rich.text import Text
 
         doing = self._epoch_words if self._validated is None else f"validation {percent(self._validated)}"
+        all = f"{percent(self._done / self.steps)} of all"
         bar = Table.grid(expand=True, padding=(0, 1))
         bar.add_column(no_wrap=True)
         bar.add_column(ratio=1)
         bar.add_column(no_wrap=True, justify="right")
-        bar.add_row(doing, ProgressBar(self.steps, self._done), percent(self._done / self.steps))
+        bar.add_row(doing, ProgressBar(self.steps, self._done), all)
         lines = packed(self._parts, self._console.width - 1)
+        self._height = max(self._height, len(lines))
+        lines += [""] * (self._height - len(lines))
         self._live.update(Group(bar, *(Text(line, style="dim", no_wrap=True) for line in lines)), refresh=True)
 
 
