@@ -16,6 +16,7 @@ from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, Token,
 
 import striate
 from striate.errors import StriateError, Unwritten
+from striate.show.helping import Helping
 
 COMMANDS = {
     "shapes": "striate.measure.shapes:shapes",
@@ -37,6 +38,18 @@ COMMANDS = {
     },
 }
 GROUPS = {"op": "Try the operators of convolutional networks on a picture."}
+# the options of a command that has too many for one list, each below its title; their texts name their choices
+OPTIONS = {
+    "train": {
+        "Pictures and network": "data net validation pictures size on-bad",
+        "Weights to begin with": "weights adapt-input freeze thaw views members",
+        "How long": "epochs minutes patience",
+        "Steps": "batch-size accumulate lr optimizer schedule warm-up weight-decay clip ema balance",
+        "Against learning by heart": "distortion mixup cutmix label-smoothing dropout",
+        "Machine": "device precision compile deterministic seed workers cache",
+        "The run": "output save-every resume like accept-data-change quiet json csv",
+    }
+}
 
 
 def summary(target: str) -> str:
@@ -71,7 +84,7 @@ def build(commands: dict, name: str, help: str) -> App:
         if isinstance(target, dict):
             app.command(build(target, word, GROUPS[word]))
         else:
-            app.command(target, name=word, help=summary(target))
+            app.command(target, name=word, help=summary(target), help_formatter=Helping(OPTIONS.get(word, {})))
     return app
 
 

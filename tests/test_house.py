@@ -1,16 +1,21 @@
 """The house itself: what is imported when, in which direction, and what the command line does with mistakes."""
 
 import ast
+import importlib
+import inspect
 import json
+import re
 import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal, get_args, get_origin, get_type_hints
 
+import docstring_parser
 import pytest
 
 import striate
-from striate.cli import COMMANDS, main
+from striate.cli import COMMANDS, OPTIONS, main
 
 ROOMS = [
     "errors",
@@ -86,6 +91,26 @@ def test_every_command_shows_its_help(capsys):
     for words in paths(COMMANDS):
         main([*words, "--help"])
         assert f"Usage: striate {' '.join(words)}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("word", OPTIONS)
+def test_options_in_groups_are_all_of_them_and_name_their_choices(word, capsys):
+    module, _, name = COMMANDS[word].partition(":")
+    function = getattr(importlib.import_module(module), name)
+    named = [option.replace("-", "_") for names in OPTIONS[word].values() for option in names.split()]
+    assert sorted(named) == sorted([*inspect.signature(function).parameters, "json", "csv"])
+    texts = {entry.arg_name: entry.description or "" for entry in docstring_parser.parse(function.__doc__ or "").params}
+    for option, hint in get_type_hints(function).items():
+        assert option == "return" or texts[option]
+        for choice in (
+            one for part in (hint, *get_args(hint)) if get_origin(part) is Literal for one in get_args(part)
+        ):
+            assert re.search(rf"\b{choice}\b", texts[option]), f"{option} does not say {choice}"
+    main([word, "--help"])
+    told = capsys.readouterr().out
+    assert all(f"─ {title} ─" in told for title in OPTIONS[word])
+    assert "choices:" not in told
+    assert "|DATASET" not in told
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ from striate.show.table import Column, Table
 
 STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #1d2329; --faint: #5c6670; --line: #d9dee3; --soft: #f4f6f8;
-  --shade: #9aa6b1;
+  --shade: #b8c1ca;
   --accent: #1f6fb2; --serious: #b3261e; --look: #8a5a00; --note: #47606f;
   --second: #b0530b; --third: #0b7a5b; --fourth: #8b3fa8; }
 @media (prefers-color-scheme: dark) { :root { --paper: #14181c; --ink: #e6eaee; --faint: #9aa6b1; --line: #323a42;
-  --shade: #5c6670;
+  --shade: #4a545e;
   --soft: #1d2329; --accent: #6cb2ee; --serious: #ff8a80; --look: #f0b54d; --note: #9fb8c7;
   --second: #f0a35e; --third: #5cc9a7; --fourth: #d291e8; } }
 * { box-sizing: border-box; }

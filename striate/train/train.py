@@ -130,10 +130,12 @@ def train(
         of every dropout layer, instead of the network's own
     distortion
         a preset (none, light, photo, digits, strong) and what differs from it, as in "photo, rotate 20"
-    mixup, cutmix
-        the strengths of blending pictures, and of pasting parts of one into another
+    mixup
+        how strongly each picture and its label are blended with another: 0 is off, 0.2 is usual
+    cutmix
+        how strongly parts of others are pasted into each, with their share of the label: 0 is off, 1 is usual
     balance
-        for uneven classes: weights in the loss, or sampling
+        for uneven classes: weights in the loss, sampling, or none
     ema
         keep a running average of the weights, with this decay a step, and use it
     clip

@@ -85,5 +85,17 @@ def test_pictures_are_shown_where_they_belong(tmp_path, width):
     assert shown(shot, (0, 255, 0)) == pytest.approx(96 * 26, rel=0.05)
 
 
+@pytest.mark.parametrize(("width", "shaded"), [(2000, True), (200, False)])
+def test_a_shade_says_that_there_is_more_to_the_right(tmp_path, width, shaded):
+    wide = f'<div class="scroll"><div style="width: {width}px; height: 100px"></div></div>'
+    browse(
+        page("Wide", [Section("One", wide)]), tmp_path, f"--screenshot={tmp_path / 'shot.png'}", "--window-size=600,800"
+    )
+    with Image.open(tmp_path / "shot.png") as image:
+        shot = np.asarray(image.convert("RGB")).astype(int)
+    near = np.abs(shot - (0xB8, 0xC1, 0xCA)).max(axis=2) < 12  # (800, 600): whether in the shade's colour
+    assert (near[:, 300:].any(1).sum() >= 95) == shaded
+
+
 def shown(shot: np.ndarray, colour: tuple[int, int, int]) -> int:
     return int((np.abs(shot - colour).max(axis=2) < 8).sum())
