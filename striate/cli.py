@@ -10,9 +10,19 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, Token, UnusedCliTokensError, convert
+from cyclopts import (
+    App,
+    CoercionError,
+    CycloptsError,
+    MissingArgumentError,
+    Parameter,
+    Token,
+    UnusedCliTokensError,
+    convert,
+)
 
 import striate
 from striate.errors import StriateError, Unwritten
@@ -64,8 +74,9 @@ def summary(target: str) -> str:
 
 def as_typed(kind: Any, words: Sequence[Token]) -> Any:
     """A parameter's words as its type; a fraction where a whole number belongs is refused, which cyclopts rounds."""
-    if kind is int and "." in words[0].value:
-        raise ValueError(f"it must be a whole number, but is '{words[0].value}'")
+    kinds = get_args(kind) or (kind,)
+    if int in kinds and float not in kinds and "." in words[0].value:
+        raise CoercionError(token=words[0], target_type=kind)
     return convert(kind, words)
 
 
@@ -99,6 +110,8 @@ def run(
     csv: Annotated[bool, Parameter(negative="", help="Print its rows as CSV.", show_default=False)] = False,
 ) -> None:
     """Run a command and print what it returns."""
+    if json and csv:
+        raise StriateError("a result is printed in one form: give --json or --csv, not both")
     unwritten = None
     try:
         result = app(words)
@@ -106,8 +119,6 @@ def run(
         result, unwritten = mistake.result, mistake
     if result is None:
         return
-    if json and csv:
-        raise StriateError("a result is printed in one form: give --json or --csv, not both")
     if (json or csv) and not hasattr(result, "to_json"):
         raise StriateError(f"striate {words[0]} prints text, which has no form as {'JSON' if json else 'CSV'}")
     try:
@@ -139,11 +150,32 @@ def show(result: object) -> None:
 UNBOUNDED = 1000
 
 
+KINDS = {int: "a whole number", float: "a number", bool: "yes or no"}
+
+
+def in_words(kind: Any) -> str:
+    """What a parameter of a type may be.
+
+    >>> in_words(float | Literal["auto"] | None)
+    'a number or auto'
+    """
+    if get_origin(kind) is Literal:
+        *others, last = map(str, get_args(kind))
+        return f"{', '.join(others)} or {last}" if others else last
+    parts = [in_words(part) for part in get_args(kind) if part is not NoneType]
+    return " or ".join(parts) or KINDS.get(kind, kind.__name__.lower())
+
+
 def sentence(mistake: Exception) -> str:
-    """What went wrong; said anew where cyclopts counts a class's fields as words, or names what has no name."""
+    """What went wrong; said anew where cyclopts names types, or counts a class's fields as words."""
     command = " ".join(getattr(mistake, "command_chain", None) or ())
     argument = getattr(mistake, "argument", None)
-    if isinstance(mistake, MissingArgumentError) and argument and argument.field_info.kind.name != "KEYWORD_ONLY":
+    if isinstance(mistake, CoercionError) and mistake.token and mistake.target_type and mistake.msg is None:
+        name = mistake.token.keyword or (argument.name.upper() if argument else "a word")
+        return f"{name} is {in_words(mistake.target_type)}, but is '{mistake.token.value}'"
+    if isinstance(mistake, MissingArgumentError) and argument and argument.field_info.kind.name == "KEYWORD_ONLY":
+        return f"striate {command} needs a value after {argument.name}; striate {command} --help says what it may be"
+    if isinstance(mistake, MissingArgumentError) and argument:
         name = argument.field_info.name.upper()
         return f"striate {command} needs a word for {name}; striate {command} --help says what it may be"
     if isinstance(mistake, UnusedCliTokensError):

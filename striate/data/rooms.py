@@ -41,7 +41,13 @@ class Rooms:
 def known_device(device: str | torch.device) -> torch.device:
     """A device that is there."""
     try:
-        torch.empty(0, device=device)
-        return torch.device(device)
-    except (RuntimeError, AssertionError) as error:
-        raise DataError(f"batches are put on a device that PyTorch has here, but {device} is not: {error}") from error
+        known = torch.device(device)
+        torch.empty(0, device=known)
+    except (RuntimeError, AssertionError):
+        known = None
+    if known is None or known.type == "meta":  # which computes nothing
+        there = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+        there += ["mps"] * torch.backends.mps.is_available()
+        no_gpu = "" if there[1:] else "; PyTorch finds no GPU here"
+        raise DataError(f"a device is {' or '.join(there)} on this machine, but {device} is asked for{no_gpu}")
+    return known

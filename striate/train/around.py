@@ -1,6 +1,7 @@
 """What changes no number of a training: where it is kept, by which processes, how fast."""
 
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 from striate.data.batches import Batches
@@ -29,13 +30,15 @@ class Around:
     save_every
         seconds between two checkpoints within an epoch
     minutes
-        the time limit
+        the time limit, from when the command was given to the report
     search, adapt
         whether the learning rate is to be found, and whether a batch may be computed in parts that the memory holds
     accept_data_change
         whether a run goes on although its pictures changed
     quiet
         whether nothing is shown
+    ending
+        seconds of the time limit that are left for what follows the last step
     """
 
     folder: Path
@@ -50,6 +53,12 @@ class Around:
     adapt: bool
     accept_data_change: bool
     quiet: bool
+    ending: float = 0.0
+
+    @property
+    def until(self) -> float:
+        """When the last step is to be taken, by the clock of `begun`."""
+        return inf if self.minutes is None else self.begun + 60 * self.minutes - self.ending
 
     def say(self, *lines: str) -> None:
         """Tell what happens before there are steps to watch."""

@@ -17,8 +17,9 @@ from striate.nets.net import Net
 from striate.ops.size import parse_size
 from striate.preprocess import Preprocess
 from striate.show.names import printable
-from striate.show.numbers import show_size
+from striate.show.numbers import count, show_size
 from striate.train.choose.choosing import Choice, choose
+from striate.train.choose.frozen import check_frozen
 from striate.train.choose.weights import begun, fingerprint
 from striate.train.machine import command
 from striate.train.parts import Parts
@@ -97,8 +98,6 @@ def fresh(parts: Parts, net: Net | str | None, asked: dict[str, Any], device: to
     """
     chosen = choose(parts.train, net, asked, device, parts.pictures)
     _set_dropout(chosen.network, asked)
-    if chosen.recipe["freeze"] == "none" and (lost := sorted(asked.keys() & {"views", "members"})):
-        raise StriateError(f"{' and '.join(map(option, lost))} belong to a frozen part, but nothing is frozen here")
     settings = {**chosen.recipe, **{name: value for name, value in asked.items() if name in chosen.recipe}}
     settings["freeze"] = chosen.recipe["freeze"]
     recipe = Recipe.from_dict(settings)
@@ -121,6 +120,7 @@ def repeated(run: Run, parts: Parts, asked: dict[str, Any]) -> Plan:
     seeded = Run(run.folder, {**run.config, "recipe": asdict(recipe)}, run.classes, run.preprocess)
     choices = [Choice("like", run.name, f"all that was not asked for is as in {printable(run.folder)}")]
     about = run.config["network"]
+    check_frozen(None, about["weights"], {**asked, "freeze": recipe.freeze, "thaw": recipe.thaw})
     if about["weights"] is None:
         if recipe.adapt_input:
             raise StriateError(f"--adapt-input adapts weights, but {printable(run.folder)} began with none")
@@ -148,7 +148,7 @@ def _set_dropout(network: Net, asked: dict[str, Any]) -> None:
 
 
 def again(
-    run: Run, parts: Parts, net: Net | str | None, asked: Mapping[str, Any], accept_data_change: bool
+    run: Run, parts: Parts, net: Net | str | None, asked: Mapping[str, Any], accept_data_change: bool, more: bool
 ) -> tuple[Plan, list[str]]:
     """The plan of a training that goes on, and what there is to say; refused where it would be another one.
 
@@ -162,6 +162,8 @@ def again(
         what the user said this time
     accept_data_change
         go on with pictures that have changed
+    more
+        whether there is time for what a limit cut off
     """
     before = run.config["recipe"]
     changed = [
@@ -184,6 +186,15 @@ def again(
             f"a training goes on with the settings that it began with, but {'; '.join(changed)}; "
             f"leave them out, or begin anew with --like {run.folder}"
         )
+    if run.result:
+        how = run.result["stopped"] or f"all {count(run.config['steps'], 'step')} are done"
+        late = "time limit" in how
+        if not (late and more):
+            remedy = "--minutes says for how much longer it goes on, and " if late else ""
+            raise StriateError(
+                f"a training goes on that was interrupted, but that of {printable(run.folder)} has ended: {how}; "
+                f"{remedy}--like {printable(run.folder)} begins another"
+            )
     notes = []
     if parts.fingerprint != run.config["data"]["fingerprint"]:
         was, now = run.config["data"]["pictures"], parts.counts

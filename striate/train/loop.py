@@ -72,7 +72,7 @@ class Job:
     save_every
         seconds between two checkpoints within an epoch
     until
-        seconds after which it stops early
+        when it stops early, by the clock of `perf_counter`
     adapt
         whether a batch that the memory does not hold may be computed in more parts
     thaw
@@ -146,7 +146,7 @@ def learn(learner: Learner, job: Job, watch: Watch, stopping: Stopping) -> str:
             _log_step(learner, job, watch, loss, rate)
         last, whole = learner.step == job.steps, learner.step % job.per_epoch == 0
         due = perf_counter() - saved > (min(pause, job.save_every) if whole else job.save_every)
-        signal, due, late = ranks.agree(stopping.signal or 0, due, learner.seconds > job.until)
+        signal, due, late = ranks.agree(stopping.signal or 0, due, perf_counter() > job.until)
         ended = last or whole or late
         better = ended and _end_epoch(learner, job, watch, rate)
         in_vain = ended and not better and recipe.patience and learner.waited >= recipe.patience

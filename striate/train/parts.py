@@ -153,9 +153,9 @@ def _same_classes(parts: Parts, classes: Sequence[str] | None) -> Parts:
 def _compare(found: tuple[str, ...], wanted: tuple[str, ...], where: str, whose: str) -> None:
     if found == wanted:
         return
-    sides = (("without", set(wanted) - set(found)), ("with", set(found) - set(wanted)))
-    what = "; ".join(f"{word} {listed(sorted(names))}" for word, names in sides if names)
-    raise DataError(f"the classes must be {whose}, but {printable(where)} has {what or 'them in another order'}")
+    sides = (("lacks", set(wanted) - set(found)), ("has besides", set(found) - set(wanted)))
+    what = "; it ".join(f"{word} {listed(sorted(names))}" for word, names in sides if names)
+    raise DataError(f"the classes must be {whose}, but {printable(where)} {what or 'has them in another order'}")
 
 
 def _absolute(where: str) -> str:

@@ -24,12 +24,12 @@ RANGES = {
     "mixup": (0, 100, "a strength"),
     "cutmix": (0, 100, "a strength"),
     "ema": (0, 0.99999, "the share of the old average that a step keeps"),
-    "clip": (0, 1e6, "the largest norm of the gradient, 0 for any"),
+    "clip": (0, 1_000_000, "the largest norm of the gradient, 0 for any"),
     "accumulate": (1, 4096, "parts in which a batch is computed"),
-    "patience": (0, 100_000, "epochs without a better result, 0 for any"),
+    "patience": (0, 100_000, "epochs without a better result, 0 never stops"),
     "views": (1, 1000, "how often each picture passes the frozen part"),
     "members": (1, 100, "heads that are averaged"),
-    "seed": (0, 2**63 - 1, "a whole number"),
+    "seed": (0, 2**63 - 1, "by which everything random is drawn"),
 }
 
 
@@ -105,6 +105,8 @@ def check(settings: dict[str, Any]) -> None:
                 or not low <= value <= high
             ):
                 count = "a whole number" if whole else "a number"
+                if isinstance(value, float) and value.is_integer():
+                    value = int(value)  # as it was typed
                 raise StriateError(
                     f"{option(name)} is {count} from {low:,} to {high:,} ({unit}), but is {value!r}".replace("'", "")
                 )

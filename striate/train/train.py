@@ -14,13 +14,16 @@ from typing import Annotated, Any, Literal
 import torch
 from cyclopts import Parameter
 
+from striate.data.batches import MOST
 from striate.data.dataset import Dataset, OnBad
 from striate.data.prepared import Cache
 from striate.data.sources.shards import Shards
-from striate.errors import DataError, StriateError
+from striate.errors import DataError, StriateError, one_of
 from striate.nets.net import Net
 from striate.show.names import printable
 from striate.train.begin import again, fresh, repeated
+from striate.train.choose.choosing import check_size
+from striate.train.choose.weights import refuse_network_name
 from striate.train.machine import pick_device
 from striate.train.parts import open_parts
 from striate.train.ranks import ranks
@@ -111,7 +114,8 @@ def train(
     epochs
         how often each picture is seen; may be a fraction
     minutes
-        a time limit instead, to which the schedule is fitted
+        a time limit instead, from now to the report, to which the schedule is fitted; with --resume, which keeps its
+        schedule, how much longer it may take
     batch_size
         pictures in a step; auto computes a batch in as many parts as the memory needs
     lr
@@ -143,7 +147,7 @@ def train(
     accumulate
         compute each batch in so many parts
     patience
-        stop after so many epochs without a better result
+        stop after so many epochs without a better result; 0 never does
     precision
         float32, bfloat16 or float16 (mixed with float32), or float64
     compile
@@ -181,7 +185,7 @@ def train(
         name: value for name, value in locals().items() if name in (*SETTINGS, "size", "weights") and value is not None
     }
     asked = {name: value for name, value in given.items() if value != "auto" or name in ("weights", "freeze")}
-    _check(asked, minutes, save_every, workers)
+    _check(asked, minutes, save_every, workers, cache, on_bad)
     if resume and like:
         raise StriateError("a run is gone on with or repeated: give --resume or --like, not both")
     before = open_run(resume or like) if resume or like else None  # pyright: ignore[reportArgumentType]
@@ -202,7 +206,7 @@ def train(
             raise DataError("nothing to learn from: give a folder of pictures, `digits`, or --resume or --like RUN")
         notes: list[str] = []
         if before and resume:
-            plan, notes = again(before, parts, net, given, accept_data_change)
+            plan, notes = again(before, parts, net, given, accept_data_change, more=minutes is not None)
         elif before:
             plan = repeated(before, parts, asked)
         else:
@@ -228,9 +232,25 @@ def train(
 SETTINGS = [field.name for field in fields(Recipe)]
 
 
-def _check(asked: dict[str, Any], minutes: float | None, save_every: float, workers: int | None) -> None:
-    """Refuse wrong settings before anything is opened."""
+def _check(
+    asked: dict[str, Any],
+    minutes: float | None,
+    save_every: float,
+    workers: int | None,
+    cache: Cache | None,
+    on_bad: OnBad | None,
+) -> None:
+    """Refuse wrong settings before anything is opened or fetched."""
     check(asked)
+    if asked.get("size"):
+        check_size(asked["size"])
+    if asked.get("weights"):
+        refuse_network_name(asked["weights"])
+    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= MOST):
+        raise StriateError(f"--workers is a whole number from 1 to {MOST:,} (threads that load), but is {workers!r}")
+    for name, value, choices in (("--cache", cache, Cache), ("--on-bad", on_bad, OnBad)):
+        if value is not None:
+            one_of(name, value, choices)
     if asked.get("compile") and not any(which(name) for name in (os.environ.get("CXX", ""), "g++", "clang++")):
         raise StriateError("--compile needs a C++ compiler, such as g++, but none is installed; leave it out")
     if minutes is not None and "epochs" in asked:

@@ -4,7 +4,6 @@ import signal
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
-from math import inf
 from time import perf_counter
 
 import numpy as np
@@ -22,7 +21,8 @@ from striate.show.names import printable
 from striate.show.numbers import count
 from striate.train.around import Around
 from striate.train.begin import Plan
-from striate.train.choose.forecast import epochs_for, forecast, peak
+from striate.train.choose.defaults import Choice
+from striate.train.choose.forecast import RESERVE, ending, epochs_for, forecast, peak
 from striate.train.choose.range_test import find_rate
 from striate.train.choose.room import parts_that_fit
 from striate.train.choose.trial import trial
@@ -47,6 +47,7 @@ from striate.train.transfer.cut import stage_rates, thawing
 from striate.train.transfer.feed import FeatureBatches
 
 Feeding = Batches | FeatureBatches
+LEAST = 3  # epochs, in fewer of which a network learns little from scratch
 
 
 def carry_out(plan: Plan, around: Around, before: Run | None, notes: list[str]) -> Run | None:
@@ -68,8 +69,13 @@ def carry_out(plan: Plan, around: Around, before: Run | None, notes: list[str]) 
         batches = around.batches(plan, plan.parts.train, learning=True)
         validation = around.batches(plan, plan.parts.val, learning=False) if plan.parts.val else None
         if before is None:
-            around.say(*(f"{choice.name}: {choice.value} — {choice.why}" for choice in plan.choices))
-            plan = _settled(plan, around, batches)
+            tried = {"--lr"} if around.search else set()
+            tried |= {"--epochs"} if around.minutes else set()  # told once the trial has found them
+            plan = replace(plan, choices=[choice for choice in plan.choices if choice.name not in tried])
+            around.say(*(choice.line for choice in plan.choices))
+            plan, around = _settled(plan, around, batches)
+        elif around.minutes:  # what follows the last step has been timed by nothing yet
+            around = replace(around, ending=60 * around.minutes * RESERVE)
         return learned(plan, around, before, plan.network, batches, validation)
 
 
@@ -110,24 +116,35 @@ def learned(
     return finish(plan, around, learner.best, batches, learner.seconds, stopped)
 
 
-def _settled(plan: Plan, around: Around, batches: Batches) -> Plan:
-    """The plan with what a trial on this machine decides: parts of a batch, the learning rate, the number of epochs."""
+def _settled(plan: Plan, around: Around, batches: Batches) -> tuple[Plan, Around]:
+    """What a trial on this machine decides: parts of a batch, the learning rate, the number of epochs, their end."""
     ranks, recipe = around.ranks, plan.recipe
     if not ranks.first:
-        return replace(plan, recipe=ranks.told(None))
+        return replace(plan, recipe=ranks.told(None)), around
     if around.adapt:
         recipe = replace(recipe, accumulate=parts_that_fit(plan.network, recipe, ranks.device, batches.batch_size))
     tried = trial(plan.network, plan.preprocess, batches, recipe, ranks.device)
+    found: list[Choice] = []
     if around.search:
-        found = find_rate(plan.network, loss_of(plan, ranks), batches, plan.preprocess, recipe, ranks.device)
-        recipe = replace(recipe, lr=found.chosen)
-        found.save(around.folder / "learning-rate.svg")
-        around.say(f"lr: {recipe.lr:.3g} — {found.why}; {printable(around.folder / 'learning-rate.svg')} shows it")
+        test = find_rate(plan.network, loss_of(plan, ranks), batches, plan.preprocess, recipe, ranks.device)
+        recipe, chart = replace(recipe, lr=test.chosen), around.folder / "learning-rate.svg"
+        test.save(chart)
+        found.append(Choice("--lr", f"{recipe.lr:.3g}", f"{test.why}; {printable(chart)} shows it"))
     counts = plan.parts.counts
-    if around.minutes:
-        recipe = replace(recipe, epochs=epochs_for(around.minutes, tried, counts, recipe))
+    if minutes := around.minutes:
+        around = replace(around, ending=ending(tried, counts))
+        gone = perf_counter() - around.begun + around.ending
+        recipe = replace(recipe, epochs=epochs_for(minutes, tried, counts, recipe, gone))
+        why = f"fitted to --minutes {minutes:g} by a trial, {RESERVE:.0%} in reserve".replace("%", " %")
+        found.append(Choice("--epochs", f"{recipe.epochs:.3g}", why))
+    around.say(*(choice.line for choice in found))
+    if minutes and recipe.epochs < LEAST and plan.network.preprocess is None:
+        around.say(
+            f"ATTENTION: from scratch, a network learns little in fewer than {LEAST} epochs; more --minutes, a smaller "
+            "--size or network, or published --weights would help"
+        )
     around.say(*forecast(tried, counts, recipe, plan.network, batches, around.folder, ranks.device).lines())
-    return replace(plan, recipe=ranks.told(recipe))
+    return replace(plan, recipe=ranks.told(recipe), choices=[*plan.choices, *found]), around
 
 
 def write_config(plan: Plan, around: Around, steps: int) -> None:
@@ -203,7 +220,7 @@ def _job(plan: Plan, around: Around, steps: int, per_epoch: int, validation: Fee
         weights=weights,
         save_best=partial(save_sealed, around.folder / MODEL),
         save_every=around.save_every,
-        until=inf if around.minutes is None else 60 * around.minutes - (perf_counter() - around.begun),
+        until=around.until,
         adapt=around.adapt,
         thaw=thawing(plan.network, max(1, round(plan.recipe.epochs))) if plan.recipe.thaw else [],
     )

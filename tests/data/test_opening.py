@@ -125,7 +125,7 @@ def test_bad_files_stop_or_are_skipped_and_counted(split_root):
     os.mkfifo(split_root / "train/cat/fifo.png")
     grow(split_root, "loose.png", "train/loose.png")
     with pytest.raises(
-        DataError, match=r"fifo\.png is a FIFO.*, and there are 3 more; on_bad=.skip. .* `striate check"
+        DataError, match=r"fifo\.png is a FIFO.*, and there are 3 more; --on-bad skip .* `striate check"
     ):
         Dataset.open(split_root)
     data = Dataset.open(split_root, on_bad="skip")

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from made import dataset, encoded, photo
+from safetensors.torch import save_file
 from torch import nn
 
 import striate
@@ -16,6 +17,7 @@ from striate.data.sources.shards import Shards
 from striate.engine import processor
 from striate.errors import DataError, GeometryError, StriateError, WeightsError
 from striate.nets import weight_files
+from striate.nets.weights import to_state_dict
 from striate.train.choose import defaults
 from striate.train.choose.choosing import choose
 from striate.train.choose.seen import Seen
@@ -62,6 +64,20 @@ def test_photos_begin_with_published_weights(monkeypatch):
         choose(pictures(2, 200, 300), None, {}, CPU)
     with pytest.raises(WeightsError, match=r"bvlc_googlenet are not on this machine: fetch .* by hand"):
         choose(pictures(2, 200, 300), "googlenet", {}, CPU)
+
+
+def test_a_file_of_weights_decides_the_network(tmp_path):
+    """Named in no way: the publisher's names of its tensors tell."""
+    for name, publisher in (("resnet18", "torchvision"), ("mobilenet_v2", "timm")):
+        save_file(to_state_dict(striate.net(name, seed=1), publisher), tmp_path / "mine.safetensors")
+        chosen = choose(pictures(2, 200, 300), None, {"weights": str(tmp_path / "mine.safetensors")}, CPU)
+        assert chosen.network.name == name
+        assert [choice.why for choice in chosen.choices if choice.name == "--net"] == [
+            f"{tmp_path / 'mine.safetensors'} holds weights of it"
+        ]
+    save_file({"weight": torch.ones(3)}, tmp_path / "other.safetensors")
+    with pytest.raises(WeightsError, match=r"but those of .*other.safetensors are those of no network .*; give --net"):
+        choose(pictures(2, 200, 300), None, {"weights": str(tmp_path / "other.safetensors")}, CPU)
 
 
 def test_photos_get_a_residual_network_and_small_pictures_a_compact_one():
@@ -169,7 +185,23 @@ def without_input():
         ),
         (pictures, "lenet5", {"size": "8x8"}, GeometryError, "--size 32x32 would fit"),
         (pictures, "lenet5", {"size": "8"}, StriateError, "as in 96x96"),
-        (pictures, "lenet5", {"size": "32x32x4"}, StriateError, "has 4"),
+        (pictures, "lenet5", {"size": "32x32x4"}, StriateError, "1 channel or 3, as pictures have, but is 32x32x4"),
+        (pictures, "lenet5", {"size": "9000x9"}, StriateError, "sides of up to 4,096 pixels, but is 9000x9"),
+        (pictures, "resnet18", {"weights": "none", "thaw": True}, StriateError, "--thaw is asked of a network that"),
+        (
+            pictures,
+            "lenet5",
+            {"weights": "none", "freeze": "all"},
+            StriateError,
+            "what is frozen has to know something",
+        ),
+        (
+            pictures,
+            "resnet18",
+            {"weights": "auto", "freeze": "stage9"},
+            StriateError,
+            "freeze up to is called 'stage9'",
+        ),
         (pictures, "lenet5", {"epochs": -1}, StriateError, "--epochs is a number"),
     ],
 )

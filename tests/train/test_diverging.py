@@ -25,7 +25,7 @@ def test_a_loss_that_is_no_number_names_the_pictures_and_keeps_the_checkpoint(ph
         calls.append(1)
         return computed(self, *arguments) * (float("nan") if len(calls) == 14 else 1)  # 10 steps, 1 validation
 
-    monkeypatch.setattr(work, "_settled", lambda plan, *_: plan)  # the trial computes losses, too
+    monkeypatch.setattr(work, "_settled", lambda plan, around, *_: (plan, around))  # the trial computes losses, too
     monkeypatch.setattr(Loss, "__call__", spoiled)
     told = (
         r"the loss is nan in batch 3 of epoch 2 \(step 12\); most likely the learning rate is too high: try --lr \S+, "

@@ -154,7 +154,7 @@ def test_other_classes_are_refused_even_if_changes_are_accepted(copied):
     (copied / "photos" / "c").rename(copied / "photos" / "d")
     for accept in (False, True):
         with pytest.raises(
-            DataError, match=r"the classes must be those that the network learned, .* without c; with d"
+            DataError, match=r"the classes must be those that the network learned, .* lacks c; it has besides d"
         ):
             train(copied / "photos", resume=copied / "run", accept_data_change=accept, quiet=True)
 

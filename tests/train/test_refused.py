@@ -9,7 +9,10 @@ from made import encoded, photo
 from training import NET, Training, pictures
 
 import striate as st
+from striate.cli import main
 from striate.errors import StriateError
+from striate.train import work
+from striate.train.choose import room
 from striate.train.recipe import RANGES
 from striate.train.train import train
 
@@ -59,7 +62,17 @@ OTHERS = [
     ({"compile": "yes"}, "--compile is on or off, but is 'yes'"),
     ({"device": "cuda:99"}, "cuda:99"),
     ({"device": "abacus"}, "abacus"),
-    ({"workers": 0}, "threads is a whole one from 1"),
+    ({"workers": 0}, "--workers is a whole number from 1 to 100,000"),
+    ({"workers": -1, "net": None, "weights": "absent/absent"}, "--workers is a whole number from 1 to 100,000"),
+    ({"size": "96x96x7", "net": None, "weights": "absent/absent"}, "--size has 1 channel or 3.* but is 96x96x7"),
+    ({"size": "1000000x1000000", "net": None}, "--size has sides of up to 4,096 pixels, but is 1000000x1000000"),
+    ({"weights": "resnet18", "net": None}, "is the name of a network; .*--weights auto .*timm/resnet18.a1_in1k"),
+    ({"weights": "none", "thaw": True}, "what is frozen has to know something, but --thaw"),
+    ({"device": "tpu"}, "^a device is cpu.* on this machine, but tpu is asked for"),
+    ({"device": "meta"}, "^a device is cpu.* on this machine, but meta is asked for"),
+    ({"seed": -1}, r"^--seed is a whole number from 0 to \S+ \(by which everything random is drawn\), but is -1$"),
+    ({"clip": -2.0}, r"^--clip is a number from 0 to 1,000,000 \(.*\), but is -2$"),
+    ({"epochs": -1.0}, "^--epochs is a number from 0.0001 to 100,000 .*, but is -1$"),
     ({"cache": "tape"}, "cache .* 'tape'"),
     ({"on_bad": "ignore"}, "'ignore'"),
     ({"save_every": 0}, "--save-every is a number of minutes above 0, but is 0"),
@@ -73,7 +86,34 @@ OTHERS = [
 
 @pytest.mark.parametrize(("settings", "told"), OTHERS, ids=str)
 def test_other_wrong_settings(photos, tmp_path, settings, told):
-    refused(tmp_path / "new", told, photos, NET, **settings)
+    refused(tmp_path / "new", told, photos, **{"net": NET, **settings})
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_training_that_is_refused_late_leaves_no_folder(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(room, "free_memory", lambda device: 1000)
+    refused(tmp_path / "new", "memory", photos, NET)
+    assert not (tmp_path / "new").exists()
+
+
+WORDS = [
+    ("--epochs abc", "--epochs is a number, but is 'abc'"),
+    ("--lr fast", "--lr is a number or auto, but is 'fast'"),
+    ("--lr=", "--lr is a number or auto, but is ''"),
+    ("--batch-size big", "--batch-size is a whole number or auto, but is 'big'"),
+    ("--batch-size 1.5", "--batch-size is a whole number or auto, but is '1.5'"),
+    ("--workers 1.5", "--workers is a whole number, but is '1.5'"),
+    ("--cache tape", "--cache is off, ram or disk, but is 'tape'"),
+    ("--epochs", "striate train needs a value after --epochs; striate train --help says what it may be"),
+    ("--json --csv", "a result is printed in one form: give --json or --csv, not both"),
+]
+
+
+@pytest.mark.parametrize(("words", "told"), WORDS)
+def test_words_that_are_no_values(words, told, tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["train", str(tmp_path / "absent"), *words.split()])
+    assert (end.value.code, capsys.readouterr().err) == (2, f"striate: {told}\n")
 
 
 NETS = [
@@ -153,6 +193,7 @@ def test_a_compiled_network_learns_and_goes_on(photos, tmp_path):
     assert Training([*words, "--output", tmp_path / "run"], tmp_path / "log").end() == 0, (tmp_path / "log").read_text()
     states = sorted((tmp_path / "run" / "last").iterdir())
     states[-1].unlink()
+    (tmp_path / "run" / "result.json").unlink()
     assert Training(["train", "--resume", tmp_path / "run"], tmp_path / "log").end() == 0
     assert sorted((tmp_path / "run" / "last").iterdir()) == states
 
@@ -172,3 +213,44 @@ def test_a_time_limit_is_kept(photos, tmp_path):
     took = time.perf_counter() - begun
     assert made and made.result
     assert 0.5 < took < 8  # 3 seconds, on a machine that may be busy with something else
+    chosen = {name: why for name, _, why in made.config["chosen"]}
+    assert chosen["--epochs"] == "fitted to --minutes 0.05 by a trial, 10 % in reserve"
+
+
+def test_a_time_limit_and_a_rate_that_are_found_are_told_once(photos, tmp_path, capfd):
+    settings = {name: value for name, value in SETTINGS.items() if name not in ("epochs", "quiet")}
+    made = train(photos, NET, **settings, lr="auto", minutes=0.05, output=tmp_path / "run")
+    said = capfd.readouterr().err.splitlines()
+    for name, why in (("--lr", "three quarters of its fall"), ("--epochs", "fitted to --minutes 0.05 by a trial")):
+        assert [why in line for line in said if line.startswith(f"{name}:")] == [True]
+    assert made
+    chosen = {name: value for name, value, _ in made.config["chosen"]}
+    assert float(chosen["--lr"]) == made.recipe.lr
+
+
+def test_a_limit_too_short_to_learn_from_scratch_is_told(photos, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(work, "epochs_for", lambda *given: 0.9)
+    settings = {name: value for name, value in SETTINGS.items() if name not in ("epochs", "quiet")}
+    train(photos, NET, **settings, minutes=1, output=tmp_path / "run")
+    assert "ATTENTION: from scratch, a network learns little in fewer than 3 epochs" in capfd.readouterr().err
+
+
+def test_a_training_that_ended_does_not_go_on(run):
+    before = (run / "result.json").read_bytes()
+    for minutes in (None, 1):
+        with pytest.raises(StriateError, match=r"has ended: all \d steps are done; --like .*run begins another$"):
+            train(resume=run, quiet=True, minutes=minutes)
+    assert (run / "result.json").read_bytes() == before
+
+
+def test_a_training_whose_time_was_up_goes_on_with_more(photos, tmp_path, monkeypatch):
+    settings = {name: value for name, value in SETTINGS.items() if name != "epochs"}
+    monkeypatch.setattr(work, "epochs_for", lambda *given: 40)
+    monkeypatch.setattr(work, "ending", lambda *given: 60 * 0.1)  # it has to end at once
+    made = train(photos, NET, **settings, minutes=0.1, output=tmp_path / "run")
+    assert made and made.result
+    assert made.result["stopped"].startswith("the time limit came at step 1 of ")
+    with pytest.raises(StriateError, match=r"has ended: the time limit .*; --minutes says for how much longer it goes"):
+        train(resume=made.folder, quiet=True)
+    again = train(resume=made.folder, minutes=10, quiet=True)
+    assert again and again.result and again.result["stopped"] == ""

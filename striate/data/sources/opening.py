@@ -178,8 +178,8 @@ def stop_at(problems: Sequence[Problem], where: object, on_bad: OnBad) -> None:
         return
     more = f", and there {'is' if len(problems) == 2 else 'are'} {len(problems) - 1:,} more" if problems[1:] else ""
     raise DataError(
-        f'every picture must be usable, but {problems[0].reason}{more}; on_bad="skip" leaves out what is not, '
-        f"and `striate check {shlex.quote(printable(where))}` lists it"
+        f'every picture must be usable, but {problems[0].reason}{more}; --on-bad skip (on_bad="skip") leaves '
+        f"out what is not, and `striate check {shlex.quote(printable(where))}` lists it"
     )
 
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from striate.data.dataset import Dataset
 from striate.data.sources.shards import Shards
-from striate.errors import GeometryError, NotationError, StriateError, UnknownName
+from striate.errors import GeometryError, NotationError, StriateError
 from striate.nets.build import net as build
 from striate.nets.grammar import parse
 from striate.nets.net import Net, last_layer
@@ -19,8 +19,9 @@ from striate.preprocess import Preprocess
 from striate.show.names import listed, printable
 from striate.show.numbers import count, show_size
 from striate.train.choose.defaults import SMALL, Choice, settings
+from striate.train.choose.frozen import check_frozen, frozen
 from striate.train.choose.seen import SAMPLED, Seen, colours, look
-from striate.train.choose.weights import begun, has_published
+from striate.train.choose.weights import begun, has_published, network_of
 from striate.train.recipe import check
 from striate.train.run import is_run, open_run
 
@@ -34,6 +35,7 @@ COMPACT = (
 MORE = "conv 3x3x256 same nobias, bn, relu, maxpool 2, "  # for pictures above 40 pixels
 SIDES = (16, 28, 32, 64)  # of inputs for small pictures
 ROUND = 32  # inputs of networks that halve a map five times are multiples of it
+LARGEST = 4096  # pixels of a side: no memory holds what the first layers make of more
 PHOTO = {"cpu": 128, "cuda": 224}  # the side of the input for photos
 Size = tuple[int, int, int]
 
@@ -100,14 +102,16 @@ def choose(
     source = None
     if adapt and (weights in (None, "none") or isinstance(net, Net)):
         raise StriateError("--adapt-input adapts the weights that --weights names, but none are to be begun with")
+    if net is None and weights not in (None, "none") and not is_run(weights):
+        net = PHOTOS if weights == "auto" else network_of(weights)
+        why = "a good first network for photos" if weights == "auto" else f"{printable(weights)} holds weights of it"
+        choices.append(Choice("--net", net, why))
+    check_frozen(net, weights, asked)
     if net is not None and not isinstance(net, str):
         network = _given(net, size, data.classes)
     elif weights in (None, "none"):
         network = _built(net, size, seen, data.classes, seed, device, choices)
     else:
-        if net is None and not is_run(weights):
-            net = PHOTOS
-            choices.append(Choice("--net", net, "a good first network for photos"))
         usual = _channels(net, weights, seen if adapt else None)
         wanted = _asked(size, usual)
         channels = (wanted[2] if wanted else usual) if adapt else None
@@ -125,27 +129,8 @@ def choose(
     if preprocess.channels != "L" and seen.gray:
         choices.append(Choice("channels", "colour", "the network takes three channels: gray pictures fill all of them"))
     recipe, more = settings(network, seen, asked, device, data.several)
-    recipe["freeze"] = _frozen(network, asked.get("freeze"), source, bool(asked.get("thaw")), choices)
+    recipe["freeze"] = frozen(network, asked, source, choices)
     return Chosen(network, preprocess, recipe, choices + more, source)
-
-
-def _frozen(network: Net, freeze: str | None, source: str | None, thaw: bool, choices: list[Choice]) -> str:
-    """Up to where a network is frozen: all, a stage, none, or auto."""
-    if freeze is None:
-        if source is None or thaw:
-            return "none"
-        choices.append(Choice("--freeze", "auto", "a probe at the end of each stage tells what the classes need"))
-        return "auto"
-    stages = list(network._modules)[:-1]
-    if freeze not in ("all", "none", "auto", *stages):
-        raise UnknownName("stage to freeze up to", freeze, ["auto", "all", "none", *stages])
-    if thaw and freeze != "none":
-        raise StriateError(f"--thaw begins with the head and ends with all: it goes with --freeze none, not {freeze}")
-    if freeze != "none" and source is None and network.preprocess is None:
-        raise StriateError(
-            f"what is frozen has to know something, but {network.name} begins from scratch; give it --weights"
-        )
-    return freeze
 
 
 def _built(
@@ -194,14 +179,29 @@ def _native(text: str) -> Size | None:
     return height, width, channels
 
 
+def check_size(size: str) -> tuple[int, ...]:
+    """The parts of a size, if pictures can be made of it.
+
+    Parameters
+    ----------
+    size
+        such as 96x96 or 96x96x3
+    """
+    parts = parse_size(size)
+    if len(parts) not in (2, 3):
+        raise StriateError(f"--size is height×width, or height×width×channels, as in 96x96, but is {size}")
+    if max(parts[:2]) > LARGEST:
+        raise StriateError(f"--size has sides of up to {LARGEST:,} pixels, but is {size}; pictures are shrunk to it")
+    if parts[2:] and parts[2] not in (1, 3):
+        raise StriateError(f"--size has 1 channel or 3, as pictures have, but is {size}")
+    return parts
+
+
 def _asked(size: str | None, channels: int) -> Size | None:
     """The size that was asked for, with these channels unless it says others."""
     if not size:
         return None
-    parts = parse_size(size)
-    if len(parts) not in (2, 3):
-        raise StriateError(f"--size is height×width, or height×width×channels, as in 96x96, but is {size}")
-    height, width, channels = (*parts, channels)[:3]
+    height, width, channels = (*check_size(size), channels)[:3]
     return height, width, channels
 
 

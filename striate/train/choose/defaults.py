@@ -40,6 +40,11 @@ class Choice:
     value: str
     why: str
 
+    @property
+    def line(self) -> str:
+        """As it is told."""
+        return f"{self.name}: {self.value} — {self.why}"
+
 
 def settings(
     network: Net, seen: Seen, asked: dict[str, Any], device: torch.device, several: bool

@@ -22,6 +22,7 @@ from striate.train.learn.step import DTYPES
 from striate.train.recipe import Recipe
 
 RESERVE = 0.1  # of a time limit, for what nobody foresees
+REPORT = 0.5  # seconds that it takes to write a report
 CHECKPOINTS = 3  # of which two are kept, and one is being written
 
 
@@ -99,7 +100,22 @@ def peak(device: torch.device, precision: str) -> float:
     return side**3 / best
 
 
-def epochs_for(minutes: float, tried: Trial, counts: Mapping[str, int], recipe: Recipe) -> float:
+def ending(tried: Trial, counts: Mapping[str, int]) -> float:
+    """Seconds that follow the last step: a validation, then the best weights are judged by all pictures, and told.
+
+    Parameters
+    ----------
+    tried
+        how fast it goes
+    counts
+        of the pictures to judge by, `val`, and of those for the end, `test`
+    """
+    # one process judges in the end; test pictures have not been decoded before
+    again = counts["val"] * _judging(tried, tried.load) + counts["test"] * _judging(tried, tried.decode)
+    return _times(tried, counts)[3] + again + REPORT
+
+
+def epochs_for(minutes: float, tried: Trial, counts: Mapping[str, int], recipe: Recipe, gone: float = 0.0) -> float:
     """How many epochs, perhaps with a part of one, fit into a time limit, of which a tenth is kept in reserve.
 
     Parameters
@@ -112,14 +128,16 @@ def epochs_for(minutes: float, tried: Trial, counts: Mapping[str, int], recipe: 
         of the pictures to learn from, `train`, and of those to judge by, `val`
     recipe
         how
+    gone
+        seconds of it that something else takes, before or after
     """
     first, later, first_validation, validation = _times(tried, counts)
-    left = 60 * minutes * (1 - RESERVE) - first_validation
+    left = 60 * minutes * (1 - RESERVE) - gone - first_validation
     if left < first * recipe.batch_size / counts["train"]:
-        least = (first_validation + first * recipe.batch_size / counts["train"]) / (1 - RESERVE)
+        least = (gone + first_validation + first * recipe.batch_size / counts["train"]) / (1 - RESERVE)
         raise StriateError(
-            f"a time limit holds at least a step and a validation, which take about {duration(least)} here, but "
-            f"--minutes is {minutes:g}"
+            "a time limit holds at least a step, a validation and what goes before and after, which take about "
+            f"{duration(least)} here, but --minutes is {minutes:g}"
         )
     if left < first:
         return left / first
@@ -179,8 +197,10 @@ def disk_needed(network: nn.Module, recipe: Recipe) -> int:
 def _times(tried: Trial, counts: Mapping[str, int]) -> tuple[float, float, float, float]:
     """Seconds of the first epoch and of later ones, of the first validation and of later ones."""
     learning, judged = (counts[split] / tried.processes for split in ("train", "val"))
+    first_validation, validation = (judged * _judging(tried, load) for load in (tried.decode, tried.load))
+    return learning * tried.first, learning * tried.later, first_validation, validation
 
-    def validation(load: float) -> float:
-        return judged * (max(load, tried.judge) if tried.overlaps else load + tried.judge)
 
-    return learning * tried.first, learning * tried.later, validation(tried.decode), validation(tried.load)
+def _judging(tried: Trial, load: float) -> float:
+    """Seconds of judging by a picture that takes so long to load."""
+    return max(load, tried.judge) if tried.overlaps else load + tried.judge

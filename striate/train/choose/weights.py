@@ -8,9 +8,12 @@ import torch
 from striate.errors import StriateError, WeightsError
 from striate.nets.adapting import adapted
 from striate.nets.net import Net
-from striate.nets.published import published
-from striate.nets.weights import net_with_weights
-from striate.nets.zoo import find
+from striate.nets.placing import own_tensors
+from striate.nets.published import layouts, published
+from striate.nets.weight_files import open_weights
+from striate.nets.weights import find_record, net_with_weights
+from striate.nets.zoo import find, plain, zoo
+from striate.show.names import printable
 from striate.show.numbers import count, show_size
 from striate.train.choose.fetching import HUB_NAME, brought, by_file, place_of
 from striate.train.run import is_run, open_run
@@ -66,11 +69,9 @@ def begun(
     else:
         if source == "auto":
             source = _known(text)
-        if text is None:
-            raise StriateError(f"weights are those of a network: give --net beside --weights {source}")
         try:
-            record = None if Path(source).exists() else by_file(source)
-            file = source if record is None else brought(record)
+            text = text or network_of(source)
+            file = _file(source)
             asked = show_size(size) if size else None
             network = net_with_weights(text, file, asked, None, seed, {}, own_channels=channels is not None)
         except WeightsError as mistake:
@@ -95,6 +96,50 @@ def _adapted(network: Net, channels: int) -> tuple[Net, tuple[str, str]]:
         return network, ("without effect", why)
     other, told = adapted(network, channels)
     return other, (f"{count(have, 'channel')} → {channels}", told)
+
+
+def network_of(weights: str) -> str:
+    """The network of the zoo that weights are of, by their name or by the names of their tensors.
+
+    Parameters
+    ----------
+    weights
+        a file, also by the name under which it is published, or a Hugging Face name
+    """
+    known = next((record for record in published() if weights in (record.name, record.file)), None)
+    if known and not Path(weights).exists():
+        return known.network
+    stored = open_weights(_file(weights))
+    if record := find_record(stored):
+        return record.network
+    names = set(own_tensors(stored.tensors))
+    found = sorted({layout.network for layout in layouts() if layout.holds(names)})
+    if len(found) != 1:
+        what = f"fit {' and '.join(found)}" if found else "are those of no network that striate knows"
+        raise WeightsError(
+            f"without --net the names of a file's tensors tell the network, but those of {printable(weights)} {what}; "
+            "give --net"
+        )
+    return found[0]
+
+
+def refuse_network_name(weights: str) -> None:
+    """A network's name is not that of weights; what is published for it is offered."""
+    entry = next((entry for entry in zoo().values() if plain(entry.name) == plain(weights)), None)
+    if entry is None or Path(weights).exists():
+        return
+    known = [record.name if HUB_NAME in record.name else record.file for record in published(entry.name)]
+    offer = f"auto takes what is published for it ({', '.join(known)})" if known else "none trains it from scratch"
+    raise WeightsError(
+        f"--weights is a file, a Hugging Face name, a run, auto or none, but {weights} is the name of a network; "
+        f"--net {weights} --weights {offer}"
+    )
+
+
+def _file(weights: str) -> str | Path:
+    """Where weights are, fetched first where their publisher offers the file by this name."""
+    record = None if Path(weights).exists() else by_file(weights)
+    return weights if record is None else brought(record)
 
 
 def has_published(text: str) -> bool:
