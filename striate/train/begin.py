@@ -192,7 +192,7 @@ def again(
         if not (late and more):
             remedy = "--minutes says for how much longer it goes on, and " if late else ""
             raise StriateError(
-                f"a training goes on that was interrupted, but that of {printable(run.folder)} has ended: {how}; "
+                f"only an interrupted training goes on, but that of {printable(run.folder)} has ended: {how}; "
                 f"{remedy}--like {printable(run.folder)} begins another"
             )
     notes = []

@@ -114,6 +114,7 @@ def test_another_number_of_processes_cannot_go_on(tmp_path):
     photos, torn = pictures(tmp_path / "photos"), tmp_path / "torn"
     two = together(words(photos, torn, PLAIN, epochs=1), tmp_path / "log")
     assert end(two) == [0, 0]
+    (torn / "result.json").unlink()  # as if it had been killed just before
     alone = Training(["train", "--resume", torn, "--quiet"], tmp_path / "alone")
     assert alone.end() == 2
     assert "was begun by 2 processes and is now to go on with 1," in alone.said
