@@ -163,7 +163,7 @@ def in_words(kind: Any) -> str:
         *others, last = map(str, get_args(kind))
         return f"{', '.join(others)} or {last}" if others else last
     parts = [in_words(part) for part in get_args(kind) if part is not NoneType]
-    return " or ".join(parts) or KINDS.get(kind, kind.__name__.lower())
+    return " or ".join(parts) or KINDS.get(kind) or str(kind.__name__).lower()
 
 
 def sentence(mistake: Exception) -> str:
