@@ -99,7 +99,9 @@ def test_shards_are_learned_from_and_other_pictures_judge(photos, tmp_path):
 
 
 def test_a_validation_with_other_classes_is_refused(photos, tmp_path):
-    with pytest.raises(DataError, match="the classes must be those that the network learns, but digits lacks a, b, c; it has besides 0"):
+    with pytest.raises(
+        DataError, match="the classes must be those that the network learns, but digits lacks a, b, c; it has besides 0"
+    ):
         train(photos, NET, validation="digits", **QUICK, output=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
