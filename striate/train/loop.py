@@ -92,7 +92,7 @@ class Job:
     history: History
     events: Events | None
     weights: Callable[[], dict[str, Tensor]]
-    save_best: Callable[[dict[str, Tensor], dict[str, Any]], None]
+    save_best: Callable[[dict[str, Tensor], dict[str, Any]], object]
     save_every: float
     until: float
     adapt: bool
