@@ -111,8 +111,8 @@ def main() -> None:
                 {"where": str(folder / "fashion-mnist"), "net": net, "pictures": pictures, "bfloat16": bfloat16}
             )
             ours, bare = (
-                Contestant("striate", "bench.train:train", asked),
-                Contestant("loop", "bench.train:loop", asked),
+                Contestant("striate", "bench.overhead:train", asked),
+                Contestant("loop", "bench.overhead:loop", asked),
             )
             times: dict[str, list[float]] = {"striate": [], "loop": []}
             with ours, bare:
