@@ -38,9 +38,10 @@ def striate(argument: str) -> Callable[[], dict[str, Any]]:
     def run() -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
             made = st.train(data, quiet=True, output=Path(folder) / "run", **asked["how"])
-            figures = made.result["test"] or made.result["validation"]
-            held_out = len(data["test" if made.result["test"] else "val"])
-        return {"right": round(figures["top1"] * held_out), "of": held_out, "stopped": made.result["stopped"]}
+            result = made.result
+        held_out = len(data["test" if result["test"] else "val"])
+        right = round((result["test"] or result["validation"])["top1"] * held_out)
+        return {"right": right, "of": held_out, "stopped": result["stopped"]}
 
     return run
 
