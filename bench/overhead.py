@@ -19,7 +19,7 @@ from bench.turns import Contestant
 SMALL = "conv 5x5x8, relu, maxpool 2, conv 5x5x16, relu, maxpool 2, fc 120, relu, fc 84, relu, fc 10"
 MIDDLE = "conv 5x5x32 s2 same, bn, relu, conv 3x3x64 same, bn, relu, maxpool 2, conv 3x3x128 same, relu, fc 10"
 SIZES = {"0.3 MMACs": (SMALL, 20_000), "7 MMACs": (MIDDLE, 8_000), "41 MMACs": ("resnet20", 2_000)}  # and pictures
-EPOCHS = 6
+EPOCHS = 4
 
 
 def parts(where: str, pictures: int):
