@@ -4,15 +4,12 @@ Everything random in a step is a function of the seed and the step's number, and
 changes. So a training that was killed and goes on ends, on a processor, with the same weights to the last bit.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
 from math import inf, isfinite
 from time import perf_counter
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,87 +19,20 @@ from striate.data.normalise import normalised
 from striate.data.randomness import Purpose, generator
 from striate.errors import StriateError
 from striate.nets.net import Net
-from striate.preprocess import Preprocess
+from striate.train.job import Job
 from striate.train.judge import judge
-from striate.train.keep.checkpoints import Checkpoints
-from striate.train.keep.history import History
 from striate.train.keep.stopping import Stopping
-from striate.train.learn.loss import Loss
 from striate.train.learn.optimiser import set_rate
 from striate.train.learn.schedule import share
 from striate.train.learn.step import advance, gradient
 from striate.train.learner import Learner
-from striate.train.ranks import Ranks
 from striate.train.recipe import Recipe
-from striate.train.tell.events import Events
 from striate.train.tell.watch import Watch
 from striate.train.transfer.feed import FeatureBatches
 from striate.train.trouble import Losses, diverged, out_of_memory, too_large
 
 LOGGED = 2.0  # seconds between two lines of history within an epoch
 WORTH = 50  # an epoch is saved if it took so many times as long as saving: nobody waits for what costs little to repeat
-
-
-@dataclass
-class Job:
-    """What a training is about, beside the learner that it changes.
-
-    Parameters
-    ----------
-    recipe
-        how
-    steps, per_epoch
-        how many in all, and in an epoch
-    preprocess, classes
-        the network's input, and the number of its outputs
-    loss
-        what is to become small
-    validation
-        batches to judge it by, if there are any
-    names
-        what pictures are called, by their rows
-    ranks
-        the processes that take part
-    checkpoints, history
-        where it is kept
-    events
-        where it is told, too, if TensorBoard is there
-    weights, save_best
-        gives a copy of the whole network's weights, and is given it when they were the best, with when that was
-    save_every
-        seconds between two checkpoints within an epoch
-    until
-        when it stops early, by the clock of `perf_counter`
-    adapt
-        whether a batch that the memory does not hold may be computed in more parts
-    thaw
-        up to which stage the network is frozen in each epoch, if that changes
-    """
-
-    recipe: Recipe
-    steps: int
-    per_epoch: int
-    preprocess: Preprocess
-    classes: int
-    loss: Loss
-    validation: Batches | FeatureBatches | None
-    names: Callable[[np.ndarray], list[str]]
-    ranks: Ranks
-    checkpoints: Checkpoints
-    history: History
-    events: Events | None
-    weights: Callable[[], dict[str, Tensor]]
-    save_best: Callable[[dict[str, Tensor], dict[str, Any]], object]
-    save_every: float
-    until: float
-    adapt: bool
-    thaw: list[str | None]
-
-    def note(self, line: dict[str, Any]) -> None:
-        """Write a line of history."""
-        self.history.add(**line)
-        if self.events:
-            self.events.add(line)
 
 
 def learn(learner: Learner, job: Job, watch: Watch, stopping: Stopping) -> str:
@@ -130,8 +60,6 @@ def learn(learner: Learner, job: Job, watch: Watch, stopping: Stopping) -> str:
     for batch in _endless(learner.batches) if learner.step < job.steps else ():
         if job.thaw:
             _thaw(learner.network, job.thaw[min(learner.step // job.per_epoch, len(job.thaw) - 1)])
-        # the address of all that is random inside the network, such as dropout
-        _seed(int(generator(recipe.seed, learner.step, Purpose.STEP, ranks.rank).integers(2**63)), ranks.device)
         of_peak = share(recipe.schedule, learner.step, job.steps, recipe.warm_up)
         set_rate(learner.optimiser, of_peak)
         loss = losses.newest(_step(learner, job, batch, watch), batch)
@@ -166,13 +94,6 @@ def learn(learner: Learner, job: Job, watch: Watch, stopping: Stopping) -> str:
     return ""
 
 
-def _seed(seed: int, device: torch.device) -> None:
-    """As `torch.manual_seed`, without the millisecond in which that prepares for every kind of device there is."""
-    torch.default_generator.manual_seed(seed)
-    if device.type == "cuda":
-        torch.cuda.manual_seed(seed)
-
-
 def _thaw(network: Net, upto: str | None) -> None:
     if network.frozen != upto:
         network.freeze(upto)
@@ -191,6 +112,7 @@ def _endless(batches: Batches | FeatureBatches) -> Iterator[Batch]:
 def _step(learner: Learner, job: Job, batch: Batch, watch: Watch) -> Tensor:
     """One step along the gradient of a batch; returns the mean loss, still on its device."""
     counted = learner.tally.tensors() if job.adapt else {}
+    buffers = {name: buffer.clone() for name, buffer in learner.network.named_buffers()} if job.adapt else {}
     while True:
         try:
             loss = _gradient(learner, job, batch)
@@ -203,7 +125,9 @@ def _step(learner: Learner, job: Job, batch: Batch, watch: Watch) -> Tensor:
                 raise StriateError(too_large(len(batch), learner.accumulate)) from error
             watch.say(f"the memory does not hold {len(batch)} pictures at once: from here on in {parts} parts")
             learner.accumulate = parts
-            learner.tally.load(counted)
+            learner.tally.load(counted)  # what the parts that fitted left behind would count twice
+            for name, buffer in learner.network.named_buffers():
+                buffer.copy_(buffers[name])
     advance(learner.network, learner.optimiser, learner.scaler, job.recipe.clip)
     if learner.average:
         learner.average.update(learner.step)
@@ -213,6 +137,8 @@ def _step(learner: Learner, job: Job, batch: Batch, watch: Watch) -> Tensor:
 def _gradient(learner: Learner, job: Job, batch: Batch) -> Tensor:
     """The gradient of a batch's loss, whose figures are noted."""
     recipe, ranks = job.recipe, job.ranks
+    # the address of all that is random inside the network, such as dropout
+    _seed(int(generator(recipe.seed, learner.step, Purpose.STEP, ranks.rank).integers(2**63)), ranks.device)
     learner.optimiser.zero_grad(set_to_none=True)
     pixels = batch.pixels  # or features of a frozen part, ready to be learned from
     if not pixels.is_floating_point():
@@ -228,6 +154,13 @@ def _gradient(learner: Learner, job: Job, batch: Batch) -> Tensor:
     model, parts = learner.model, learner.accumulate
     back = partial(ranks.held_back, model)
     return gradient(model, job.loss, learner.scaler, pixels, labels, recipe.precision, parts, back, seen)
+
+
+def _seed(seed: int, device: torch.device) -> None:
+    """As `torch.manual_seed`, without the millisecond in which that prepares for every kind of device there is."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
 
 
 def _end_epoch(learner: Learner, job: Job, watch: Watch, rate: float) -> bool:

@@ -22,7 +22,7 @@ from striate.errors import DataError, StriateError, one_of
 from striate.nets.net import Net
 from striate.show.names import printable
 from striate.train.begin import again, fresh, repeated
-from striate.train.choose.choosing import check_size
+from striate.train.choose.sizes import check_size
 from striate.train.choose.weights import refuse_network_name
 from striate.train.machine import pick_device
 from striate.train.parts import open_parts

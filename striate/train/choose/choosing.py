@@ -11,16 +11,15 @@ from striate.data.dataset import Dataset
 from striate.data.sources.shards import Shards
 from striate.errors import GeometryError, NotationError, StriateError
 from striate.nets.build import net as build
-from striate.nets.grammar import parse
 from striate.nets.net import Net, last_layer
 from striate.nets.zoo import find
-from striate.ops.size import parse_size
 from striate.preprocess import Preprocess
 from striate.show.names import listed, printable
 from striate.show.numbers import count, show_size
 from striate.train.choose.defaults import SMALL, Choice, settings
 from striate.train.choose.frozen import check_frozen, frozen
 from striate.train.choose.seen import SAMPLED, Seen, colours, look
+from striate.train.choose.sizes import asked_size, fitting_size, least_size, native_size, size_of_named
 from striate.train.choose.weights import begun, has_published, network_of
 from striate.train.recipe import check
 from striate.train.run import is_run, open_run
@@ -33,11 +32,6 @@ COMPACT = (
     "conv 3x3x128 same nobias, bn, relu, maxpool 2, {more}fc {classes}"
 )
 MORE = "conv 3x3x256 same nobias, bn, relu, maxpool 2, "  # for pictures above 40 pixels
-SIDES = (16, 28, 32, 64)  # of inputs for small pictures
-ROUND = 32  # inputs of networks that halve a map five times are multiples of it
-LARGEST = 4096  # pixels of a side: no memory holds what the first layers make of more
-PHOTO = {"cpu": 128, "cuda": 224}  # the side of the input for photos
-Size = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -113,7 +107,7 @@ def choose(
         network = _built(net, size, seen, data.classes, seed, device, choices)
     else:
         usual = _channels(net, weights, seen if adapt else None)
-        wanted = _asked(size, usual)
+        wanted = asked_size(size, usual)
         channels = (wanted[2] if wanted else usual) if adapt else None
         network, source, how = begun(net, wanted, weights, tuple(data.classes), seed, channels)
         if how:
@@ -144,118 +138,38 @@ def _built(
 ) -> Net:
     """A network with fresh weights, its head as wide as there are classes."""
     if text is None:
-        input, why = _fitting(seen, device)
-        input = _asked(size, input[2]) or input
+        input, why = fitting_size(seen, device)
+        input = asked_size(size, input[2]) or input
         small = seen.side <= SMALL
         compact = COMPACT.format(classes=len(classes), more=MORE if min(input[:2]) > 40 else "")
         text = compact if small else PHOTOS
         kind = "compact, for pictures as small as these" if small else "a good first network for photos"
         choices.append(Choice("--net", text, f"{kind}; it learns from scratch"))
     else:
-        native = _native(text)
+        native = native_size(text)
         if size:
-            input, why = _asked(size, 1 if seen.gray else native[2] if native else 3), ""
+            input, why = asked_size(size, 1 if seen.gray else native[2] if native else 3), ""
         elif native is None:
-            input, why = _fitting(seen, device)
+            input, why = fitting_size(seen, device)
         else:
-            input, why = _of_named(text, native, seen)
+            input, why = size_of_named(text, native, seen)
     assert input
     if not size:
         choices.append(Choice("--size", show_size(input), why))
     try:
         return build(text, input=input, classes=list(classes), seed=seed)
     except GeometryError as problem:
-        remedy = _least(text, input)
+        remedy = least_size(text, input)
         raise GeometryError(f"{problem}{f'; --size {remedy} would fit' if remedy else ''}") from problem
-
-
-def _native(text: str) -> Size | None:
-    """The input that a name or a text states."""
-    entry = find(text)
-    if entry is None:
-        written = parse(text).input
-        return (written[0], written[1], written[2]) if written else None
-    height, width, channels = parse_size(entry.input)
-    return height, width, channels
-
-
-def check_size(size: str) -> tuple[int, ...]:
-    """The parts of a size, if pictures can be made of it.
-
-    Parameters
-    ----------
-    size
-        such as 96x96 or 96x96x3
-    """
-    parts = parse_size(size)
-    if len(parts) not in (2, 3):
-        raise StriateError(f"--size is height×width, or height×width×channels, as in 96x96, but is {size}")
-    if max(parts[:2]) > LARGEST:
-        raise StriateError(f"--size has sides of up to {LARGEST:,} pixels, but is {size}; pictures are shrunk to it")
-    if parts[2:] and parts[2] not in (1, 3):
-        raise StriateError(f"--size has 1 channel or 3, as pictures have, but is {size}")
-    return parts
-
-
-def _asked(size: str | None, channels: int) -> Size | None:
-    """The size that was asked for, with these channels unless it says others."""
-    if not size:
-        return None
-    height, width, channels = (*check_size(size), channels)[:3]
-    return height, width, channels
 
 
 def _channels(text: str | None, weights: str, seen: Seen | None) -> int:
     """How many channels a network takes that begins with weights; pictures decide where it may be adapted to them."""
-    native = open_run(weights).config["network"]["input"] if is_run(weights) else _native(text or PHOTOS)
+    native = open_run(weights).config["network"]["input"] if is_run(weights) else native_size(text or PHOTOS)
     written = native is not None and text is not None and find(text) is None
     if seen is not None and not written:
         return 1 if seen.gray else 3
     return native[2] if native else 3
-
-
-def _of_named(text: str, native: Size, seen: Seen) -> tuple[Size, str]:
-    """The input of a network that has one of its own: smaller where pictures are, and its geometry allows."""
-    if find(text) is None:
-        return native, "the text says so"
-    channels = 1 if seen.gray else native[2]
-    own = native[0], native[1], channels
-    side = max(-(-seen.side // ROUND) * ROUND, -(-native[0] // (4 * ROUND)) * ROUND)
-    if seen.side > SMALL or side >= min(native[:2]):
-        return own, "the network's own"
-    smaller = side, side, channels
-    with torch.device("meta"):
-        adapts = any(
-            isinstance(module, nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d) for module in build(text).modules()
-        )
-    if not adapts:
-        return own, "the network's own, for its fully connected layers take no other"
-    return smaller, f"the pictures are small, {seen.side} pixels, and the network takes any size"
-
-
-def _fitting(seen: Seen, device: torch.device) -> tuple[Size, str]:
-    """The input that suits pictures, where the network has none of its own."""
-    channels = 1 if seen.gray else 3
-    if seen.shape and SIDES[0] <= min(seen.shape) and max(seen.shape) <= SIDES[-1]:
-        return (*seen.shape, channels), "all pictures have this size"
-    typical = f"the shorter side of a typical picture has {count(seen.side, 'pixel')}"
-    if seen.side <= SMALL:
-        side = next((side for side in SIDES if seen.side <= side + 8), SIDES[-1])
-        return (side, side, channels), typical
-    side = PHOTO.get(device.type, PHOTO["cpu"])
-    return (side, side, channels), f"photos; {'a GPU has time for' if side > 128 else 'without a GPU, more takes long'}"
-
-
-def _least(text: str, input: Size) -> str | None:
-    """The first usual size that a network takes."""
-    with torch.device("meta"):
-        for side in (32, 48, 64, 96, 128, 160, 224, 227, 256, 299):
-            try:
-                build(text, input=(side, side, input[2]))
-            except GeometryError:
-                continue
-            return f"{side}x{side}"
-    return None
 
 
 def _given(network: nn.Module, size: str | None, classes: tuple[str, ...]) -> Net:
@@ -265,7 +179,7 @@ def _given(network: nn.Module, size: str | None, classes: tuple[str, ...]) -> Ne
             "training takes a network that knows its input and can be written down as a text, but here it is a "
             f"{type(network).__name__}; st.net(…) builds one from a name such as resnet18, or from a text of layers"
         )
-    if size and _asked(size, network.input[2]) != tuple(network.input):
+    if size and asked_size(size, network.input[2]) != tuple(network.input):
         raise StriateError(f"a network that is built has its input, {_size(network)}, but --size is {size}")
     if any(tensor.is_meta for tensor in network.parameters()):
         raise StriateError("training begins with weights, but this network is on the meta device and has none")

@@ -20,6 +20,7 @@ from striate.train.begin import Plan
 from striate.train.choose.rehearsal import Rehearsal, rehearsing
 from striate.train.judge import judge
 from striate.train.learn.schedule import share
+from striate.train.making import loss_of
 from striate.train.ranks import Ranks
 from striate.train.transfer.axes import Linear, axes_of
 from striate.train.transfer.compare import Comparison, compare
@@ -30,7 +31,6 @@ from striate.train.transfer.folds import fold
 from striate.train.transfer.members import fill, members
 from striate.train.transfer.strength import choose_strength
 from striate.train.trouble import out_of_memory
-from striate.train.work import loss_of
 
 # pictures of the smallest class from which on it is tried: a fold holds out a fifth, and of fewer than 40 of a class
 # differences of a few points could not be told from chance, for which a second pass over all pictures is a high price
