@@ -23,7 +23,9 @@ PUBLIC = {
     "Run": "striate.train.run",
     "StriateError": "striate.errors",
     "check": "striate.data.audit.check",
+    "compare": "striate.evaluate.comparing",
     "distort": "striate.data.distort.sheet",
+    "evaluate": "striate.evaluate.evaluate",
     "get": "striate.data.sources.get",
     "net": "striate.nets.build",
     "nets": "striate.measure.listing",
@@ -47,7 +49,9 @@ __all__ = [
     "Run",
     "StriateError",
     "check",
+    "compare",
     "distort",
+    "evaluate",
     "get",
     "net",
     "nets",
@@ -71,6 +75,8 @@ if TYPE_CHECKING:
     from striate.data.sources.get import get
     from striate.data.sources.shards import open_shards
     from striate.errors import StriateError
+    from striate.evaluate.comparing import compare
+    from striate.evaluate.evaluate import evaluate
     from striate.measure.listing import nets
     from striate.measure.shapes import shapes
     from striate.nets.build import net

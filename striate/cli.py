@@ -38,6 +38,8 @@ COMMANDS = {
     "train": "striate.train.train:train",
     "runs": "striate.train.tell.runs:runs",
     "replay": "striate.train.replay:replay",
+    "evaluate": "striate.evaluate.evaluate:evaluate",
+    "compare": "striate.evaluate.comparing:compare",
     "demo": "striate.demo:demo",
     "op": {
         "conv": "striate.ops.commands:conv",

@@ -29,6 +29,7 @@ ROOMS = [
     "engine",
     "data",
     "train",
+    "evaluate",
     "cli",
 ]
 SOURCE = Path(striate.__file__).parent

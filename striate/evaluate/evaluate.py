@@ -1,0 +1,255 @@
+"""`striate evaluate`: how good a run's network is, with intervals, and how sure it may be of itself."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from striate.data.dataset import Dataset, OnBad
+from striate.errors import DataError, StriateError, one_of
+from striate.evaluate.calibration import Calibration, answers, calibration
+from striate.evaluate.crops import crops as read_crops
+from striate.evaluate.figures import Figure, headline
+from striate.evaluate.judging import judged
+from striate.evaluate.lists import class_table, mistakes
+from striate.evaluate.rejection import WANTED, Rejection, coverage, rejection
+from striate.files import write_text, writing
+from striate.show.charts import curves, write_svg
+from striate.show.names import listed, printable
+from striate.show.numbers import count, exact, percent
+from striate.show.table import Column, Table, json_text
+from striate.train.machine import pick_device
+from striate.train.run import Run, is_run, open_run
+from striate.train.train import NO_KEYS
+
+Split = Literal["val", "test"]
+SPLITS = {"val": "validation", "test": "test"}
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """How good a network is on pictures.
+
+    Parameters
+    ----------
+    figures
+        the main ones, with intervals
+    classes
+        a row for each class
+    mistakes
+        a row for each wrong answer, the most confident first
+    calibration
+        how sure it is, beside how sure it should be
+    rejections
+        how many pictures get an answer, where so many of these are to be right
+    coverage
+        the same for all shares, in percent
+    notes
+        what was judged, and how
+    """
+
+    figures: list[Figure]
+    classes: Table
+    mistakes: Table
+    calibration: Calibration
+    rejections: list[Rejection]
+    coverage: list[tuple[float, float]]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def table(self) -> Table:
+        """The main figures."""
+        rows = []
+        for figure in self.figures:
+            value = f"{figure.value:.4f}" if figure.name == "loss" else percent(figure.value, 1)
+            interval = None if figure.low is None else f"{percent(figure.low, 1)} … {percent(figure.high, 1)}"
+            rows.append({"name": figure.name, "value": value, "interval": interval})
+        return Table([Column("", "name", align="left"), Column("", "value"), Column("95 %", "interval")], rows)
+
+    @property
+    def sentences(self) -> list[str]:
+        """How sure it may be."""
+        # of all pictures as many are right as the first figure says
+        return [self.calibration.sentence, *(each.sentence for each in self.rejections if each.answered < 1)]
+
+    def charts(self) -> dict[str, str]:
+        """SVGs by name: how sure it is beside how often it is right, and what saying "don't know" brings."""
+        bins = [(100 * each.sure, 100 * each.right) for each in self.calibration.bins]
+        ends = [bins[0][0], bins[-1][0]] if bins else []
+        fair = [(end, end) for end in ends]
+        return {
+            "calibration": curves("How sure, and how right", {"as it is": bins, "fair": fair}, "how sure, %", "right, %"),
+            "rejection": curves(
+                "Answering fewer pictures", {"right": _thinned(self.coverage)}, "answered, %", "right, %"
+            ),
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write it all down: evaluation.json, classes.csv, mistakes.csv and the charts.
+
+        Parameters
+        ----------
+        folder
+            made if it is not there
+        """
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / "classes.csv", self.classes.to_csv())
+        write_text(folder / "mistakes.csv", self.mistakes.to_csv())
+        for name, chart in self.charts().items():
+            write_svg(folder / f"{name}.svg", chart)
+        write_text(folder / "evaluation.json", self.to_json())
+
+    def to_json(self) -> str:
+        """All of it but the mistakes."""
+        return json_text(
+            {
+                "figures": [asdict(figure) for figure in self.figures],
+                "classes": self.classes.rows,
+                "calibration": asdict(self.calibration),
+                "rejections": [asdict(each) for each in self.rejections],
+                "notes": self.notes,
+            }
+        )
+
+    def to_csv(self) -> str:
+        """A row for each class."""
+        return self.classes.to_csv()
+
+    def __rich_console__(self, console, options):
+        from rich.text import Text
+
+        yield self.table
+        yield self.classes
+        for line in (*self.sentences, *self.notes):
+            yield Text(line)
+
+    def __str__(self) -> str:
+        from striate.show.table import plain_text
+
+        return plain_text(self)
+
+
+def evaluate(
+    run: Annotated[Path | Run, NO_KEYS],
+    data: Annotated[str | Path | Dataset | None, NO_KEYS] = None,
+    *,
+    split: Split | None = None,
+    crops: str = "1",
+    output: Path | None = None,
+    device: str | None = None,
+    workers: int | None = None,
+    on_bad: OnBad = "stop",
+) -> Evaluation:
+    """Judge a run's network: figures with intervals, classes, how sure it may be.
+
+    Parameters
+    ----------
+    run
+        a run's folder
+    data
+        other pictures with the same classes, all of them; those of the run if absent
+    split
+        val or test, and no others; of the run's own pictures test if there are any
+    crops
+        how often each picture is shown: 1, flip (and mirrored), 5 (corners and middle), 10 (these and mirrored), or a
+        grid of 16, 25, …; what it says is averaged
+    output
+        a folder for evaluation.json, classes.csv, mistakes.csv and charts
+    device
+        cpu, cuda, cuda:1, …
+    workers
+        threads that load pictures
+    on_bad
+        stop at a picture that cannot be read, or skip it
+    """
+    run = run if isinstance(run, Run) else open_run(run)
+    if split is not None:
+        one_of("--split", split, Split)
+    shown = read_crops(str(crops), run.preprocess)
+    if output is not None:
+        output = Path(output)
+        if is_run(output) or (output.exists() and not output.is_dir()):
+            raise StriateError(f"--output is a folder of its own, but {printable(output)} is a run or a file")
+    pictures, notes = pictures_for(run, data, split, on_bad)
+    said = judged(run, pictures, shown, pick_device(device), workers, on_bad)
+    labels = said.data.labels
+    sure, right = answers(said.scores, labels)
+    several = said.data.several
+    if len(shown) > 1:
+        notes.append(f"each picture was shown {len(shown)} times, at {len(shown)} times the price")
+    notes.append(f"the network takes {1000 * said.seconds:.1f} ms a picture here: {said.told[0]}")
+    if said.skipped:
+        notes.append(f"{count(len(said.skipped))} left out, which cannot be read: {listed(said.skipped)}")
+    found = Evaluation(
+        figures=headline(said.scores, labels),
+        classes=class_table(run.classes, said.scores, labels),
+        mistakes=mistakes(run.classes, said.data.names, said.scores, labels),
+        calibration=calibration(said.scores, labels),
+        rejections=[] if several else [each for want in WANTED if (each := rejection(sure, right, want))],
+        coverage=[] if several else coverage(sure, right),
+        notes=notes,
+    )
+    if output is not None:
+        found.save(output)
+        found.notes.append(f"written to {printable(output)}: evaluation.json, classes.csv, mistakes.csv, charts")
+    return found
+
+
+def pictures_for(
+    run: Run, where: str | Path | Dataset | None, split: Split | None, on_bad: OnBad
+) -> tuple[Dataset, list[str]]:
+    """What a run is judged by, and what there is to say of that.
+
+    Parameters
+    ----------
+    run
+        whose network it is
+    where
+        other pictures; None are its own
+    split
+        val, test, or what there is
+    on_bad
+        stop at what cannot be used, or skip it
+    """
+    if where is None:
+        parts = run.parts()
+        own = {"val": parts.val, "test": parts.test}
+        split = split or ("test" if parts.test else "val")
+        data, what = own[split], f"{SPLITS[split]} pictures"
+        if not data:
+            there = [name for name, part in own.items() if part]
+            instead = f"--split {there[0]} has some" if there else "name others: striate evaluate RUN DATA"
+            raise DataError(f"{printable(run.folder)} has no {what}; {instead}")
+        notes = [f"{exact(len(data))} {what} of {printable(parts.where)}"]
+        if parts.fingerprint != run.config["data"]["fingerprint"]:
+            notes.append(f"ATTENTION, {printable(parts.where)} has changed since the training")
+        if split == "val" and run.config["recipe"]["epochs"] > 1:
+            notes.append("the epoch was chosen by these very pictures, so all is a little too good")
+        return data, notes
+    data = where if isinstance(where, Dataset) else _opened(run, where, on_bad)
+    if data.classes != run.classes:
+        raise DataError(
+            f"the classes must be those that the network learned, {listed(run.classes)}, but {printable(data.where)} "
+            f"has {listed(data.classes)}"
+        )
+    if split is not None:
+        data = data[split]
+        if not len(data):
+            raise DataError(f"{printable(data.where)} has no {SPLITS[split]} pictures; without --split all are judged")
+    notes = [f"{count(len(data))} of {printable(data.where)}{f', {SPLITS[split]}' if split else ', all of them'}"]
+    if data.where == run.config["data"]["where"] and split is None:
+        notes.append("ATTENTION, from most of these the network learned; --split val or test has others")
+    return data, notes
+
+
+def _opened(run: Run, where: str | Path, on_bad: OnBad) -> Dataset:
+    data = Dataset.open(where, on_bad=on_bad)
+    if data.classes != run.classes and set(data.classes) == set(run.classes):
+        data = Dataset.open(where, on_bad=on_bad, classes=run.folder / "classes.json")
+    return data
+
+
+def _thinned(points: Sequence[tuple[float, float]], most: int = 200) -> list[tuple[float, float]]:
+    """Every so manieth, and the last."""
+    return [*points[: -1 : -(-len(points) // most)], points[-1]] if points else []
