@@ -80,15 +80,15 @@ def calibration(scores: np.ndarray, labels: np.ndarray) -> Calibration:
         (n,) places in the classes; with several labels, (n, classes) of 0 and 1, each of which is an answer
     """
     best = temperature(scores, labels)
+    bins, error_after = reliability(*answers(scores, labels)), float("nan")
     half = np.arange(len(scores)) % 2 == 0
-    after = [np.empty(0)] * 2
-    if half.sum() < len(scores):
-        parts = [
+    if len(scores) > 1:
+        (sure, right), (others_sure, others_right) = (
             answers(scores[part] / temperature(scores[~part], labels[~part]), labels[part]) for part in (half, ~half)
-        ]
-        after = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    bins = reliability(*answers(scores, labels))
-    return Calibration(_error(bins), best, _error(reliability(*after)), bins)
+        )
+        after = reliability(np.concatenate([sure, others_sure]), np.concatenate([right, others_right]))
+        error_after = _error(after)
+    return Calibration(_error(bins), best, error_after, bins)
 
 
 def answers(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -114,8 +114,9 @@ def compare(
         scores = judged(run, pictures, crops("1", run.preprocess), pick_device(device), workers, "stop").scores
         probabilities.append(scores[:, [run.classes.index(name) for name in runs[0].classes]])
     labels = pictures.labels
-    right = [float(correct(_named(scores, pictures.several), labels).mean()) for scores in probabilities]
-    found = compare_answers(*(_named(scores, pictures.several) for scores in reversed(probabilities)), labels)
+    before, after = (_named(scores, pictures.several) for scores in probabilities)
+    right = tuple(float(correct(each, labels).mean()) for each in (before, after))
+    found = compare_answers(after, before, labels)
     names = (printable(runs[0].folder), printable(runs[1].folder))
     return Compared(names, (right[0], right[1]), len(pictures), found, notes)
 

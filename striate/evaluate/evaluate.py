@@ -62,8 +62,8 @@ class Evaluation:
         rows = []
         for figure in self.figures:
             value = f"{figure.value:.4f}" if figure.name == "loss" else percent(figure.value, 1)
-            interval = None if figure.low is None else f"{percent(figure.low, 1)} … {percent(figure.high, 1)}"
-            rows.append({"name": figure.name, "value": value, "interval": interval})
+            both = [percent(bound, 1) for bound in (figure.low, figure.high) if bound is not None]
+            rows.append({"name": figure.name, "value": value, "interval": " … ".join(both) or None})
         return Table([Column("", "name", align="left"), Column("", "value"), Column("95 %", "interval")], rows)
 
     @property
@@ -78,7 +78,7 @@ class Evaluation:
         ends = [bins[0][0], bins[-1][0]] if bins else []
         fair = [(end, end) for end in ends]
         return {
-            "calibration": curves("How sure, and how right", {"as it is": bins, "fair": fair}, "how sure, %", "right, %"),
+            "calibration": curves("How sure, and how right", {"now": bins, "fair": fair}, "how sure, %", "right, %"),
             "rejection": curves(
                 "Answering fewer pictures", {"right": _thinned(self.coverage)}, "answered, %", "right, %"
             ),

@@ -68,7 +68,7 @@ def judged(run: Run, data: Dataset, shown: Crops, device: torch.device, workers:
         data, shown.preprocess, batch_size=BATCH, cache="off", workers=workers, device=device, on_bad=on_bad
     )
     network, several = run.net(), data.several
-    engine, rows, scores = None, [], []
+    engine, each, rows, scores = None, 0.0, [], []
     for batch in track(batches, f"judging {count(len(data))}", len(batches)):
         views = [normalised(view, run.preprocess) for view in shown.of(batch.pixels)]
         if engine is None:
