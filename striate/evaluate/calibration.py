@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.special import expit, softmax
 
 from striate.show.numbers import percent
 from striate.train.learn.tally import wilson
@@ -100,15 +101,8 @@ def answers(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndar
         as for `calibration`
     """
     if labels.ndim == 2:
-        sure = 1 / (1 + np.exp(-np.clip(scores, -500, 500)))
-        return sure.ravel(), (labels > 0).ravel()
-    return softmax(scores).max(1), scores.argmax(1) == labels
-
-
-def softmax(scores: np.ndarray) -> np.ndarray:
-    """(n, classes) probabilities, which add up to 1."""
-    powers = np.exp(scores - scores.max(1, keepdims=True))
-    return powers / powers.sum(1, keepdims=True)
+        return expit(scores).ravel(), (labels > 0).ravel()
+    return softmax(scores, axis=1).max(1), scores.argmax(1) == labels
 
 
 def reliability(sure: np.ndarray, right: np.ndarray, bins: int = BINS) -> list[Bin]:
@@ -161,7 +155,7 @@ def temperature(scores: np.ndarray, labels: np.ndarray) -> float:
 def _slope(scores: np.ndarray, labels: np.ndarray) -> Callable[[float], float]:
     """Of the mean loss, by the inverse of the temperature."""
     if labels.ndim == 2:
-        return lambda cold: float((scores * (1 / (1 + np.exp(-np.clip(cold * scores, -500, 500))) - labels)).mean())
+        return lambda cold: float((scores * (expit(cold * scores) - labels)).mean())
     scores = scores - scores.max(1, keepdims=True)
     labelled = scores[np.arange(len(scores)), labels]
-    return lambda cold: float(((softmax(cold * scores) * scores).sum(1) - labelled).mean())
+    return lambda cold: float(((softmax(cold * scores, axis=1) * scores).sum(1) - labelled).mean())

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+from scipy.special import expit
 
 from striate.data.dataset import Dataset
 from striate.errors import DataError
@@ -123,4 +124,4 @@ def compare(
 
 def _named(scores: np.ndarray, several: bool) -> np.ndarray:
     """Something that is compared as probabilities are: of several labels, each from one half on."""
-    return 1 / (1 + np.exp(-np.clip(scores, -500, 500))) if several else scores
+    return expit(scores) if several else scores

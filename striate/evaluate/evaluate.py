@@ -1,6 +1,5 @@
 """`striate evaluate`: how good a run's network is, with intervals, and how sure it may be of itself."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,7 +13,7 @@ from striate.evaluate.judging import judged
 from striate.evaluate.lists import class_table, mistakes
 from striate.evaluate.rejection import WANTED, Rejection, coverage, rejection
 from striate.files import write_text, writing
-from striate.show.charts import curves, write_svg
+from striate.show.charts import curves, thinned, write_svg
 from striate.show.names import listed, printable
 from striate.show.numbers import count, exact, percent
 from striate.show.table import Column, Table, json_text
@@ -80,7 +79,7 @@ class Evaluation:
         return {
             "calibration": curves("How sure, and how right", {"now": bins, "fair": fair}, "how sure, %", "right, %"),
             "rejection": curves(
-                "Answering fewer pictures", {"right": _thinned(self.coverage)}, "answered, %", "right, %"
+                "Answering fewer pictures", {"right": thinned(self.coverage)}, "answered, %", "right, %"
             ),
         }
 
@@ -248,8 +247,3 @@ def _opened(run: Run, where: str | Path, on_bad: OnBad) -> Dataset:
     if data.classes != run.classes and set(data.classes) == set(run.classes):
         data = Dataset.open(where, on_bad=on_bad, classes=run.folder / "classes.json")
     return data
-
-
-def _thinned(points: Sequence[tuple[float, float]], most: int = 200) -> list[tuple[float, float]]:
-    """Every so manieth, and the last."""
-    return [*points[: -1 : -(-len(points) // most)], points[-1]] if points else []

@@ -16,7 +16,6 @@ DRAWN = 1000  # times that pictures are drawn again for means over classes
 RANKED = 200  # times for areas under curves, which take longer
 WORK = 3e9  # pictures × classes × times, above which areas get no interval
 FIVE = 10  # classes from which on it says something that the label is among the first five
-HALF = 0.5  # from which on a class is named, where a picture may have several
 
 
 @dataclass(frozen=True)

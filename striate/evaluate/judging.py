@@ -18,6 +18,7 @@ from striate.train.run import Run
 
 BATCH = 32
 LEAST = 1e-30  # a probability whose logarithm is still a number
+SURE = 1e-15  # how near to 0 and to 1 one is whose odds are
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,5 @@ def judged(run: Run, data: Dataset, shown: Crops, device: torch.device, workers:
 def _mean(said: list[Tensor], several: bool) -> Tensor:
     """The logits of the mean of probabilities."""
     if several:
-        mean = torch.stack([each.sigmoid() for each in said]).mean(0).clamp(LEAST, 1 - 1e-15)
-        return mean.log() - (-mean).log1p()
+        return torch.stack([each.sigmoid() for each in said]).mean(0).logit(SURE)
     return torch.stack([each.softmax(1) for each in said]).mean(0).clamp_min(LEAST).log()

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.special import expit, softmax
 
-from striate.evaluate.calibration import softmax
-from striate.evaluate.figures import HALF, ranked
+from striate.evaluate.figures import ranked
 from striate.show.names import printable
 from striate.show.numbers import exact, percent
 from striate.show.table import Column, Table
 from striate.train.learn.tally import wilson
+from striate.train.transfer.compare import HALF
 
 
 def class_table(classes: Sequence[str], scores: np.ndarray, labels: np.ndarray) -> Table:
@@ -80,7 +81,7 @@ def mistakes(classes: Sequence[str], names: Sequence[str], scores: np.ndarray, l
     """
     rows = []
     if labels.ndim == 2:
-        probabilities = 1 / (1 + np.exp(-np.clip(scores, -500, 500)))
+        probabilities = expit(scores)
         for picture, place in np.argwhere((probabilities >= HALF) != (labels > 0)).tolist():
             share = float(probabilities[picture, place])
             is_there = bool(labels[picture, place])
@@ -93,7 +94,7 @@ def mistakes(classes: Sequence[str], names: Sequence[str], scores: np.ndarray, l
                 }
             )
     else:
-        probabilities, said = softmax(scores), scores.argmax(1)
+        probabilities, said = softmax(scores, axis=1), scores.argmax(1)
         for picture in np.flatnonzero(said != labels).tolist():
             rows.append(
                 {

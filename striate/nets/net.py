@@ -136,7 +136,9 @@ class Net(nn.Sequential):
         return other
 
     def without_side_heads(self) -> "Net":
-        """A copy as it is used after training."""
+        """The network as it is used after training: a copy, or itself where it has none."""
+        if not self.side_heads:
+            return self
         other = copy.deepcopy(self)
         for module in list(other.modules()):
             if isinstance(module, nn.Sequential):

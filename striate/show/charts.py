@@ -15,6 +15,7 @@ LEFT, TOP, BOTTOM = 56, 34, 44
 FLAG = 12  # how far a mark stands out above the lines, for its name
 LETTER, LINE = 7, 15  # roughly the width of a letter, and the height of a line
 COLOURS = DASHES = 4  # that STYLE knows
+POINTS = 200  # of a line, of which more could not be told apart
 MOST = 30  # classes of a readable matrix, and rows of what stands for a larger one
 
 Points = Sequence[tuple[float, float]]
@@ -76,6 +77,17 @@ def curves(
         parts.append(f'<text x="{LEFT + 12}" y="{HEIGHT / 2}">there are no numbers to draw</text>')
     told = "; ".join(_told(name, points) for name, points in finite.items()) or "no numbers"
     return svg("".join(parts), f"{title}: {y} over {x}. {told}")
+
+
+def thinned(points: Points) -> list[tuple[float, float]]:
+    """Every so manieth point of a long line, and the last.
+
+    Parameters
+    ----------
+    points
+        from left to right
+    """
+    return [*points[: -1 : max(1, -(-len(points) // POINTS))], *points[-1:]]
 
 
 def svg(content: str, told: str, width: int = WIDTH, height: int = HEIGHT, top: int = 0) -> str:

@@ -95,8 +95,7 @@ def job_of(plan: Plan, around: Around, steps: int, per_epoch: int, validation: F
     """
 
     def weights() -> dict[str, Tensor]:
-        network: Net = plan.network.without_side_heads() if plan.network.side_heads else plan.network
-        return {name: tensor.clone() for name, tensor in network.state_dict().items()}
+        return {name: tensor.clone() for name, tensor in plan.network.without_side_heads().state_dict().items()}
 
     return Job(
         recipe=plan.recipe,

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from scipy.special import softmax
 
-from striate.evaluate.calibration import COLDEST, answers, calibration, reliability, softmax, temperature
+from striate.evaluate.calibration import COLDEST, answers, calibration, reliability, temperature
 
 
 def honest(seed: int, count: int = 4000, classes: int = 5) -> tuple[np.ndarray, np.ndarray]:
     """Scores whose probabilities are true: labels are drawn from them."""
     random = np.random.default_rng(seed)
     scores = 2 * random.normal(size=(count, classes))
-    labels = (softmax(scores).cumsum(1) < random.random((count, 1))).sum(1)
+    labels = (softmax(scores, axis=1).cumsum(1) < random.random((count, 1))).sum(1)
     return scores, np.minimum(labels, classes - 1)
 
 
@@ -32,7 +33,7 @@ def test_no_other_temperature_has_a_smaller_loss(seed, factor):
     best = temperature(factor * scores, labels)
 
     def loss(heat: float) -> float:
-        return float(-np.log(softmax(factor * scores / heat)[np.arange(len(labels)), labels] + 1e-300).mean())
+        return float(-np.log(softmax(factor * scores / heat, axis=1)[np.arange(len(labels)), labels] + 1e-300).mean())
 
     assert all(loss(best) <= loss(best * other) + 1e-9 for other in (0.5, 0.9, 0.99, 1.01, 1.1, 2))
 

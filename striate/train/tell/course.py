@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from striate.show.charts import curves
+from striate.show.charts import POINTS, curves, thinned
 from striate.show.page import text
 from striate.train.run import Run
 
-POINTS = 200  # of a line; more are averaged
 FEW = 10  # points within a single epoch, of which fewer make no curve
 
 Line = list[tuple[float, float]]
@@ -48,7 +47,7 @@ def course(run: Run, history: Sequence[dict[str, Any]]) -> str:
         _chart("Loss", {"training": training, "validation": of("validation", "loss")}, "loss", least, marks),
         _chart("Right answers", right, "%", least, marks),
         _chart("Mean average precision", {"validation": of("validation", "mean_average_precision")}, "", least, marks),
-        _chart("Learning rate", {"rate": _thinned(rates)}, "", least, {}),
+        _chart("Learning rate", {"rate": thinned(rates)}, "", least, {}),
     ]
     if not any(charts):
         return ""
@@ -70,8 +69,3 @@ def _averaged(points: Sequence[tuple[float, float]]) -> Line:
     size = -(-len(points) // POINTS)
     groups = [points[start : start + size] for start in range(0, len(points), size)]
     return [(sum(x for x, _ in group) / len(group), sum(y for _, y in group) / len(group)) for group in groups]
-
-
-def _thinned(points: Sequence[tuple[float, float]]) -> Line:
-    """Every so manieth point, and the last."""
-    return [*points[: -1 : -(-len(points) // POINTS)], points[-1]]

@@ -9,7 +9,6 @@ from torch import nn
 from striate.data.dataset import Dataset
 from striate.engine.fastest import TOLERANCE
 from striate.files import write_text
-from striate.nets.net import Net
 from striate.show.charts import write_svg
 from striate.show.names import printable
 from striate.train.around import Around
@@ -137,5 +136,4 @@ def keep_network(plan: Plan, around: Around, best: dict) -> None:
     best
         when its weights were there: epoch, step, figures
     """
-    network: Net = plan.network.without_side_heads() if plan.network.side_heads else plan.network
-    save_sealed(around.folder / MODEL, network.state_dict(), best)
+    save_sealed(around.folder / MODEL, plan.network.without_side_heads().state_dict(), best)
