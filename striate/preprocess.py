@@ -117,6 +117,21 @@ class Preprocess:
             return max(1, size[0] * room[1] // size[1]), room[1]
         return room[0], max(1, size[1] * room[0] // size[0])
 
+    def seen(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
+        """The part of a picture of this height and width that the input shows: top, bottom, left and right as shares.
+
+        They lie beyond 0 and 1 where the picture is padded.
+        """
+        whole = self.fitted(size)
+        if self.fit == "pad":
+            starts = [-((side - inner) // 2) for side, inner in zip(self.size, whole, strict=True)]
+        else:
+            starts = [round((inner - side) / 2) for side, inner in zip(self.size, whole, strict=True)]
+        (top, bottom), (left, right) = (
+            (start / inner, (start + side) / inner) for start, side, inner in zip(starts, self.size, whole, strict=True)
+        )
+        return top, bottom, left, right
+
     def normalised(self, pixels: np.ndarray) -> np.ndarray:
         """Pixels (…, height, width, channels) as the network takes them: (…, channels, height, width), float32."""
         ordered = pixels[..., ::-1] if self.channels == "BGR" else pixels

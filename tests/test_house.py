@@ -30,6 +30,8 @@ ROOMS = [
     "data",
     "train",
     "evaluate",
+    "look",
+    "report",
     "cli",
 ]
 SOURCE = Path(striate.__file__).parent

@@ -26,7 +26,7 @@ from striate.ops.panels import filtered, framed, light, picture_panel, shrunk, w
 from striate.ops.picture import read_picture
 from striate.ops.question import size_table
 from striate.ops.windows import BORDERS, Border, per_side
-from striate.pictures.sheet import PICTURE_ENDINGS, write_sheet
+from striate.pictures.sheet import PICTURE_ENDINGS, SIGNED, write_sheet
 from striate.show.numbers import show_size
 from striate.show.table import Column, Table
 
@@ -89,7 +89,7 @@ def conv(
         operands.append(weighed(weights[0]))
     if output:
         panels = [picture_panel(source, on), *operands, filtered(found, slid.out[0], flip)]
-        notes.append(write_sheet(output, title, facts, panels, 3, found.signed))
+        notes.append(write_sheet(output, title, facts, panels, 3, SIGNED if found.signed else None))
     return Answer(result_table(title, "kernel", rows, notes), equations, works)
 
 
@@ -135,7 +135,7 @@ def edges(
     title = f"Edges of {source}, {channels_named(on)}"
     if output:
         lines = ["Cross-correlated. Each panel has its own scale: its darkest colours stand for the number below it."]
-        notes.append(write_sheet(output, title, [*lines, *notes], panels, 4, signed=True))
+        notes.append(write_sheet(output, title, [*lines, *notes], panels, 4, bar=SIGNED))
     extra = (Column("+ where it is lighter", "lighter", align="left"),)
     return Answer(result_table(title, "kernel", rows, notes, extra))
 

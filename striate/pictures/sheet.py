@@ -25,6 +25,25 @@ SPELLED = str.maketrans({"×": "x", "−": "-", "→": "->", "—": "-", "–": 
 
 
 @dataclass(frozen=True)
+class Bar:
+    """Colours explained below a sheet.
+
+    Parameters
+    ----------
+    lowest
+        the first colour's value, as a share of the last one's: -1 or 0
+    words
+        what the first, the middle and the last colour mean
+    """
+
+    lowest: float
+    words: tuple[str, str, str]
+
+
+SIGNED = Bar(-1.0, ("negative", "0", "positive"))
+
+
+@dataclass(frozen=True)
 class Panel:
     """One picture on a sheet.
 
@@ -50,7 +69,7 @@ class Panel:
 
 
 def write_sheet(
-    output: Path, title: str, lines: list[str], panels: list[Panel], columns: int, signed: bool = False
+    output: Path, title: str, lines: list[str], panels: list[Panel], columns: int, bar: Bar | None = None
 ) -> str:
     """Write panels on one sheet; returns a line that says so.
 
@@ -66,8 +85,8 @@ def write_sheet(
         row by row
     columns
         how many panels a row has
-    signed
-        whether a colour bar explains blue and red
+    bar
+        explains the colours of the panels, where they mean something
     """
     columns = min(columns, len(panels))
     width = BOX_WIDTH[columns]
@@ -80,7 +99,7 @@ def write_sheet(
     top = MARGIN + 36 + 21 * len(head) + 14
     rows = -(-len(panels) // columns)
 
-    paper = Image.new("RGB", (page + 2 * MARGIN, top + rows * cell + (56 if signed else 0) + MARGIN - GAP), PAPER)
+    paper = Image.new("RGB", (page + 2 * MARGIN, top + rows * cell + (56 if bar else 0) + MARGIN - GAP), PAPER)
     draw = ImageDraw.Draw(paper)
     _write(draw, (MARGIN, MARGIN - 6), _fitting(title, 25, page), 25)
     for number, line in enumerate(head):
@@ -91,8 +110,8 @@ def write_sheet(
         _paste(paper, draw, panel, (left, upper + 26), (width, height))
         for below, line in enumerate(caption):
             _write(draw, (left, upper + 26 + height + 8 + 19 * below), line, 14, FAINT)
-    if signed:
-        _colour_bar(paper, draw, (MARGIN, top + rows * cell), min(page, 860))
+    if bar:
+        _colour_bar(paper, draw, bar, (MARGIN, top + rows * cell), min(page, 860))
     write_picture(paper, output)
     return f"written: {output} ({show_size((paper.height, paper.width))})"
 
@@ -147,11 +166,12 @@ def _write_numbers(
         draw.text((left + x, top + y), f"{value or 0:.4g}", fill=ink, font=_font(min(20, int(scale / 3))), anchor="mm")
 
 
-def _colour_bar(paper: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int, int], width: int) -> None:
+def _colour_bar(paper: Image.Image, draw: ImageDraw.ImageDraw, bar: Bar, corner: tuple[int, int], width: int) -> None:
     left, top = corner
-    paper.paste(signed_image(np.tile(np.linspace(-1, 1, width), (16, 1)), 1), (left, top))
+    values = np.tile(np.linspace(bar.lowest, 1, width), (16, 1))
+    paper.paste(signed_image(values, 1) if bar.lowest < 0 else heat_image(values, 1), (left, top))
     draw.rectangle((left - 1, top - 1, left + width, top + 16), outline=FRAME)
-    for share, anchor, word in ((0, "la", "negative"), (0.5, "ma", "0"), (1, "ra", "positive")):
+    for share, anchor, word in zip((0, 0.5, 1), ("la", "ma", "ra"), bar.words, strict=True):
         draw.text((left + share * width, top + 22), _spelled(word), fill=INK, font=_font(14), anchor=anchor)
 
 
@@ -160,6 +180,15 @@ def signed_image(values: np.ndarray, largest: float) -> Image.Image:
     share = np.clip(values / largest, -1, 1) if largest else np.zeros(values.shape)
     colours = np.stack([np.interp(share, STOPS, channel) for channel in STOP_COLOURS.T], axis=-1)
     return Image.fromarray(np.rint(colours).astype(np.uint8))
+
+
+def heat_image(values: np.ndarray, largest: float) -> Image.Image:
+    """Values (height, width) from dark (0) to bright (largest), in colours whose lightness only grows."""
+    import cv2  # a start may not wait for it
+
+    share = np.clip(values / largest, 0, 1) if largest else np.zeros(values.shape)
+    levels = np.rint(255 * share).astype(np.uint8)
+    return Image.fromarray(cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB))
 
 
 @cache

@@ -1,0 +1,1 @@
+"""Looking inside: what a network sees, where, and what it looks for."""
