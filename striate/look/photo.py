@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -99,8 +100,25 @@ def photo(path: str | Path, whose: Subject) -> Photo:
     whose
         the network
     """
+    channels: Literal["RGB", "L"] = "L" if whose.preprocess.channels == "L" else "RGB"
+    read = decode(Path(path), str(path), channels=channels, background=whose.preprocess.background)
+    return photo_of(Path(path).name, read.pixels, whose)
+
+
+def photo_of(name: str, pixels: np.ndarray, whose: Subject) -> Photo:
+    """A picture that is read already, as a network's input.
+
+    Parameters
+    ----------
+    name
+        what it is called
+    pixels
+        (height, width, channels) bytes, upright, with as many channels as the network takes
+    whose
+        the network
+    """
     preprocess = whose.preprocess
-    upright = decode(Path(path), str(path), channels="RGB", background=preprocess.background).pixels
-    fitted = preprocess.read(Path(path)).pixels
+    fitted = preprocess.pixels(pixels)
     input = torch.from_numpy(np.ascontiguousarray(preprocess.normalised(fitted)))[None]
-    return Photo(Path(path).name, upright, fitted, input, preprocess.seen(upright.shape[:2]))
+    upright = pixels if pixels.shape[2] == 3 else np.repeat(pixels, 3, axis=2)
+    return Photo(name, upright, fitted, input, preprocess.seen(pixels.shape[:2]))
