@@ -1,7 +1,6 @@
 """The audit as one HTML page with thumbnails."""
 
 from collections import Counter
-from math import sqrt
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,8 @@ from striate.data.audit.findings import Exhibit, Finding, exhibit
 from striate.data.summary import class_table
 from striate.data.thumbnails import thumbnail
 from striate.files import write_whole
-from striate.show.axes import Axis
-from striate.show.charts import grid, svg
+from striate.show.charts import sizes
+from striate.show.drawing import inline
 from striate.show.names import printable
 from striate.show.numbers import count, exact, percent, show_size
 from striate.show.page import Section, figure, page, text
@@ -22,7 +21,7 @@ SIDE = 120  # of a thumbnail
 GROUPS, TOGETHER = 24, 6  # shown of a finding, and of a set of copies; the others are counted
 WORST = 18  # of the crop
 CLASSES = 200
-PLOT, EDGE = 420, 50
+DOTS = 3000  # sizes on the chart
 
 
 def write_page(audit: Audit, output: Path) -> str:
@@ -49,21 +48,38 @@ def audit_page(audit: Audit) -> str:
         what was found
     """
     thumbnails = _Thumbnails(audit)
-    lead = f"<p><strong>{text(audit.verdict)}</strong></p>" + "".join(f"<p>{text(line)}</p>" for line in audit.summary)
-    lead += "".join(f'<p class="faint">{text(note)}</p>' for note in audit.notes)
     sections = [Section("Classes", _classes(audit))]
     for level, head in HEADS.items():
-        findings = [finding for finding in audit.findings if finding.severity == level]
-        if findings:
-            body = "\n".join(_finding(finding, thumbnails) for finding in findings)
+        if body := _findings(audit, level, thumbnails):
             sections.append(Section(f"{head[0].upper()}{head[1:]}", body))
     readable = [place for place, fact in enumerate(audit.facts) if not fact.fault]
     if len({audit.facts[place].size for place in readable}) > 1:  # one dot is no chart
-        sections.append(Section("Sizes", _scatter(audit)))
+        sections.append(Section("Sizes", _sizes(audit)))
     shares = audit.kept[readable, 0]
     if readable and (np.ptp(shares) > 0 or shares.min() < 0.5):
         sections.append(Section("What the crops leave", _crops(audit, thumbnails)))
-    return page(f"Check of {Path(audit.data.where).name or audit.data.where}", sections, lead)
+    return page(f"Check of {Path(audit.data.where).name or audit.data.where}", sections, _lead(audit))
+
+
+def audit_section(audit: Audit) -> str:
+    """What was found, as a part of another page: all but remarks.
+
+    Parameters
+    ----------
+    audit
+        what was found
+    """
+    thumbnails = _Thumbnails(audit)
+    return _lead(audit) + "".join(_findings(audit, level, thumbnails) for level in HEADS if level != "note")
+
+
+def _lead(audit: Audit) -> str:
+    lines = [f"<p><strong>{text(audit.verdict)}</strong></p>", *(f"<p>{text(line)}</p>" for line in audit.summary)]
+    return "".join(lines + [f'<p class="faint">{text(note)}</p>' for note in audit.notes])
+
+
+def _findings(audit: Audit, level: str, thumbnails: "_Thumbnails") -> str:
+    return "\n".join(_finding(finding, thumbnails) for finding in audit.findings if finding.severity == level)
 
 
 class _Thumbnails:
@@ -156,24 +172,14 @@ def _crops(audit: Audit, thumbnails: _Thumbnails) -> str:
     )
 
 
-def _scatter(audit: Audit) -> str:
-    """Width against height on logarithmic axes; a dot's area grows with the number of pictures."""
+def _sizes(audit: Audit) -> str:
+    """Width against height, with the network's input."""
     numbers = Counter(fact.size for fact in audit.facts if not fact.fault)
-    sides = [side for size in [*numbers, audit.preprocess.size] for side in size]
-    low, high = min(sides) * 0.8, max(sides) * 1.25
-    across = Axis(low, high, EDGE, PLOT - EDGE, log=True)
-    up = Axis(low, high, PLOT - EDGE, EDGE, log=True)
     height, width = audit.preprocess.size
-    mark = f'<path class="mark" d="M{across.at(width):.1f} {up.start}V{up.at(height):.1f}H{across.start}"/>'
-    parts = [grid(across, up, "width", "height"), mark]
-    biggest = max(numbers.values())
-    for (tall, wide), number in numbers.most_common(3000):
-        radius = 2 + 8 * sqrt(number / biggest) if biggest > 1 else 3
-        parts.append(f'<circle class="dot" cx="{across.at(wide):.1f}" cy="{up.at(tall):.1f}" r="{radius:.1f}"/>')
+    shown = {(wide, tall): number for (tall, wide), number in numbers.most_common(DOTS)}
+    chart = sizes("Heights and widths of the pictures", shown, "width", "height", (width, height))
     usual = ", ".join(f"{show_size(size)} ({number:,})" for size, number in numbers.most_common(3))
-    told = "Heights and widths of the pictures"
     return (
-        f"{svg(''.join(parts), told, PLOT, PLOT - EDGE + 10, EDGE - 10)}"
-        f"<p>{count(len(numbers), 'size')}, most often {usual}; dashed: the network's input, "
+        f"{inline(chart)}<p>{count(len(numbers), 'size')}, most often {usual}; dashed: the network's input, "
         f"{show_size((height, width))}.</p>"
     )
