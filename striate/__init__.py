@@ -24,6 +24,7 @@ PUBLIC = {
     "StriateError": "striate.errors",
     "check": "striate.data.audit.check",
     "compare": "striate.evaluate.comparing",
+    "curves": "striate.train.tell.course",
     "distort": "striate.data.distort.sheet",
     "evaluate": "striate.evaluate.evaluate",
     "get": "striate.data.sources.get",
@@ -50,6 +51,7 @@ __all__ = [
     "StriateError",
     "check",
     "compare",
+    "curves",
     "distort",
     "evaluate",
     "get",
@@ -87,6 +89,7 @@ if TYPE_CHECKING:
     from striate.preprocess import Preprocess
     from striate.train.replay import replay
     from striate.train.run import Run, open_run
+    from striate.train.tell.course import curves
     from striate.train.tell.runs import runs
     from striate.train.train import train
 

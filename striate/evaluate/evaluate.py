@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from striate.data.dataset import Dataset, OnBad
 from striate.errors import DataError, StriateError, one_of
@@ -13,13 +13,17 @@ from striate.evaluate.judging import judged
 from striate.evaluate.lists import class_table, mistakes
 from striate.evaluate.rejection import WANTED, Rejection, coverage, rejection
 from striate.files import write_text, writing
-from striate.show.charts import curves, thinned, write_svg
+from striate.show.charts import curves
+from striate.show.drawing import write_chart
 from striate.show.names import listed, printable
 from striate.show.numbers import count, exact, percent
 from striate.show.table import Column, Table, json_text
 from striate.train.machine import pick_device
 from striate.train.run import Run, is_run, open_run
 from striate.train.train import NO_KEYS
+
+if TYPE_CHECKING:
+    import altair as alt
 
 Split = Literal["val", "test"]
 SPLITS = {"val": "validation", "test": "test"}
@@ -71,16 +75,14 @@ class Evaluation:
         # of all pictures as many are right as the first figure says
         return [self.calibration.sentence, *(each.sentence for each in self.rejections if each.answered < 1)]
 
-    def charts(self) -> dict[str, str]:
-        """SVGs by name: how sure it is beside how often it is right, and what saying "don't know" brings."""
+    def charts(self) -> "dict[str, alt.LayerChart]":
+        """Charts by name: how sure it is beside how often it is right, and what saying "don't know" brings."""
         bins = [(100 * each.sure, 100 * each.right) for each in self.calibration.bins]
         ends = [bins[0][0], bins[-1][0]] if bins else []
         fair = [(end, end) for end in ends]
         return {
             "calibration": curves("How sure, and how right", {"now": bins, "fair": fair}, "how sure, %", "right, %"),
-            "rejection": curves(
-                "Answering fewer pictures", {"right": thinned(self.coverage)}, "answered, %", "right, %"
-            ),
+            "rejection": curves("Answering fewer pictures", {"right": self.coverage}, "answered, %", "right, %"),
         }
 
     def save(self, folder: Path) -> None:
@@ -96,7 +98,7 @@ class Evaluation:
         write_text(folder / "classes.csv", self.classes.to_csv())
         write_text(folder / "mistakes.csv", self.mistakes.to_csv())
         for name, chart in self.charts().items():
-            write_svg(folder / f"{name}.svg", chart)
+            write_chart(folder / f"{name}.svg", chart)
         write_text(folder / "evaluation.json", self.to_json())
 
     def to_json(self) -> str:

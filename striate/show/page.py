@@ -11,15 +11,27 @@ from PIL import Image
 from striate.show.names import printable
 from striate.show.table import Column, Table
 
-STYLE = """
-:root { color-scheme: light dark; --paper: #fff; --ink: #1d2329; --faint: #5c6670; --line: #d9dee3; --soft: #f4f6f8;
-  --shade: #b8c1ca;
-  --accent: #1f6fb2; --serious: #b3261e; --look: #8a5a00; --note: #47606f;
-  --second: #b0530b; --third: #0b7a5b; --fourth: #8b3fa8; }
-@media (prefers-color-scheme: dark) { :root { --paper: #14181c; --ink: #e6eaee; --faint: #9aa6b1; --line: #323a42;
-  --shade: #4a545e;
-  --soft: #1d2329; --accent: #6cb2ee; --serious: #ff8a80; --look: #f0b54d; --note: #9fb8c7;
-  --second: #f0a35e; --third: #5cc9a7; --fourth: #d291e8; } }
+# on light and on dark paper; no two on light paper are one, so that a colour in a chart says which it is
+COLOURS = {
+    "paper": ("#ffffff", "#14181c"),
+    "ink": ("#1d2329", "#e6eaee"),
+    "faint": ("#5c6670", "#9aa6b1"),
+    "line": ("#d9dee3", "#323a42"),
+    "soft": ("#f4f6f8", "#1d2329"),
+    "shade": ("#b8c1ca", "#4a545e"),
+    "accent": ("#1f6fb2", "#6cb2ee"),
+    "second": ("#b0530b", "#f0a35e"),
+    "third": ("#0b7a5b", "#5cc9a7"),
+    "fourth": ("#8b3fa8", "#d291e8"),
+    "serious": ("#b3261e", "#ff8a80"),
+    "look": ("#8a5a00", "#f0b54d"),
+    "note": ("#47606f", "#9fb8c7"),
+}
+LIGHT, DARK = ("; ".join(f"--{name}: {pair[which]}" for name, pair in COLOURS.items()) for which in (0, 1))
+STYLE = f"""
+:root {{ color-scheme: light dark; {LIGHT}; }}
+@media (prefers-color-scheme: dark) {{ :root {{ {DARK}; }} }}"""
+STYLE += """
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 72rem; background: var(--paper); color: var(--ink);
   font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; overflow-wrap: anywhere; }
@@ -59,15 +71,8 @@ figcaption { margin-top: .25rem; }
   box-shadow: 0 0 0 60rem rgb(0 0 0 / .55); }
 .missing { display: flex; align-items: center; justify-content: center; height: 5rem; border: 1px dashed var(--line);
   border-radius: 3px; color: var(--faint); }
-svg { max-width: 100%; height: auto; }
-svg text { fill: var(--faint); font-size: 12px; } svg .dot { fill: var(--accent); fill-opacity: .45; }
-svg .axis { stroke: var(--line); } svg .mark { stroke: var(--look); stroke-dasharray: 4 4; fill: none; }
-svg .title { fill: var(--ink); font-size: 14px; } svg .curve { fill: none; stroke-width: 2; stroke-linejoin: round; }
-svg .ink1 { stroke: var(--accent); } svg .ink2 { stroke: var(--second); } svg .ink3 { stroke: var(--third); }
-svg .ink4 { stroke: var(--fourth); } svg .name1 { fill: var(--accent); } svg .name2 { fill: var(--second); }
-svg .name3 { fill: var(--third); } svg .name4 { fill: var(--fourth); }
-svg .dash2 { stroke-dasharray: 7 3; } svg .dash3 { stroke-dasharray: 2 3; } svg .dash4 { stroke-dasharray: 9 3 2 3; }
-.charts { display: flex; flex-wrap: wrap; gap: 1.5rem 2.5rem; margin: .75rem 0; }
+svg { max-width: 100%; height: auto; font-size: 12px; }
+.charts { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 1.5rem 2.5rem; margin: .75rem 0; }
 .matrix td { padding: .2rem .4rem; border: 1px solid var(--line); } .matrix td:first-child { border: 0; }
 .matrix .upright { min-width: 0; padding: .2rem .4rem .4rem; vertical-align: bottom; }
 .upright span { display: inline-block; max-height: 11rem; overflow: hidden; text-overflow: ellipsis;

@@ -12,7 +12,8 @@ from made import encoded, photo
 
 from striate.errors import StriateError
 from striate.files import write_whole
-from striate.show.charts import curves, write_svg
+from striate.show.charts import curves
+from striate.show.drawing import inline, write_chart
 from striate.show.page import text
 from striate.train.tell.album import SHOWN, Album
 from striate.train.tell.findings import findings
@@ -100,7 +101,7 @@ def test_stages_have_their_table_chart_and_sentences(tmp_path):
     probes = probe(features, labels, np.array([""] * 60), CLASSES, costs)
     run = keep(tmp_path / "run")
     (run.folder / "stages.json").write_text(probes.to_json(), encoding="utf-8")
-    write_svg(run.folder / "stages.svg", probes.chart)
+    write_chart(run.folder / "stages.svg", probes.chart)
     body = shown(run)["Stages"]
     rows = [re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", row) for row in re.findall("<tr>(.*?)</tr>", body)]
     assert rows[0][:4] == ["stage", "accuracy", "95 %", "brings"]
@@ -109,7 +110,7 @@ def test_stages_have_their_table_chart_and_sentences(tmp_path):
         sorted(table.cell(column, row) for column in table.columns) for row in table.rows
     ]
     assert all(text(note) in body for note in table.notes)
-    assert probes.chart in body
+    assert inline(probes.chart) in body
 
 
 def test_a_chart_takes_the_colours_of_the_page(tmp_path):
@@ -119,16 +120,16 @@ def test_a_chart_takes_the_colours_of_the_page(tmp_path):
         for name in ("how-many", "learning-rate")
     }
     for name, chart in charts.items():
-        write_svg(run.folder / f"{name}.svg", chart)
+        write_chart(run.folder / f"{name}.svg", chart)
     (run.folder / "how-many.json").write_text(json.dumps({"rows": [], "notes": ["twice <b>as many"]}))
     sections = shown(run)
     assert list(sections) == ["More pictures", "Learning rate"]
-    assert charts["how-many"] in sections["More pictures"]
+    assert inline(charts["how-many"]) in sections["More pictures"]
     assert "twice &lt;b&gt;as many" in sections["More pictures"]
-    assert charts["learning-rate"] in sections["Learning rate"]
+    assert inline(charts["learning-rate"]) in sections["Learning rate"]
     assert "the rate was 0.012." in sections["Learning rate"]
     content = report(run)
-    assert content.count("<style>") == 1  # a style within a chart would rule the whole page
+    assert content.count("<style>") == 1
     assert "http" not in content.replace("http-equiv", "")
 
 

@@ -174,8 +174,8 @@ def test_one_epoch_is_no_curve(tmp_path):
     assert "<svg" not in report(keep(tmp_path / "few", lines=[*history(1)[:5], line]))
     steps = [{"kind": "step", "step": n, "loss": 1.0, "lr": 0.1, "seconds": n} for n in range(1, 13)]
     content = report(keep(tmp_path / "steps", lines=[*steps, line]))
-    assert re.findall('class="title"[^>]*>([^<]*)<', content) == ["Loss", "Learning rate"]
-    assert content.count("<circle") == 1  # its only validation
+    assert re.findall('font-size="14px"[^>]*>([^<]*)<', content) == ["Loss", "Learning rate"]
+    assert "validation is 2.1 at 1" in content  # its only one
 
 
 def test_what_was_left_out_is_told(tmp_path):

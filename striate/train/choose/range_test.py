@@ -17,7 +17,8 @@ from striate.data.batches import Batches
 from striate.errors import StriateError
 from striate.nets.net import Net
 from striate.preprocess import Preprocess
-from striate.show.charts import curves, write_svg
+from striate.show.charts import curves
+from striate.show.drawing import write_chart
 from striate.train.choose.rehearsal import Rehearsal, rehearsing
 from striate.train.learn.loss import Loss
 from striate.train.recipe import Recipe
@@ -61,14 +62,14 @@ class RangeTest:
         Parameters
         ----------
         path
-            an .svg
+            an .svg or .png
         """
         lines = {
             name: list(zip(self.rates, values, strict=True))
             for name, values in (("each step", self.losses), ("smoothed", self.smoothed))
         }
         marks = {"chosen": self.chosen}
-        write_svg(path, curves("Range test", lines, "learning rate", "loss", marks=marks, log_x=True))
+        write_chart(path, curves("Range test", lines, "learning rate", "loss", marks=marks, log_x=True))
 
 
 def find_rate(

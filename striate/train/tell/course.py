@@ -1,11 +1,20 @@
-"""The course of a training, as charts of a page."""
+"""The course of a training, as charts."""
 
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from striate.show.charts import POINTS, curves, thinned
+from striate.errors import StriateError
+from striate.show.charts import POINTS
+from striate.show.charts import curves as curves_of
+from striate.show.drawing import inline
+from striate.show.looks import title_of
+from striate.show.names import printable
 from striate.show.page import text
-from striate.train.run import Run
+from striate.train.run import Run, open_run
+
+if TYPE_CHECKING:
+    import altair as alt
 
 FEW = 10  # points within a single epoch, of which fewer make no curve
 
@@ -18,7 +27,7 @@ def epochs_of(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def course(run: Run, history: Sequence[dict[str, Any]]) -> str:
-    """Charts over the epochs; "" where there are no lines to draw: after one epoch of few steps.
+    """Charts over the epochs, for a page; "" where there are no lines to draw: after one epoch of few steps.
 
     Parameters
     ----------
@@ -27,11 +36,32 @@ def course(run: Run, history: Sequence[dict[str, Any]]) -> str:
     history
         its own
     """
+    if not any(line["kind"] in ("epoch", "step") for line in history):
+        return "<p>No epoch has ended.</p>"
+    if not (drawn := charts(run, history)):
+        return ""
     recipe = run.config["recipe"]
-    per_epoch = run.config["steps"] / recipe["epochs"]
+    harder = [name for name in ("label_smoothing", "mixup", "cutmix", "dropout") if recipe[name]]
+    harder += ["distortion"] if recipe["distortion"] != "none" else []
+    words = ", ".join(name.replace("_", " ") for name in harder)
+    note = f'<p class="faint">Training is harder than validation, by {text(words)}.</p>' if harder else ""
+    return f'<div class="charts">{"".join(map(inline, drawn))}</div>{note}'
+
+
+def charts(run: Run, history: Sequence[dict[str, Any]]) -> "list[alt.LayerChart]":
+    """The same as charts of their own.
+
+    Parameters
+    ----------
+    run
+        what they are about
+    history
+        its own
+    """
     epochs, steps = epochs_of(history), [line for line in history if line["kind"] == "step"]
     if not epochs and not steps:
-        return "<p>No epoch has ended.</p>"
+        return []
+    per_epoch = run.config["steps"] / run.config["recipe"]["epochs"]
 
     def of(part: str, figure: str, factor: float = 1) -> Line:
         return [(line["epoch"], factor * line[part][figure]) for line in epochs if figure in line[part]]
@@ -41,27 +71,40 @@ def course(run: Run, history: Sequence[dict[str, Any]]) -> str:
     right = {"training": of("training", "top1", 100), "validation": of("validation", "top1", 100)}
     right |= {"first five": of("validation", "top5", 100)}
     rates = sorted((line["step"] / per_epoch, line["lr"]) for line in [*steps, *epochs])
-    marks = {"best": run.result["epoch"]} if run.result and len(epochs) > 1 else {}
-    least = 2 if len(epochs) > 1 else FEW
-    charts = [
-        _chart("Loss", {"training": training, "validation": of("validation", "loss")}, "loss", least, marks),
-        _chart("Right answers", right, "%", least, marks),
-        _chart("Mean average precision", {"validation": of("validation", "mean_average_precision")}, "", least, marks),
-        _chart("Learning rate", {"rate": thinned(rates)}, "", least, {}),
+    best = {"best": run.result["epoch"]} if run.result and len(epochs) > 1 else {}
+    told = [
+        ("Loss", {"training": training, "validation": of("validation", "loss")}, "loss", best),
+        ("Right answers", right, "%", best),
+        ("Mean average precision", {"validation": of("validation", "mean_average_precision")}, "precision", best),
+        ("Learning rate", {"rate": rates}, "rate", {}),
     ]
-    if not any(charts):
-        return ""
-    harder = [name for name in ("label_smoothing", "mixup", "cutmix", "dropout") if recipe[name]]
-    harder += ["distortion"] if recipe["distortion"] != "none" else []
-    words = ", ".join(name.replace("_", " ") for name in harder)
-    note = f'<p class="faint">Training is harder than validation, by {text(words)}.</p>' if harder else ""
-    return f'<div class="charts">{"".join(charts)}</div>{note}'
+    least = 2 if len(epochs) > 1 else FEW  # points of one line, without which there is nothing to see
+    return [
+        curves_of(title, series, "epoch", y, marks=marks)
+        for title, series, y, marks in told
+        if any(len(points) >= least for points in series.values())
+    ]
 
 
-def _chart(title: str, series: dict[str, Line], y: str, least: int, marks: dict[str, float]) -> str:
-    """Lines, of which one must have at least so many points; "" where none has."""
-    enough = any(len(points) >= least for points in series.values())
-    return curves(title, series, "epoch", y, marks=marks) if enough else ""
+def curves(run: str | Path | Run) -> "alt.ConcatChart":
+    """Draw how a training went, for a notebook: an Altair chart, to look at, to change and to `save`.
+
+    Parameters
+    ----------
+    run
+        a run's folder
+    """
+    import altair as alt
+
+    run = run if isinstance(run, Run) else open_run(run)
+    if not (drawn := charts(run, run.history)):
+        raise StriateError(
+            f"curves need two epochs, or {FEW} steps of one, but {printable(run.folder)} has none to draw yet"
+        )
+    told = ". ".join(each.description for each in drawn)
+    return alt.concat(*drawn, columns=2, title=title_of(run.name, 16, 18), description=told).resolve_scale(
+        color="independent", strokeDash="independent"
+    )
 
 
 def _averaged(points: Sequence[tuple[float, float]]) -> Line:

@@ -1,11 +1,11 @@
 """What a training found out beside its weights, as parts of a page."""
 
 import csv
-import re
 from pathlib import Path
 from xml.etree import ElementTree
 
 from striate.errors import StriateError
+from striate.show.drawing import for_page
 from striate.show.names import printable
 from striate.show.numbers import count, percent
 from striate.show.page import Section, table_html, text
@@ -106,13 +106,9 @@ def _chart(run: Run, name: str) -> str:
     if not path.exists():
         return ""
     try:
-        content = path.read_text(encoding="utf-8")
-        ElementTree.fromstring(content)  # what is not whole would spoil the page
+        return for_page(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, ElementTree.ParseError) as error:
         raise _unreadable(path, error) from error
-    # its style would rule all of the page, and is for white paper
-    alone = re.sub(r"<style>.*?</style>", "", content, count=1, flags=re.DOTALL)
-    return alone.replace(' xmlns="http://www.w3.org/2000/svg"', "", 1)
 
 
 def _unreadable(path: Path, error: Exception) -> StriateError:

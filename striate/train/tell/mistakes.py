@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from striate.show.charts import matrix
+from striate.show.matrix import matrix
 from striate.show.names import printable
 from striate.show.numbers import count, exact, percent
 from striate.show.page import table_html

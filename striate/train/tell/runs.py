@@ -9,11 +9,13 @@ from shlex import quote
 from typing import Any
 
 from striate.errors import StriateError
+from striate.show.drawing import write_chart
 from striate.show.names import printable
 from striate.show.numbers import count, duration, exact, percent, show_size
 from striate.show.table import Column, Table
 from striate.train.learn.tally import wilson
 from striate.train.run import Run, is_run, open_run
+from striate.train.tell.course import curves
 
 MARK = "★"
 LONGEST = 40  # letters of a cell
@@ -22,14 +24,21 @@ FINGERPRINT = 8  # letters that tell two apart
 DAMAGED = (StriateError, LookupError, TypeError, ValueError, AttributeError)  # of what a file of a run may lack
 
 
-def runs(*where: Path) -> Table:
+def runs(*where: Path, chart: Path | None = None) -> Table:
     """List runs with what came of them, or compare several.
 
     Parameters
     ----------
     where
         a folder with runs in it (without one: runs/), or two runs or more, of which the settings that differ are shown
+    chart
+        a file that ends in .svg or .png, where to draw how the training of a single run went
     """
+    if chart is not None and (len(where) != 1 or not is_run(where[0])):
+        told = f"{len(where)} are given" if len(where) != 1 else f"{printable(where[0])} is none"
+        raise StriateError(
+            f"--chart draws one run, but {told}; `striate runs runs/NAME --chart {printable(chart)}` would"
+        )
     if len(where) > 1:
         return _compared([_Figures(open_run(folder)) for folder in where])
     folder = Path(where[0]) if where else Path("runs")
@@ -51,6 +60,9 @@ def runs(*where: Path) -> Table:
             notes.append(f"damaged: {told}")
     if not inside:
         raise StriateError(f"{printable(folder)} has no runs in it; `striate train` makes one")
+    if chart is not None:
+        write_chart(chart, curves(folder))
+        notes.append(f"written: {printable(chart)}")
     if marked := _best(found):
         for figures, row in zip(found, rows, strict=True):
             row["best"] = figures in marked

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from striate.train.transfer.logistic import COARSE, probabilities
 from striate.train.transfer.ridge import Ridge
 from striate.train.transfer.side import side_by_side
 from striate.train.transfer.solve import Problem, checked
+
+if TYPE_CHECKING:
+    import altair as alt
 
 SHARES = (1 / 8, 1 / 4, 1 / 2, 3 / 4, 1)  # of the pictures to learn from
 POWERS = np.linspace(0.1, 2, 39)  # c of a − b·n^−c that are tried
@@ -109,8 +113,8 @@ class Curve:
         notes = [self.sentence, "at least, at most: of new pictures, with 95 % confidence", *self.notes]
         return Table(columns, list(self.rows), notes=notes)
 
-    def chart(self) -> str:
-        """The sizes, their intervals and the law as an SVG."""
+    def chart(self) -> "alt.LayerChart":
+        """The sizes, their intervals and the law."""
         rows = self.rows
         series = {
             name: [(row["pictures"], 100 * row[key]) for row in rows]

@@ -15,7 +15,7 @@ from striate.data.dataset import Dataset
 from striate.data.normalise import normalised
 from striate.errors import StriateError
 from striate.files import write_text
-from striate.show.charts import write_svg
+from striate.show.drawing import write_chart
 from striate.show.table import json_text, plain_text
 from striate.train.around import Around
 from striate.train.begin import Plan
@@ -67,7 +67,7 @@ def _probes(plan: Plan, around: Around, train: Features) -> Probes:
             remark(train.folder, name, asdict(probes))
     around.say(plain_text(probes, WIDE))
     write_text(around.folder / "stages.json", probes.to_json())
-    write_svg(around.folder / "stages.svg", probes.chart)
+    write_chart(around.folder / "stages.svg", probes.chart)
     return probes
 
 

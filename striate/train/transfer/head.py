@@ -9,7 +9,7 @@ from torch import nn
 from striate.data.dataset import Dataset
 from striate.engine.fastest import TOLERANCE
 from striate.files import write_text
-from striate.show.charts import write_svg
+from striate.show.drawing import write_chart
 from striate.show.names import printable
 from striate.train.around import Around
 from striate.train.begin import Plan
@@ -71,7 +71,7 @@ def solved_head(plan: Plan, around: Around, layer: nn.Linear | nn.Conv2d, train:
         grown = curve(axes, data.labels, classes, data.groups, strength, seed=recipe.seed)
         around.say(f"{grown.sentence}: {printable(around.folder / 'how-many.svg')}")
         write_text(around.folder / "how-many.json", grown.table.to_json())
-        write_svg(around.folder / "how-many.svg", grown.chart())
+        write_chart(around.folder / "how-many.svg", grown.chart())
     known = _known(heads, layer, val) if val else None
     figures = known.judged.figures if known else {}
     best = {"epoch": 1.0, "step": 1, "validation": figures}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from striate.train.transfer.compare import Comparison, compare, repeated
 from striate.train.transfer.costs import Cost
 from striate.train.transfer.folds import fold
 from striate.train.transfer.strength import choose_strength
+
+if TYPE_CHECKING:
+    import altair as alt
 
 SURE = 0.05  # chance of taking one that is no better for better
 
@@ -151,8 +154,8 @@ class Probes:
         return Table(COLUMNS, rows, "What each stage knows, and what it costs", notes=notes)
 
     @property
-    def chart(self) -> str:
-        """Accuracy over the time that it takes, as SVG."""
+    def chart(self) -> "alt.LayerChart":
+        """Accuracy over the time that it takes."""
         spent = np.cumsum([1000 * probe.cost.seconds for probe in self.stages]).tolist()
 
         def line(of) -> list[tuple[float, float]]:
