@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from striate.show.page import POLICY, Section, figure, page
+from striate.show.charts import curves
+from striate.show.drawing import inline
+from striate.show.page import COLOURS, POLICY, Section, figure, page
 
 CHROMIUM = shutil.which("chromium") or ""
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")]
@@ -99,3 +101,19 @@ def test_a_shade_says_that_there_is_more_to_the_right(tmp_path, width, shaded):
 
 def shown(shot: np.ndarray, colour: tuple[int, int, int]) -> int:
     return int((np.abs(shot - colour).max(axis=2) < 8).sum())
+
+
+@pytest.mark.parametrize(("dark", "which"), [(False, 0), (True, 1)])
+def test_a_chart_follows_the_page_into_the_dark_and_fits_a_phone(tmp_path, dark, which):
+    drawn = inline(curves("Loss", {"training": [(0, 1), (1, 1), (2, 1)]}, "epoch", "loss"))
+    narrow = f'<div style="width: 300px">{drawn}</div>'
+    scheme = ["--blink-settings=preferredColorScheme=0"] if dark else []
+    words = [f"--screenshot={tmp_path / 'shot.png'}", "--window-size=600,800", *scheme]
+    browse(page("Chart", [Section("One", narrow)]), tmp_path, *words)
+    with Image.open(tmp_path / "shot.png") as image:
+        shot = np.asarray(image.convert("RGB")).astype(int)
+    paper, accent = (tuple(bytes.fromhex(COLOURS[name][which][1:])) for name in ("paper", "accent"))
+    assert shown(shot, paper) > 0.8 * shot.shape[0] * shot.shape[1]
+    blue = np.abs(shot - accent).max(axis=2) < 24  # (800, 600)
+    assert blue.sum() > 200  # the line
+    assert np.flatnonzero(blue.any(0))[-1] < 20 + 300 + 1
