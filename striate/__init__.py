@@ -26,6 +26,7 @@ PUBLIC = {
     "compare": "striate.evaluate.comparing",
     "curves": "striate.train.tell.course",
     "distort": "striate.data.distort.sheet",
+    "ensemble": "striate.evaluate.ensemble",
     "evaluate": "striate.evaluate.evaluate",
     "get": "striate.data.sources.get",
     "net": "striate.nets.build",
@@ -53,6 +54,7 @@ __all__ = [
     "compare",
     "curves",
     "distort",
+    "ensemble",
     "evaluate",
     "get",
     "net",
@@ -78,6 +80,7 @@ if TYPE_CHECKING:
     from striate.data.sources.shards import open_shards
     from striate.errors import StriateError
     from striate.evaluate.comparing import compare
+    from striate.evaluate.ensemble import ensemble
     from striate.evaluate.evaluate import evaluate
     from striate.measure.listing import nets
     from striate.measure.shapes import shapes

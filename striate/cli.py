@@ -40,6 +40,7 @@ COMMANDS = {
     "replay": "striate.train.replay:replay",
     "evaluate": "striate.evaluate.evaluate:evaluate",
     "compare": "striate.evaluate.comparing:compare",
+    "ensemble": "striate.evaluate.ensemble:ensemble",
     "demo": "striate.demo:demo",
     "op": {
         "conv": "striate.ops.commands:conv",
@@ -121,7 +122,7 @@ def run(
         result, unwritten = mistake.result, mistake
     if result is None:
         return
-    if (json or csv) and not hasattr(result, "to_json"):
+    if (json or csv) and not hasattr(result, "to_json" if json else "to_csv"):
         raise StriateError(f"striate {words[0]} prints text, which has no form as {'JSON' if json else 'CSV'}")
     try:
         show(result.to_json() if json else result.to_csv().rstrip("\n") if csv else result)

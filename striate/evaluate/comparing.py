@@ -110,6 +110,9 @@ def compare(
             f"{mine or 'none'}, and {printable(runs[1].folder)} {other or 'none'}"
         )
     pictures, notes = pictures_for(runs[0], data, split, "stop")
+    same = runs[0].config["data"]["fingerprint"] == runs[1].config["data"]["fingerprint"]
+    if runs[1].may_know(pictures.where, split) if data is not None else not same:
+        notes.append(f"ATTENTION, {printable(runs[1].folder)} may have learned from some of these")
     probabilities = []
     for run in runs:
         scores = judged(run, pictures, crops("1", run.preprocess), pick_device(device), workers, "stop").scores

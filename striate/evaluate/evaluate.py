@@ -4,23 +4,30 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import torch
+from scipy.special import expit, softmax
+
 from striate.data.dataset import Dataset, OnBad
 from striate.errors import DataError, StriateError, one_of
 from striate.evaluate.calibration import Calibration, answers, calibration
 from striate.evaluate.crops import crops as read_crops
+from striate.evaluate.disagreement import disagreements
 from striate.evaluate.figures import Figure, headline
 from striate.evaluate.judging import judged
 from striate.evaluate.lists import class_table, mistakes
 from striate.evaluate.rejection import WANTED, Rejection, coverage, rejection
 from striate.files import write_text, writing
+from striate.nets.ensemble import mean_answer
 from striate.show.charts import curves
 from striate.show.drawing import write_chart
 from striate.show.names import listed, printable
 from striate.show.numbers import count, exact, percent
 from striate.show.table import Column, Table, json_text
+from striate.train.ensemble import PURPOSE
 from striate.train.machine import pick_device
 from striate.train.run import Run, is_run, open_run
 from striate.train.train import NO_KEYS
+from striate.train.transfer.doubts import doubts
 
 if TYPE_CHECKING:
     import altair as alt
@@ -41,6 +48,10 @@ class Evaluation:
         a row for each class
     mistakes
         a row for each wrong answer, the most confident first
+    doubts
+        a row for each label that is worth a look, the most doubtful first
+    disagreements
+        of an ensemble: a row for each picture that its members name differently, the most different first
     calibration
         how sure it is, beside how sure it should be
     rejections
@@ -54,6 +65,8 @@ class Evaluation:
     figures: list[Figure]
     classes: Table
     mistakes: Table
+    doubts: Table
+    disagreements: Table | None
     calibration: Calibration
     rejections: list[Rejection]
     coverage: list[tuple[float, float]]
@@ -73,7 +86,17 @@ class Evaluation:
     def sentences(self) -> list[str]:
         """How sure it may be."""
         # of all pictures as many are right as the first figure says
-        return [self.calibration.sentence, *(each.sentence for each in self.rejections if each.answered < 1)]
+        told = [self.calibration.sentence, *(each.sentence for each in self.rejections if each.answered < 1)]
+        if doubtful := self.doubts.rows:
+            first = listed([row["name"] for row in doubtful])
+            told.append(f"{count(len(doubtful), 'label')} may be worth a look: {first}")
+        return told if self.disagreements is None else [*told, *self.disagreements.notes]
+
+    @property
+    def lists(self) -> dict[str, Table]:
+        """By the names of their files."""
+        every = {name: getattr(self, name) for name in ("classes", "mistakes", "doubts", "disagreements")}
+        return {name: table for name, table in every.items() if table is not None}
 
     def charts(self) -> "dict[str, alt.LayerChart]":
         """Charts by name: how sure it is beside how often it is right, and what saying "don't know" brings."""
@@ -86,7 +109,7 @@ class Evaluation:
         }
 
     def save(self, folder: Path) -> None:
-        """Write it all down: evaluation.json, classes.csv, mistakes.csv and the charts.
+        """Write it all down: evaluation.json, a CSV file of each list, and the charts.
 
         Parameters
         ----------
@@ -95,14 +118,14 @@ class Evaluation:
         """
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / "classes.csv", self.classes.to_csv())
-        write_text(folder / "mistakes.csv", self.mistakes.to_csv())
+        for name, table in self.lists.items():
+            write_text(folder / f"{name}.csv", table.to_csv())
         for name, chart in self.charts().items():
             write_chart(folder / f"{name}.svg", chart)
         write_text(folder / "evaluation.json", self.to_json())
 
     def to_json(self) -> str:
-        """All of it but the mistakes."""
+        """All of it but the lists of pictures."""
         return json_text(
             {
                 "figures": [asdict(figure) for figure in self.figures],
@@ -156,7 +179,8 @@ def evaluate(
         how often each picture is shown: 1, flip (and mirrored), 5 (corners and middle), 10 (these and mirrored), or a
         grid of 16, 25, …; what it says is averaged
     output
-        a folder for evaluation.json, classes.csv, mistakes.csv and charts
+        a folder for evaluation.json, charts, and lists as CSV: classes, mistakes, labels in doubt, and of an ensemble
+        what its members disagree on
     device
         cpu, cuda, cuda:1, …
     workers
@@ -173,27 +197,34 @@ def evaluate(
         if is_run(output) or (output.exists() and not output.is_dir()):
             raise StriateError(f"--output is a folder of its own, but {printable(output)} is a run or a file")
     pictures, notes = pictures_for(run, data, split, on_bad)
-    said = judged(run, pictures, shown, pick_device(device), workers, on_bad)
-    labels = said.data.labels
-    sure, right = answers(said.scores, labels)
-    several = said.data.several
+    network = run.net()["members"] if run.members else None  # what each of them says, of which the mean follows
+    said = judged(run, pictures, shown, pick_device(device), workers, on_bad, network=network)
+    labels, names, several = said.data.labels, said.data.names, said.data.several
+    scores = mean_answer(torch.from_numpy(said.scores), several).numpy() if network else said.scores  # (n, classes)
+    probabilities = expit(scores) if several else softmax(scores, axis=1)
+    sure, right = answers(scores, labels)
     if len(shown) > 1:
         notes.append(f"each picture was shown {len(shown)} times, at {len(shown)} times the price")
     notes.append(f"the network takes {1000 * said.seconds:.1f} ms a picture here: {said.told[0]}")
+    if run.members:
+        notes.append(f"it is {count(len(run.members), 'network')} side by side: {PURPOSE}")
     if said.skipped:
         notes.append(f"{count(len(said.skipped))} left out, which cannot be read: {listed(said.skipped)}")
     found = Evaluation(
-        figures=headline(said.scores, labels),
-        classes=class_table(run.classes, said.scores, labels),
-        mistakes=mistakes(run.classes, said.data.names, said.scores, labels),
-        calibration=calibration(said.scores, labels),
+        figures=headline(scores, labels),
+        classes=class_table(run.classes, scores, labels),
+        mistakes=mistakes(run.classes, names, scores, labels),
+        doubts=doubts(names, labels, probabilities, run.classes),
+        disagreements=disagreements(run.members, run.classes, names, said.scores, labels) if run.members else None,
+        calibration=calibration(scores, labels),
         rejections=[] if several else [each for want in WANTED if (each := rejection(sure, right, want))],
         coverage=[] if several else coverage(sure, right),
         notes=notes,
     )
     if output is not None:
         found.save(output)
-        found.notes.append(f"written to {printable(output)}: evaluation.json, classes.csv, mistakes.csv, charts")
+        files = ", ".join(f"{name}.csv" for name in found.lists)
+        found.notes.append(f"written to {printable(output)}: evaluation.json, {files}, charts")
     return found
 
 
@@ -225,7 +256,7 @@ def pictures_for(
         notes = [f"{exact(len(data))} {what} of {printable(parts.where)}"]
         if parts.fingerprint != run.config["data"]["fingerprint"]:
             notes.append(f"ATTENTION, {printable(parts.where)} has changed since the training")
-        if split == "val" and run.config["recipe"]["epochs"] > 1:
+        if split == "val" and run.epoch_chosen:
             notes.append("the epoch was chosen by these very pictures, so all is a little too good")
         return data, notes
     data = where if isinstance(where, Dataset) else _opened(run, where, on_bad)
@@ -239,7 +270,7 @@ def pictures_for(
         if not len(data):
             raise DataError(f"{printable(data.where)} has no {SPLITS[split]} pictures; without --split all are judged")
     notes = [f"{count(len(data))} of {printable(data.where)}{f', {SPLITS[split]}' if split else ', all of them'}"]
-    if data.where == run.config["data"]["where"] and split is None:
+    if run.may_know(data.where, split):
         notes.append("ATTENTION, from most of these the network learned; --split val or test has others")
     return data, notes
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from striate.data.batches import Batches
 from striate.data.dataset import Dataset, OnBad
@@ -46,7 +46,15 @@ class Judged:
     told: list[str]
 
 
-def judged(run: Run, data: Dataset, shown: Crops, device: torch.device, workers: int | None, on_bad: OnBad) -> Judged:
+def judged(
+    run: Run,
+    data: Dataset,
+    shown: Crops,
+    device: torch.device,
+    workers: int | None,
+    on_bad: OnBad,
+    network: nn.Module | None = None,
+) -> Judged:
     """Show pictures to a run's network.
 
     Parameters
@@ -63,12 +71,14 @@ def judged(run: Run, data: Dataset, shown: Crops, device: torch.device, workers:
         threads that load; None is one per processor
     on_bad
         stop at a picture that cannot be read, or skip it
+    network
+        in place of the run's own; logits may be of several answers, (n, …, classes)
     """
     data = replace(data, splits=np.full(len(data), "test"))
     batches = Batches(
         data, shown.preprocess, batch_size=BATCH, cache="off", workers=workers, device=device, on_bad=on_bad
     )
-    network, several = run.net(), data.several
+    network, several = network or run.net(), data.several
     engine, each, rows, scores = None, 0.0, [], []
     for batch in track(batches, f"judging {count(len(data))}", len(batches)):
         views = [normalised(view, run.preprocess) for view in shown.of(batch.pixels)]
@@ -87,7 +97,7 @@ def judged(run: Run, data: Dataset, shown: Crops, device: torch.device, workers:
 
 
 def _mean(said: list[Tensor], several: bool) -> Tensor:
-    """The logits of the mean of probabilities."""
+    """The logits of the mean of probabilities, (n, …, classes)."""
     if several:
         return torch.stack([each.sigmoid() for each in said]).mean(0).logit(SURE)
-    return torch.stack([each.softmax(1) for each in said]).mean(0).clamp_min(LEAST).log()
+    return torch.stack([each.softmax(-1) for each in said]).mean(0).clamp_min(LEAST).log()

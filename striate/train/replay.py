@@ -11,6 +11,7 @@ from striate.errors import DataError, StriateError
 from striate.show.names import printable
 from striate.show.numbers import exact
 from striate.show.table import json_text
+from striate.train.ensemble import open_trained
 from striate.train.keep.sealed import load_sealed
 from striate.train.machine import other_machine
 from striate.train.run import MODEL, Run, open_run
@@ -83,7 +84,7 @@ def replay(run: Path, *, device: str | None = None, workers: int | None = None, 
     quiet
         show only the result
     """
-    before = open_run(run)
+    before = open_trained(run)
     ended = before.result
     if ended is None or "time limit" in ended["stopped"]:
         how = "was cut off by the clock" if ended else "has not ended"

@@ -58,6 +58,28 @@ class Run:
         return Recipe.from_dict(self.config["recipe"])
 
     @property
+    def members(self) -> dict[str, "Run"]:
+        """The runs that an ensemble averages, by their names; none of any other."""
+        return {}
+
+    @property
+    def epoch_chosen(self) -> bool:
+        """Whether validation chose the epoch; a single one, or a head that was solved, leaves no choice."""
+        return self.config["recipe"]["epochs"] > 1
+
+    def may_know(self, where: str, split: str | None) -> bool:
+        """Whether the network may have learned from pictures.
+
+        Parameters
+        ----------
+        where
+            they are
+        split
+            val or test; None is all of them
+        """
+        return split is None and where == self.config["data"]["where"]
+
+    @property
     def history(self) -> list[dict[str, Any]]:
         """What was noted on the way: steps, epochs and notes."""
         return read_history(self.folder / "history.jsonl")
@@ -149,8 +171,7 @@ class Run:
         if ended is None:
             return f"{self.name} has not ended: `striate train --resume {self.folder}` goes on with it"
         lines = [f"stopped early: {ended['stopped']}"] if ended["stopped"] else []
-        # a single epoch, or a head that was solved, leaves no choice
-        whose = f" of the weights of epoch {ended['epoch']:g}" if self.config["recipe"]["epochs"] > 1 else ""
+        whose = f" of the weights of epoch {ended['epoch']:g}" if self.epoch_chosen else ""
         for split, name in (("validation", "val"), ("test", "test")):
             if ended[split]:
                 figures = accuracy(ended[split], self.config["data"]["pictures"][name])
@@ -202,8 +223,11 @@ def open_run(folder: str | Path) -> Run:
             f"this version of striate opens runs of format {FORMAT}, but {printable(folder)} is of format "
             f"{config.get('format')!r}, by striate {config.get('striate')}"
         )
-    classes = tuple(read_json(folder / "classes.json"))
-    return Run(folder, config, classes, Preprocess.from_dict(read_json(folder / "preprocess.json")))
+    from striate.train.ensemble import Ensemble  # which is a run itself, so its file needs this one
+
+    classes, preprocess = tuple(read_json(folder / "classes.json")), read_json(folder / "preprocess.json")
+    kind = Ensemble if config.get("kind") == "ensemble" else Run
+    return kind(folder, config, classes, Preprocess.from_dict(preprocess))
 
 
 def read_json(path: Path) -> Any:

@@ -24,11 +24,12 @@ from striate.show.names import printable
 from striate.train.begin import again, fresh, repeated
 from striate.train.choose.sizes import check_size
 from striate.train.choose.weights import refuse_network_name
+from striate.train.ensemble import open_trained
 from striate.train.machine import pick_device
 from striate.train.parts import open_parts
 from striate.train.ranks import ranks
 from striate.train.recipe import Balance, Optimizer, Precision, Recipe, Schedule, check
-from striate.train.run import Run, is_run, open_run
+from striate.train.run import Run, is_run
 from striate.train.transfer.transfer import transfer
 from striate.train.work import Around, carry_out
 
@@ -188,7 +189,7 @@ def train(
     _check(asked, minutes, save_every, workers, cache, on_bad)
     if resume and like:
         raise StriateError("a run is gone on with or repeated: give --resume or --like, not both")
-    before = open_run(resume or like) if resume or like else None  # pyright: ignore[reportArgumentType]
+    before = open_trained(resume or like) if resume or like else None  # pyright: ignore[reportArgumentType]
     if before and (pictures is not None or validation is not None):
         raise StriateError("--pictures and --validation are as they were in the run; leave them out")
     if before and weights is not None:

@@ -81,7 +81,7 @@ def test_probabilities_are_those_of_the_run_and_crops_are_averaged(runs, tmp_pat
 def test_everything_is_written_and_a_run_is_not_written_over(runs, tmp_path):
     folder = tmp_path / "out"
     found = evaluate(runs[0], output=folder)
-    names = {"evaluation.json", "classes.csv", "mistakes.csv", "calibration.svg", "rejection.svg"}
+    names = {"evaluation.json", "classes.csv", "mistakes.csv", "doubts.csv", "calibration.svg", "rejection.svg"}
     assert {path.name for path in folder.iterdir()} == names
     with (folder / "mistakes.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

@@ -21,8 +21,9 @@ from striate.train.choose.frozen import check_frozen, frozen
 from striate.train.choose.seen import SAMPLED, Seen, colours, look
 from striate.train.choose.sizes import asked_size, fitting_size, least_size, native_size, size_of_named
 from striate.train.choose.weights import begun, has_published, network_of
+from striate.train.ensemble import open_trained
 from striate.train.recipe import check
-from striate.train.run import is_run, open_run
+from striate.train.run import is_run
 
 # a network for small pictures: the first layer halves the map, which costs nothing here and saves half of the time.
 # docs/speed.md tells how far 3 epochs of it get; 7 million MACs
@@ -165,7 +166,7 @@ def _built(
 
 def _channels(text: str | None, weights: str, seen: Seen | None) -> int:
     """How many channels a network takes that begins with weights; pictures decide where it may be adapted to them."""
-    native = open_run(weights).config["network"]["input"] if is_run(weights) else native_size(text or PHOTOS)
+    native = open_trained(weights).config["network"]["input"] if is_run(weights) else native_size(text or PHOTOS)
     written = native is not None and text is not None and find(text) is None
     if seen is not None and not written:
         return 1 if seen.gray else 3

@@ -16,7 +16,8 @@ from striate.nets.zoo import find, plain, zoo
 from striate.show.names import printable
 from striate.show.numbers import count, show_size
 from striate.train.choose.fetching import HUB_NAME, brought, by_file, place_of
-from striate.train.run import is_run, open_run
+from striate.train.ensemble import open_trained
+from striate.train.run import is_run
 
 
 class Begun(NamedTuple):
@@ -149,7 +150,7 @@ def has_published(text: str) -> bool:
 
 
 def _of_run(folder: Path, text: str | None, size: tuple[int, int, int] | None, channels: int | None) -> Net:
-    run = open_run(folder)
+    run = open_trained(folder)
     network = run.net()
     if text is not None and text not in (network.name, network.notation):
         raise StriateError(f"{folder} is a run of {network.name}, but --net is {text}; leave --net out")

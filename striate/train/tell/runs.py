@@ -151,6 +151,7 @@ class _Figures:
     @property
     def row(self) -> dict[str, Any]:
         config = self.run.config
+        planned = config["recipe"].get("epochs")
         return {
             "name": self.run.name,
             "best": False,
@@ -158,8 +159,8 @@ class _Figures:
             "data": Path(config["data"]["where"]).name,
             "pictures": config["data"]["pictures"]["train"],
             "epochs": self.epochs,
-            "planned": config["recipe"]["epochs"],
-            "progress": f"{self.epochs:g}/{config['recipe']['epochs']:g}",
+            "planned": planned,
+            "progress": f"{self.epochs:g}/{planned:g}" if planned else None,  # an ensemble has none of its own
             "measure": self.measure,
             "validation": self.score,
             "interval": self.interval,
@@ -185,7 +186,8 @@ class _Figures:
             **{f"machine: {name}": value for name, value in config["machine"].items()},
             "striate": config["striate"],
         }
-        told["epochs planned"] = round(told["epochs planned"], 2)
+        if "epochs planned" in told:
+            told["epochs planned"] = round(told["epochs planned"], 2)
         return {name: _plain(value) for name, value in told.items()}
 
 

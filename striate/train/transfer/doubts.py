@@ -1,4 +1,4 @@
-"""Doubts: labels that are worth a look, because heads that have not seen the picture are sure of another."""
+"""Doubts: labels that are worth a look, because what has not learned the picture is sure of another."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,11 @@ COLUMNS = [
 
 
 def doubts(
-    names: Sequence[str], labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], folds: Folds
+    names: Sequence[str],
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    classes: Sequence[str],
+    folds: Folds | None = None,
 ) -> Table:
     """Pictures whose label may be wrong, the most doubtful first.
 
@@ -30,8 +34,8 @@ def doubts(
     that those with its label get is what is usual for it. A label is in doubt where it gets less than four fifths of
     what is usual, and another class more than it, and at least four fifths of what is usual there. The further apart
     the two shares are, the further up it stands. (Where a picture may have several labels, each class is such a
-    question between yes and no.) Heads are wrong about difficult pictures, too: this is a list of what to look at, no
-    more.
+    question between yes and no.) Networks are wrong about difficult pictures, too: this is a list of what to look at,
+    no more.
 
     Parameters
     ----------
@@ -44,12 +48,13 @@ def doubts(
     classes
         their names
     folds
-        by which they were held out: classes that were unknown there are not judged
+        by which they were held out: classes that were unknown there are not judged; None where one network saw none
     """
-    if not len(names) == len(labels) == len(probabilities) == len(folds.numbers):
+    alone = folds.alone if folds else ()
+    if not len(names) == len(labels) == len(probabilities) == (len(folds.numbers) if folds else len(names)):
         raise DataError("doubts need the labels, the probabilities and the folds of the same pictures")
     find = _several if labels.ndim == 2 else _single
-    places, given, other, size, words = find(labels, probabilities, classes, folds.alone)
+    places, given, other, size, words = find(labels, probabilities, classes, alone)
     rows = [
         {
             "name": str(names[int(places[number])]),
@@ -61,8 +66,8 @@ def doubts(
         for number in np.argsort(-size, kind="stable")
     ]
     notes = [f"{exact(len(rows))} of {count(labels.size, 'label')} may be worth a look; a label here may well be right"]
-    if folds.alone:
-        notes.append(f"not judged: {count(len(folds.alone), 'class')} with a single picture, or a single group of them")
+    if alone:
+        notes.append(f"not judged: {count(len(alone), 'class')} with a single picture, or a single group of them")
     return Table(COLUMNS, rows, "labels worth a look", notes=notes)
 
 
