@@ -22,6 +22,10 @@ class Purpose(IntEnum):
     SHARDS = 4
     STEP = 5
     VIEW = 6
+    DISTURB = 7
+    SAMPLE = 8
+    LOOK = 9
+    DREAM = 10
 
 
 def uniforms(seed: int, epoch: int, sample: int, purpose: Purpose, count: int) -> np.ndarray:

@@ -35,10 +35,11 @@ def layers(network: nn.Module, input: tuple[int, int, int]) -> dict[str, tuple[i
 
         return hook
 
+    first = next(network.parameters(), torch.zeros(()))
     hooks = [module.register_forward_hook(keep(path)) for path, module in network.named_modules() if path]
     try:
         with still(network), torch.no_grad():
-            network(torch.zeros(1, *input))
+            network(first.new_zeros(1, *input))
     finally:
         for hook in hooks:
             hook.remove()
@@ -90,7 +91,9 @@ def leaf_at(network: nn.Module, path: str) -> Iterator[list[Tensor]]:
     """
     leaves: list[Tensor] = []
 
-    def begin(_module, _inputs, output: Tensor) -> Tensor:
+    def begin(_module, _inputs, output) -> Tensor | None:
+        if not isinstance(output, Tensor):
+            return None  # who asked finds no leaf
         leaves[:] = [output.detach().requires_grad_()]
         return leaves[0].clone()  # the next layer may write into what it gets
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from striate.look.subject import Subject
 from striate.pictures.decode import decode
 from striate.pictures.sheet import Frame, heat_image, signed_image
+from striate.show.names import printable
 
 SIDE = 480  # pixels of the longer side of what is drawn
 FAINT = 0.45  # of the light of what the network does not see
@@ -101,7 +102,7 @@ def photo(path: str | Path, whose: Subject) -> Photo:
         the network
     """
     channels: Literal["RGB", "L"] = "L" if whose.preprocess.channels == "L" else "RGB"
-    read = decode(Path(path), str(path), channels=channels, background=whose.preprocess.background)
+    read = decode(Path(path), printable(path), channels=channels, background=whose.preprocess.background)
     return photo_of(Path(path).name, read.pixels, whose)
 
 

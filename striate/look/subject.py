@@ -1,6 +1,6 @@
 """Whom one looks into: a run's network or any other, with what it takes and the names of what it gives."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from striate.nets.build import net
 from striate.nets.net import Net
 from striate.preprocess import Preprocess
 from striate.show.names import printable
+from striate.show.numbers import show_size
 from striate.train.run import Run, is_run, open_run
 
 
@@ -64,6 +65,16 @@ class Subject:
         """(batch, classes) logits -> how sure the network is of each class."""
         return logits.sigmoid() if self.several else logits.softmax(1)
 
+    def batch(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Pictures (1, channels, height, width) together, where the network's weights are and as precise as they are.
+
+        Parameters
+        ----------
+        inputs
+            of the same size
+        """
+        return torch.cat(list(inputs)).to(next(self.network.parameters(), torch.zeros(())))
+
 
 def subject(whose: str | Path | Run | nn.Module | Subject, weights: str | Path | None = None) -> Subject:
     """Whom to look into.
@@ -105,8 +116,13 @@ def subject(whose: str | Path | Run | nn.Module | Subject, weights: str | Path |
         size=(height, width), resize=None, **({"channels": "L", "mean": (0.5,), "std": (0.5,)} if channels == 1 else {})
     )
     with still(made), torch.no_grad():
-        outputs = made(torch.zeros(1, channels, height, width)).shape[1]
-    classes = made.classes or tuple(f"class {number}" for number in range(outputs))
+        outputs = made(torch.zeros(1, channels, height, width)).shape[1:]
+    if len(outputs) != 1:
+        raise StriateError(
+            f"a network says a number for each class, but {title} gives maps, {show_size((*outputs[1:], outputs[0]))}; "
+            "end it with fc, or with globalpool and flatten"
+        )
+    classes = made.classes or tuple(f"class {number}" for number in range(outputs[0]))
     return Subject(made, preprocess, classes, title, notes=notes)
 
 

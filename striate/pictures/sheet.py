@@ -1,5 +1,6 @@
 """Sheets: panels side by side with titles, captions and a colour bar."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import ceil
@@ -18,7 +19,7 @@ STOPS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 STOP_COLOURS = np.array([(8, 48, 107), (66, 146, 198), (250, 250, 250), (222, 96, 70), (110, 4, 24)], float)
 PAPER, INK, FAINT, FRAME = "#ffffff", "#1d2329", "#5c6670", "#c9d0d6"
 MARGIN, GAP = 28, 22
-BOX_WIDTH = {1: 640, 2: 480, 3: 380, 4: 320}
+BOX_WIDTH = {1: 640, 2: 480, 3: 380, 4: 320, 5: 260, 6: 220, 7: 190, 8: 170}
 NUMBERS_FROM = 34  # a pixel enlarged to this many has room for its value
 # Pillow's own font lacks these
 SPELLED = str.maketrans({"×": "x", "−": "-", "→": "->", "—": "-", "–": "-", "\u00a0": " "})
@@ -69,7 +70,12 @@ class Panel:
 
 
 def write_sheet(
-    output: Path, title: str, lines: list[str], panels: list[Panel], columns: int, bar: Bar | None = None
+    output: Path,
+    title: str,
+    lines: list[str],
+    cells: Sequence[Panel | None],
+    columns: int,
+    bar: Bar | Sequence[Bar] | None = None,
 ) -> str:
     """Write panels on one sheet; returns a line that says so.
 
@@ -81,37 +87,41 @@ def write_sheet(
         the head of the sheet
     lines
         what to know, below the head
-    panels
-        row by row
+    cells
+        panels row by row; None leaves a place free
     columns
         how many panels a row has
     bar
-        explains the colours of the panels, where they mean something
+        explains the colours of the panels, where they mean something; several explain colours of several kinds
     """
-    columns = min(columns, len(panels))
+    bars = [bar] if isinstance(bar, Bar) else list(bar or ())
+    columns = min(columns, len(cells))
+    panels = [panel for panel in cells if panel]
     width = BOX_WIDTH[columns]
     tallest = max(panel.image.height / panel.image.width for panel in panels)
     height = round(width * min(tallest, 1.25))
     page = columns * width + (columns - 1) * GAP
-    captions = [[part for line in panel.caption for part in _wrapped(line, 14, width)] for panel in panels]
+    captions = [[part for line in cell.caption for part in _wrapped(line, 14, width)] if cell else [] for cell in cells]
     cell = 26 + height + 8 + 19 * max(map(len, captions)) + GAP
     head = [part for line in lines for part in _wrapped(line, 15, page)]
     top = MARGIN + 36 + 21 * len(head) + 14
-    rows = -(-len(panels) // columns)
+    rows = -(-len(cells) // columns)
 
-    paper = Image.new("RGB", (page + 2 * MARGIN, top + rows * cell + (56 if bar else 0) + MARGIN - GAP), PAPER)
+    paper = Image.new("RGB", (page + 2 * MARGIN, top + rows * cell + 56 * len(bars) + MARGIN - GAP), PAPER)
     draw = ImageDraw.Draw(paper)
     _write(draw, (MARGIN, MARGIN - 6), _fitting(title, 25, page), 25)
     for number, line in enumerate(head):
         _write(draw, (MARGIN, MARGIN + 34 + 21 * number), line, 15, FAINT)
-    for number, (panel, caption) in enumerate(zip(panels, captions, strict=True)):
+    for number, (panel, caption) in enumerate(zip(cells, captions, strict=True)):
+        if panel is None:
+            continue
         left, upper = MARGIN + number % columns * (width + GAP), top + number // columns * cell
         _write(draw, (left, upper), _fitting(panel.title, 17, width), 17)
         _paste(paper, draw, panel, (left, upper + 26), (width, height))
         for below, line in enumerate(caption):
             _write(draw, (left, upper + 26 + height + 8 + 19 * below), line, 14, FAINT)
-    if bar:
-        _colour_bar(paper, draw, bar, (MARGIN, top + rows * cell), min(page, 860))
+    for number, bar in enumerate(bars):
+        _colour_bar(paper, draw, bar, (MARGIN, top + rows * cell + 56 * number), min(page, 860))
     write_picture(paper, output)
     return f"written: {output} ({show_size((paper.height, paper.width))})"
 

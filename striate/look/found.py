@@ -1,0 +1,80 @@
+"""The files that are meant by files, folders and patterns, and the files that are written for them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from striate.data.sources.folders import is_picture
+from striate.errors import StriateError
+from striate.files import check_output
+from striate.pictures.sheet import PICTURE_ENDINGS
+from striate.show.names import listed, printable
+from striate.show.numbers import exact
+
+
+def picture_files(named: Sequence[str | Path]) -> list[Path]:
+    """Pictures, each once, in the order in which they are named.
+
+    Parameters
+    ----------
+    named
+        files, whatever their names end in; folders, for all pictures inside; and patterns such as photos/*.jpg
+    """
+    if not named:
+        raise StriateError("give pictures: files, folders, or patterns such as 'photos/*.jpg'")
+    return list(dict.fromkeys(file for name in named for file in _files(Path(name))))
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        inside = sorted(file for file in path.rglob("*") if is_picture(file.relative_to(path).as_posix()))
+        if not inside:
+            raise StriateError(f"a folder is named for the pictures inside, but {printable(path)} has none")
+        return inside
+    if path.exists():
+        return [path]
+    if not any(sign in str(path) for sign in "*?["):
+        raise StriateError(f"there is no picture {printable(path)}")
+    top = Path(path.anchor)
+    matches = sorted(file for file in top.glob(str(path.relative_to(path.anchor))) if is_picture(file.name))
+    if not matches:
+        raise StriateError(f"no picture is called like {printable(path)}")
+    return matches
+
+
+def sheet_files(output: Path, pictures: Sequence[Path]) -> list[Path]:
+    """Where the sheet of each picture goes; a mistake is told before anything is written.
+
+    Parameters
+    ----------
+    output
+        a picture file for a single sheet, or a folder, which need not be there
+    pictures
+        what is shown; sheets are called like them
+    """
+    if output.suffix and not output.is_dir():
+        if len(pictures) > 1:
+            raise StriateError(
+                f"a sheet shows one picture, but {exact(len(pictures))} are to go to {printable(output)}; "
+                f"a folder takes them all: {printable(output.with_suffix(''))}"
+            )
+        sheets = [output]
+    elif output.exists() and not output.is_dir():
+        raise StriateError(
+            f"the output is a folder, or a file that ends in {', '.join(PICTURE_ENDINGS)}, but {printable(output)} is "
+            "another file"
+        )
+    else:
+        seen: Counter[str] = Counter()
+        sheets = []
+        for picture in pictures:
+            seen[picture.stem] += 1
+            number = seen[picture.stem]
+            sheets.append(output / f"{picture.stem}{f'-{number}' if number > 1 else ''}.png")
+    for sheet in sheets:
+        if sheet.parent.is_dir() or sheet == output:
+            check_output(sheet, PICTURE_ENDINGS)
+    sources = {picture.resolve() for picture in pictures}
+    if both := [str(sheet) for sheet in sheets if sheet.resolve() in sources]:
+        raise StriateError(f"a sheet must not replace a picture that it shows, but would do so with {listed(both)}")
+    return sheets
