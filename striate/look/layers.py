@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from striate.errors import StriateError, UnknownName
 from striate.look.subject import still
+from striate.nets.ensemble import Members
 from striate.show.numbers import show_size
 
 
@@ -58,6 +59,11 @@ def layer_with_maps(network: nn.Module, input: tuple[int, int, int], wanted: str
     wanted
         its path; None is the last one with more than one position
     """
+    if wanted is None and (several := _members(network, input)):
+        raise StriateError(
+            "maps need a layer that all of a network goes through, but the members of this ensemble have one each; "
+            f"a member's is one of {', '.join(several)}"
+        )
     known = layers(network, input)
     maps = [path for path, shape in known.items() if len(shape) == 3 and shape[1] * shape[2] > 1]
     if wanted is None:
@@ -76,6 +82,14 @@ def layer_with_maps(network: nn.Module, input: tuple[int, int, int], wanted: str
             else f"maps need a layer with several positions, but {wanted} puts out {what}, and no layer has any"
         )
     return wanted
+
+
+def _members(network: nn.Module, input: tuple[int, int, int]) -> list[str]:
+    """The last layers with maps of an ensemble's members; none of any other network."""
+    for path, module in network.named_modules():
+        if isinstance(module, Members):
+            return [f"{path}.{number}.{layer_with_maps(member, input)}" for number, member in enumerate(module)]
+    return []
 
 
 @contextmanager

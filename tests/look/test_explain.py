@@ -16,6 +16,7 @@ from striate.look.methods import METHODS
 from striate.look.photo import photo
 from striate.look.subject import Subject
 from striate.nets.build import net
+from striate.nets.ensemble import ensemble
 from striate.preprocess import Preprocess
 
 TEXT = "conv 3x3x6 same, relu, maxpool 2, conv 3x3x8 same, relu, globalpool, fc 3"
@@ -138,6 +139,18 @@ def test_overlays_for_a_page_are_those_of_the_command(whose, pictures):
     alone = photo(pictures / "a.png", whose).overlaid(maps[0], float(maps.max()), side=60)
     assert np.abs(np.asarray(drawn[0], int) - np.asarray(alone, int)).max() <= 1
     assert overlays(whose, [], []) == []
+
+
+def test_members_of_an_ensemble_are_looked_at_one_by_one(whose, pictures):
+    other = net(TEXT, input=(16, 16, 3), classes=CLASSES, seed=4)
+    for member in (whose.network, other):
+        member.preprocess = whose.preprocess
+    both = Subject(ensemble([whose.network, other], False), whose.preprocess, CLASSES)
+    with pytest.raises(StriateError, match=r"a member's is one of members\.0\.net\.stage2, members\.1\.net\.stage2"):
+        st.explain(both, pictures / "a.png")
+    found = st.explain(both, pictures / "a.png", method="all")
+    assert {"saliency", "smoothgrad", "integrated"} <= set(found[0].maps) and "gradcam" not in found[0].maps
+    assert st.explain(both, pictures / "a.png", layer="members.1.net.stage2")[0].maps["gradcam"].max() > 0
 
 
 def test_the_command(pictures, tmp_path, capsys):
