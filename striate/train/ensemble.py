@@ -84,7 +84,7 @@ class Ensemble(Run):
         ended = self.result
         if ended is None:
             return f"{self.folder} lacks its result.json; `striate ensemble` makes it again"
-        kept = f"kept in {printable(self.folder)}: the weights of all and their predictions; it opens like any run"
+        kept = f"kept in {printable(self.folder)}: the weights of all; it opens like any run"
         return "\n".join([str(costs(ended["members"])), *ended["told"], kept])
 
 
