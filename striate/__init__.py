@@ -35,6 +35,7 @@ PUBLIC = {
     "open_shards": "striate.data.sources.shards",
     "published": "striate.nets.published",
     "replay": "striate.train.replay",
+    "robustness": "striate.evaluate.robustness",
     "runs": "striate.train.tell.runs",
     "shapes": "striate.measure.shapes",
     "text": "striate.nets.printing",
@@ -63,6 +64,7 @@ __all__ = [
     "open_shards",
     "published",
     "replay",
+    "robustness",
     "runs",
     "shapes",
     "text",
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
     from striate.evaluate.comparing import compare
     from striate.evaluate.ensemble import ensemble
     from striate.evaluate.evaluate import evaluate
+    from striate.evaluate.robustness import robustness
     from striate.measure.listing import nets
     from striate.measure.shapes import shapes
     from striate.nets.build import net

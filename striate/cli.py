@@ -40,6 +40,7 @@ COMMANDS = {
     "replay": "striate.train.replay:replay",
     "evaluate": "striate.evaluate.evaluate:evaluate",
     "compare": "striate.evaluate.comparing:compare",
+    "robustness": "striate.evaluate.robustness:robustness",
     "ensemble": "striate.evaluate.ensemble:ensemble",
     "demo": "striate.demo:demo",
     "op": {

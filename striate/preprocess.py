@@ -88,22 +88,32 @@ class Preprocess:
         whole = decode(source, name, channels=gray, background=self.background)
         return Decoded(self.pixels(whole.pixels), whole.notes)
 
-    def pixels(self, picture: np.ndarray) -> np.ndarray:
-        """An upright picture (height, width, channels) of uint8, fitted to the input's size; still red, green, blue."""
-        height, width = self.size
-        if self.fit == "squash":
-            return resize(picture, self.size, self.interpolation)
-        if self.fit == "pad":
-            inner = self.fitted(picture.shape[:2])
-            paper = np.empty((height, width, picture.shape[2]), np.uint8)
-            paper[:] = self.background if picture.shape[2] == 3 else brightness(self.background)
-            top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
-            paper[top : top + inner[0], left : left + inner[1]] = resize(picture, inner, self.interpolation)
-            return paper
+    def pixels(self, picture: np.ndarray, around: int = 0) -> np.ndarray:
+        """An upright picture (height, width, channels) of uint8, fitted to the input's size; still red, green, blue.
+
+        Parameters
+        ----------
+        picture
+            the pixels
+        around
+            how many pixels more are shown on each side, of what the input's size cuts off. Where the picture ends, its
+            border goes on, or the background where that is what it is padded with
+        """
+        height, width = (side + 2 * around for side in self.size)
         whole = self.fitted(picture.shape[:2])
-        top, left = round((whole[0] - height) / 2), round((whole[1] - width) / 2)  # half to even, as torchvision crops
-        window = slice(top, top + height), slice(left, left + width)
-        return resize(picture, whole, self.interpolation, window)
+        top, left = (start - around for start in self._starts(whole))
+        rows = slice(max(0, top), min(whole[0], top + height))
+        columns = slice(max(0, left), min(whole[1], left + width))
+        shown = resize(picture, whole, self.interpolation, (rows, columns))
+        if shown.shape[:2] == (height, width):
+            return shown
+        if self.fit != "pad":
+            beyond = (rows.start - top, top + height - rows.stop), (columns.start - left, left + width - columns.stop)
+            return np.pad(shown, (*beyond, (0, 0)), mode="edge")
+        paper = np.empty((height, width, picture.shape[2]), np.uint8)
+        paper[:] = self.background if picture.shape[2] == 3 else brightness(self.background)
+        paper[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = shown
+        return paper
 
     def fitted(self, size: tuple[int, int]) -> tuple[int, int]:
         """Height and width that a picture is resized to before it is cropped or padded."""
@@ -123,14 +133,18 @@ class Preprocess:
         They lie beyond 0 and 1 where the picture is padded.
         """
         whole = self.fitted(size)
-        if self.fit == "pad":
-            starts = [-((side - inner) // 2) for side, inner in zip(self.size, whole, strict=True)]
-        else:
-            starts = [round((inner - side) / 2) for side, inner in zip(self.size, whole, strict=True)]
+        starts = self._starts(whole)
         (top, bottom), (left, right) = (
             (start / inner, (start + side) / inner) for start, side, inner in zip(starts, self.size, whole, strict=True)
         )
         return top, bottom, left, right
+
+    def _starts(self, whole: tuple[int, int]) -> list[int]:
+        """The first row and column of a fitted picture that the input shows; below 0 where it is padded."""
+        if self.fit == "pad":
+            return [-((side - inner) // 2) for side, inner in zip(self.size, whole, strict=True)]
+        # half to even, as torchvision crops
+        return [round((inner - side) / 2) for side, inner in zip(self.size, whole, strict=True)]
 
     def normalised(self, pixels: np.ndarray) -> np.ndarray:
         """Pixels (…, height, width, channels) as the network takes them: (…, channels, height, width), float32."""

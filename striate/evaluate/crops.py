@@ -10,6 +10,7 @@ from math import isqrt
 
 from torch import Tensor
 
+from striate.data.batches import Batch
 from striate.errors import StriateError
 from striate.preprocess import Preprocess
 from striate.show.names import printable
@@ -45,17 +46,17 @@ class Crops:
     def __len__(self) -> int:
         return len(self.places) * (1 + self.mirrored)
 
-    def of(self, pixels: Tensor) -> Iterator[Tensor]:
+    def of(self, batch: Batch) -> Iterator[Tensor]:
         """Each crop of a batch.
 
         Parameters
         ----------
-        pixels
-            (n, channels, height, width), as `preprocess` makes them
+        batch
+            of pictures as `preprocess` makes them
         """
         height, width = self.size
         for top, left in self.places:
-            crop = pixels[:, :, top : top + height, left : left + width]
+            crop = batch.pixels[:, :, top : top + height, left : left + width]
             yield crop
             if self.mirrored:
                 yield crop.flip(3)

@@ -192,10 +192,7 @@ def evaluate(
     if split is not None:
         one_of("--split", split, Split)
     shown = read_crops(str(crops), run.preprocess)
-    if output is not None:
-        output = Path(output)
-        if is_run(output) or (output.exists() and not output.is_dir()):
-            raise StriateError(f"--output is a folder of its own, but {printable(output)} is a run or a file")
+    output = own_folder(output)
     pictures, notes = pictures_for(run, data, split, on_bad)
     network = run.net()["members"] if run.members else None  # what each of them says, of which the mean follows
     said = judged(run, pictures, shown, pick_device(device), workers, on_bad, network=network)
@@ -226,6 +223,22 @@ def evaluate(
         files = ", ".join(f"{name}.csv" for name in found.lists)
         found.notes.append(f"written to {printable(output)}: evaluation.json, {files}, charts")
     return found
+
+
+def own_folder(output: str | Path | None) -> Path | None:
+    """Where files are to be written, if that is no run.
+
+    Parameters
+    ----------
+    output
+        what was asked for
+    """
+    if output is None:
+        return None
+    output = Path(output)
+    if is_run(output) or (output.exists() and not output.is_dir()):
+        raise StriateError(f"--output is a folder of its own, but {printable(output)} is a run or a file")
+    return output
 
 
 def pictures_for(

@@ -1,17 +1,19 @@
 """Judging: a run's network says what it sees in pictures, as fast as this machine can."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from striate.data.batches import Batches
+from striate.data.batches import Batch, Batches
 from striate.data.dataset import Dataset, OnBad
 from striate.data.normalise import normalised
-from striate.engine.fastest import fastest
+from striate.engine.fastest import FEW, fastest
 from striate.errors import DataError
-from striate.evaluate.crops import Crops
+from striate.preprocess import Preprocess
 from striate.show.numbers import count
 from striate.show.progress import track
 from striate.train.run import Run
@@ -19,6 +21,21 @@ from striate.train.run import Run
 BATCH = 32
 LEAST = 1e-30  # a probability whose logarithm is still a number
 SURE = 1e-15  # how near to 0 and to 1 one is whose odds are
+
+
+class Shown(Protocol):
+    """How often a picture is shown, and how."""
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """Makes the pictures of which views are made."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def of(self, batch: Batch) -> Iterator[Tensor]:
+        """Each view (n, channels, height, width) of uint8 of a batch, so large as the network takes it."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -30,11 +47,12 @@ class Judged:
     data
         the pictures that could be read, in their own order
     scores
-        (n, classes) logits; of several crops, those of the mean probability
+        (n, …): what was kept of the logits; by `mean`, (n, classes) logits, of several views those of the mean
+        probability
     skipped
         why others could not be read
     seconds
-        that the network needs for one picture, all its crops together
+        that the network needs for one picture, all its views together
     told
         about the engine
     """
@@ -46,13 +64,31 @@ class Judged:
     told: list[str]
 
 
+def mean(said: list[Tensor], several: bool) -> Tensor:
+    """The logits of the mean of probabilities, (n, …, classes).
+
+    Parameters
+    ----------
+    said
+        (n, …, classes) logits of each view
+    several
+        whether a picture may have several labels
+    """
+    if len(said) == 1:
+        return said[0]
+    if several:
+        return torch.stack([each.sigmoid() for each in said]).mean(0).logit(SURE)
+    return torch.stack([each.softmax(-1) for each in said]).mean(0).clamp_min(LEAST).log()
+
+
 def judged(
     run: Run,
     data: Dataset,
-    shown: Crops,
+    shown: Shown,
     device: torch.device,
     workers: int | None,
     on_bad: OnBad,
+    keep: Callable[[list[Tensor], bool], Tensor] = mean,
     network: nn.Module | None = None,
 ) -> Judged:
     """Show pictures to a run's network.
@@ -71,6 +107,8 @@ def judged(
         threads that load; None is one per processor
     on_bad
         stop at a picture that cannot be read, or skip it
+    keep
+        what to keep of the logits of a batch's views: (n, …)
     network
         in place of the run's own; logits may be of several answers, (n, …, classes)
     """
@@ -81,23 +119,18 @@ def judged(
     network, several = network or run.net(), data.several
     engine, each, rows, scores = None, 0.0, [], []
     for batch in track(batches, f"judging {count(len(data))}", len(batches)):
-        views = [normalised(view, run.preprocess) for view in shown.of(batch.pixels)]
-        if engine is None:
-            engine = fastest(network, views[0], device, pictures=len(data) * len(shown))
-            each = engine.seconds / len(views[0]) * len(shown)
-        said = [torch.from_numpy(engine(view)[0].astype(np.float64)) for view in views]
+        said = []
+        for pixels in shown.of(batch):
+            view = normalised(pixels, run.preprocess)
+            if engine is None:
+                engine = fastest(network, view, device, pictures=len(data) * len(shown))
+                each = engine.seconds / len(view[:FEW]) * len(shown)
+            said.append(torch.from_numpy(engine(view)[0].astype(np.float64)))
         rows.append(batch.rows)
-        scores.append(said[0] if len(said) == 1 else _mean(said, several))
+        scores.append(keep(said, several))
     if engine is None:
         raise DataError("there is nothing to judge: none of the pictures could be read")
     places = {row: place for place, row in enumerate(data.rows.tolist())}
     kept = np.array([places[row] for row in np.concatenate(rows).tolist()])
     reasons = [problem.reason for problem in batches.skipped.values()]
     return Judged(data.part(kept), torch.cat(scores).numpy(), reasons, each, engine.told)
-
-
-def _mean(said: list[Tensor], several: bool) -> Tensor:
-    """The logits of the mean of probabilities, (n, …, classes)."""
-    if several:
-        return torch.stack([each.sigmoid() for each in said]).mean(0).logit(SURE)
-    return torch.stack([each.softmax(-1) for each in said]).mean(0).clamp_min(LEAST).log()

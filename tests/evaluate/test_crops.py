@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from striate.data.batches import Batch
 from striate.errors import StriateError
 from striate.evaluate.crops import crops
 from striate.preprocess import Preprocess
@@ -15,7 +16,8 @@ OWN = Preprocess(size=(32, 32), resize=40)
 def shown(text: str, preprocess: Preprocess = OWN) -> list[np.ndarray]:
     found = crops(text, preprocess)
     pixels = torch.from_numpy(found.preprocess.pixels(PICTURE)).permute(2, 0, 1)[None]
-    views = [view[0].permute(1, 2, 0).numpy() for view in found.of(pixels)]
+    batch = Batch(pixels, torch.zeros(1), np.zeros(1, int), 0, 0)
+    views = [view[0].permute(1, 2, 0).numpy() for view in found.of(batch)]
     assert len(views) == len(found)
     return views
 

@@ -126,24 +126,54 @@ def _affine(
         amounts["mirror"] = 1
     if not any((distortion.padding, distortion.rotate, distortion.shear, distortion.scale, distortion.warp)):
         return (across, 0.0, wide if across < 0 else 0.0, 0.0, down, 0.0), (top, left, tall, wide)
-    # around the middle of the view: a mirrored crop shows the same part of the picture
-    x, y = width / 2, height / 2
+    moved, turn, slant, grown = (0.0, 0.0), 0.0, 0.0, 1.0
     if distortion.padding:
         room = int(distortion.padding)
         amounts["right"], amounts["down"] = (int(u[at] * (2 * room + 1)) - room for at in (PADDING, PADDING + 1))
-        x, y = x + amounts["right"], y + amounts["down"]
-    cosine, sine, slant, grown = 1.0, 0.0, 0.0, 1.0
+        moved = amounts["right"], amounts["down"]
     if distortion.rotate:
         amounts["rotate"] = turn = distortion.rotate * (2 * u[ROTATE] - 1)
-        cosine, sine = cos(radians(turn)), sin(radians(turn))
     if distortion.shear:
-        amounts["shear"] = turn = distortion.shear * (2 * u[SHEAR] - 1)
-        slant = tan(radians(turn))
+        amounts["shear"] = slant = distortion.shear * (2 * u[SHEAR] - 1)
     if distortion.scale:
         amounts["scale"] = grown = 1 + distortion.scale * (2 * u[SCALE] - 1)
-    a, b = across * cosine / grown, across * (cosine * slant - sine) / grown
-    d, e = down * sine / grown, down * (sine * slant + cosine) / grown
-    return (a, b, left + wide / 2 - a * x - b * y, d, e, top + tall / 2 - d * x - e * y), None
+    return about_middle((top, left, tall, wide), size_out, (across, down), moved, turn, slant, grown), None
+
+
+def about_middle(
+    box: Box,
+    size: tuple[int, int],
+    step: tuple[float, float] = (1.0, 1.0),
+    moved: tuple[float, float] = (0.0, 0.0),
+    turn: float = 0.0,
+    slant: float = 0.0,
+    grown: float = 1.0,
+) -> Affine:
+    """The map that shows a part of a picture, moved, turned, slanted and grown about its middle.
+
+    About the middle of the view, so that a mirrored crop shows the same part of the picture.
+
+    Parameters
+    ----------
+    box
+        top, left, height and width of the part
+    size
+        height and width of the view
+    step
+        across and down: the picture's pixels in a pixel of the view
+    moved
+        to the right and down, in pixels of the view
+    turn, slant
+        degrees to the left, and of the shear
+    grown
+        how many times larger things are
+    """
+    (top, left, tall, wide), (height, width), (across, down) = box, size, step
+    x, y = width / 2 + moved[0], height / 2 + moved[1]
+    cosine, sine, tangent = cos(radians(turn)), sin(radians(turn)), tan(radians(slant))
+    a, b = across * cosine / grown, across * (cosine * tangent - sine) / grown
+    d, e = down * sine / grown, down * (sine * tangent + cosine) / grown
+    return a, b, left + wide / 2 - a * x - b * y, d, e, top + tall / 2 - d * x - e * y
 
 
 def centred_box(size_in: tuple[int, int], size_out: tuple[int, int]) -> Box:
