@@ -50,8 +50,18 @@ COMMANDS = {
         "pad": "striate.ops.commands:pad",
         "size": "striate.ops.commands:size",
     },
+    "look": {
+        "filters": "striate.look.filters:filters",
+        "features": "striate.look.features:features",
+        "exciting": "striate.look.exciting:exciting",
+        "field": "striate.look.seeing:field",
+        "gradients": "striate.look.gradients:gradients",
+    },
 }
-GROUPS = {"op": "Try the operators of convolutional networks on a picture."}
+GROUPS = {
+    "op": "Try the operators of convolutional networks on a picture.",
+    "look": "Look inside a network.",
+}
 # the options of a command that has too many for one list, each below its title; their texts name their choices
 OPTIONS = {
     "train": {
