@@ -1,6 +1,6 @@
 """`striate evaluate`: how good a run's network is, with intervals, and how sure it may be of itself."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,7 +13,7 @@ from striate.evaluate.calibration import Calibration, answers, calibration
 from striate.evaluate.crops import crops as read_crops
 from striate.evaluate.disagreement import disagreements
 from striate.evaluate.figures import Figure, headline
-from striate.evaluate.judging import judged
+from striate.evaluate.judging import Judged, judged
 from striate.evaluate.lists import class_table, mistakes
 from striate.evaluate.rejection import WANTED, Rejection, coverage, rejection
 from striate.files import write_text, writing
@@ -58,6 +58,8 @@ class Evaluation:
         how many pictures get an answer, where so many of these are to be right
     coverage
         the same for all shares, in percent
+    said
+        what was judged, and what the network said of it
     notes
         what was judged, and how
     """
@@ -70,6 +72,7 @@ class Evaluation:
     calibration: Calibration
     rejections: list[Rejection]
     coverage: list[tuple[float, float]]
+    said: Judged
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -216,6 +219,7 @@ def evaluate(
         calibration=calibration(scores, labels),
         rejections=[] if several else [each for want in WANTED if (each := rejection(sure, right, want))],
         coverage=[] if several else coverage(sure, right),
+        said=replace(said, scores=scores),
         notes=notes,
     )
     if output is not None:

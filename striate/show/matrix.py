@@ -8,7 +8,7 @@ from striate.show.table import Column, Table
 MOST = 30  # classes of a readable matrix, and rows of what stands for a larger one
 
 
-def matrix(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
+def matrix(counts: Sequence[Sequence[int]], classes: Sequence[str], opens: str = "") -> str:
     """What was taken for what: a table with a row for what pictures are; of many classes, the worst pairs.
 
     Parameters
@@ -17,6 +17,8 @@ def matrix(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
         counts[a][b]: pictures of the class a that were taken for b
     classes
         their names
+    opens
+        how the address of what each cell opens begins; the places of its classes follow
     """
     if len(classes) > MOST:
         return _pairs(counts, classes)
@@ -24,7 +26,11 @@ def matrix(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
     heads = "".join(f'<th scope="col" class="{turned}"><span>{text(name)}</span></th>' for name in classes)
     rows = []
     for place, (name, row) in enumerate(zip(classes, counts, strict=True)):
-        cells = "".join(_cell(number, max(1, sum(row)), other == place) for other, number in enumerate(row))
+        shares = [number / max(1, sum(row)) for number in row]
+        cells = "".join(
+            _cell(number, share, other == place, opens and f"{opens}{place}-{other}")
+            for other, (number, share) in enumerate(zip(row, shares, strict=True))
+        )
         rows.append(f'<tr><th scope="row"><bdi>{text(name)}</bdi></th>{cells}</tr>')
     return (
         '<p class="faint">Rows: what the pictures are. Columns: what they were taken for.</p><div class="scroll">'
@@ -32,12 +38,13 @@ def matrix(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
     )
 
 
-def _cell(number: int, total: int, right: bool) -> str:
+def _cell(number: int, share: float, right: bool, opens: str) -> str:
     if not number:
         return '<td class="number faint">·</td>'
     ink = "--accent" if right else "--serious"
-    shade = f"background: color-mix(in srgb, var({ink}) {10 + 35 * number / total:.0f}%, transparent)"
-    return f'<td class="number" style="{shade}">{number:,}</td>'
+    shade = f"background: color-mix(in srgb, var({ink}) {10 + 35 * share:.0f}%, transparent)"
+    shown = f'<a href="{opens}">{number:,}</a>' if opens else f"{number:,}"
+    return f'<td class="number" style="{shade}">{shown}</td>'
 
 
 def _pairs(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> str:

@@ -72,6 +72,7 @@ figcaption { margin-top: .25rem; }
 .missing { display: flex; align-items: center; justify-content: center; height: 5rem; border: 1px dashed var(--line);
   border-radius: 3px; color: var(--faint); }
 svg { max-width: 100%; height: auto; font-size: 12px; }
+.cell { display: none; } .cell:target { display: block; padding: .6rem; border-radius: 6px; background: var(--soft); }
 .charts { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 1.5rem 2.5rem; margin: .75rem 0; }
 .matrix td { padding: .2rem .4rem; border: 1px solid var(--line); } .matrix td:first-child { border: 0; }
 .matrix .upright { min-width: 0; padding: .2rem .4rem .4rem; vertical-align: bottom; }
@@ -202,6 +203,20 @@ def figure(
     lines = "".join(f'<div class="faint">{text(line)}</div>' for line in caption if line)
     parts = re.sub("([/_])", r"\1<wbr>", text(name))  # a long name is broken between its parts, if it can be
     return f"<figure>{shown}<figcaption><bdi>{parts}</bdi>{lines}</figcaption></figure>"
+
+
+def picture(image: Image.Image, told: str) -> str:
+    """A picture as wide as the page allows, up to its own size.
+
+    Parameters
+    ----------
+    image
+        it is stored as it is
+    told
+        what it shows, in words
+    """
+    size = f'width="{image.width}" height="{image.height}"'
+    return f'<p class="shown"><img src="{data_uri(image)}" {size} alt="{text(told)}"></p>'
 
 
 def data_uri(image: Image.Image) -> str:

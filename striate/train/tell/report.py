@@ -58,8 +58,8 @@ def report(run: Run, parts: Parts | None = None) -> str:
         sections.append(Section("Classes", class_rows(answers)))
         sections.append(Section("Worst mistakes", pictures(answers, album)))
     sections += findings(run, album)
-    sections += [Section("Settings", _settings(run, history)), Section("Network", _network(run))]
-    return page(f"Run {run.name}", sections, _lead(run, history))
+    sections += [Section("Settings", settings(run, history)), Section("Network", _network(run))]
+    return page(f"Run {run.name}", sections, lead(run, history))
 
 
 def _solved(history: list[dict[str, Any]]) -> bool:
@@ -68,7 +68,16 @@ def _solved(history: list[dict[str, Any]]) -> bool:
     return bool(epochs) and all(line["lr"] == 0 for line in epochs)
 
 
-def _lead(run: Run, history: list[dict[str, Any]]) -> str:
+def lead(run: Run, history: list[dict[str, Any]]) -> str:
+    """What came of it, and what one should know, before all else.
+
+    Parameters
+    ----------
+    run
+        what it is about
+    history
+        its own
+    """
     config, ended = run.config, run.result
     lines = []
     if ended is None:
@@ -114,7 +123,16 @@ def _how_solved(run: Run) -> str:
     return f"{told}."
 
 
-def _settings(run: Run, history: list[dict[str, Any]]) -> str:
+def settings(run: Run, history: list[dict[str, Any]]) -> str:
+    """What was asked for and what was chosen, with the command that repeats it.
+
+    Parameters
+    ----------
+    run
+        what it is about
+    history
+        its own
+    """
     config = run.config
     asked = [
         {"name": option(name), "value": _plain(value), "why": "asked for"} for name, value in config["asked"].items()
