@@ -18,6 +18,8 @@ from striate.look.sight import Box, box, is_global, traces
 from striate.look.subject import Subject
 from striate.nets.build import net
 from striate.preprocess import Preprocess
+from striate.train.parts import Parts
+from striate.train.run import Run
 
 SMALL = Preprocess(size=(16, 16), resize=None)
 
@@ -205,6 +207,19 @@ def test_mistakes(pictures, tmp_path):
         app(["look", "field", "lenet5", "--at", "3"])
     assert not any(module._forward_hooks for module in who.network.modules())
     assert all(parameter.requires_grad for parameter in who.network.parameters())
+
+
+def test_a_run_shows_its_own_validation_or_asks_for_pictures(pictures, tmp_path, monkeypatch):
+    data = Dataset.open(pictures)
+    network = net("conv 3x3x4 p1, relu, maxpool 2, fc 2", input="16x16x3", classes=data.classes)
+    run = Run(tmp_path / "some run", {"data": {"several": False}}, data.classes, SMALL)
+    monkeypatch.setattr(Run, "net", lambda self: network)
+    monkeypatch.setattr(Run, "parts", lambda self: Parts(data["train"], data["val"], None, 0))
+    found = exciting(run, number=3)
+    assert {one.name for tops in found.found.values() for one in tops} <= set(data["val"].names)
+    monkeypatch.setattr(Run, "parts", lambda self: Parts(data["train"], None, None, 0))
+    with pytest.raises(DataError, match="some run held out no validation pictures; name some: striate look exciting"):
+        exciting(run)
 
 
 def test_a_position_at_rest_is_told():
