@@ -56,6 +56,7 @@ COMMANDS = {
         "exciting": "striate.look.exciting:exciting",
         "field": "striate.look.seeing:field",
         "gradients": "striate.look.gradients:gradients",
+        "symmetry": "striate.look.symmetry:symmetry",
     },
 }
 GROUPS = {

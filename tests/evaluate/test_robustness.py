@@ -18,10 +18,11 @@ from striate.cli import main
 from striate.data.batches import Batch
 from striate.errors import StriateError, UnknownName
 from striate.evaluate.disturbing import KINDS, Disturbances, Luck, View, surrounded
+from striate.evaluate.endured import Robustness
 from striate.evaluate.evaluate import evaluate
 from striate.evaluate.figures import headline
 from striate.evaluate.judging import Judged
-from striate.evaluate.robustness import Robustness, measured, read_kinds, robustness, sample
+from striate.evaluate.robustness import measured, read_kinds, robustness, sample
 from striate.evaluate.specimen import typical
 from striate.preprocess import Preprocess
 from striate.train.learn.tally import wilson
