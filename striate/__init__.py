@@ -28,6 +28,7 @@ PUBLIC = {
     "distort": "striate.data.distort.sheet",
     "ensemble": "striate.evaluate.ensemble",
     "evaluate": "striate.evaluate.evaluate",
+    "explain": "striate.look.explain",
     "get": "striate.data.sources.get",
     "net": "striate.nets.build",
     "nets": "striate.measure.listing",
@@ -57,6 +58,7 @@ __all__ = [
     "distort",
     "ensemble",
     "evaluate",
+    "explain",
     "get",
     "net",
     "nets",
@@ -85,6 +87,7 @@ if TYPE_CHECKING:
     from striate.evaluate.ensemble import ensemble
     from striate.evaluate.evaluate import evaluate
     from striate.evaluate.robustness import robustness
+    from striate.look.explain import explain
     from striate.measure.listing import nets
     from striate.measure.shapes import shapes
     from striate.nets.build import net

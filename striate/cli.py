@@ -42,6 +42,7 @@ COMMANDS = {
     "compare": "striate.evaluate.comparing:compare",
     "robustness": "striate.evaluate.robustness:robustness",
     "ensemble": "striate.evaluate.ensemble:ensemble",
+    "explain": "striate.look.explain:explain",
     "demo": "striate.demo:demo",
     "op": {
         "conv": "striate.ops.commands:conv",
