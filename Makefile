@@ -35,6 +35,7 @@ test-all: lint
 .peers/ready:
 	$(BIN)/pip install -q --no-deps --target .peers torchvision==0.28.0 timm==1.0.31 torchinfo==1.8.0
 	$(BIN)/pip install -q --no-deps --target .peers $(FASTAI)
+	$(BIN)/pip install -q --no-deps --target .peers captum==0.9.0 grad-cam==1.5.7 ttach==0.0.3
 	touch $@
 
 bench: .venv/ready .peers/ready

@@ -55,6 +55,7 @@ COMMANDS = {
         "filters": "striate.look.filters:filters",
         "features": "striate.look.features:features",
         "exciting": "striate.look.exciting:exciting",
+        "dream": "striate.look.dream:dream",
         "field": "striate.look.seeing:field",
         "gradients": "striate.look.gradients:gradients",
         "symmetry": "striate.look.symmetry:symmetry",
