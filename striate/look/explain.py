@@ -48,8 +48,8 @@ def explain(
         files, folders, or patterns such as 'photos/*.jpg'
     method
         gradcam (which parts speak for a class), gradcam++ (several things of a class), cam (exact, where the network
-        ends in a mean), saliency and smoothgrad (which pixels change the score), integrated (what each pixel adds), or
-        all of them
+        ends in a mean), saliency and smoothgrad (which pixels change the score), integrated (what each pixel adds),
+        occlusion (what is missed if it is covered), or all of them
     classes
         what is explained, instead of what the network says; once for each class
     top
@@ -186,5 +186,5 @@ def _explanation(
         shares[places].numpy(),
         maps,
         (shown.upright.shape[0], shown.upright.shape[1]),
-        whose.title,
+        " - ".join((whose.title, *whose.notes)),
     )

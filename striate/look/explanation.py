@@ -40,7 +40,7 @@ class Explanation:
     size
         height and width of the picture, of which `photo` may hold fewer pixels
     network
-        what it is called
+        what it is called, and what to know of it
     """
 
     path: Path
@@ -68,7 +68,7 @@ class Explanation:
         else:
             cells = [whole, *(panel for row in rows for panel in row)]
             columns = len(cells) if len(cells) <= 4 else 3 if len(cells) in (5, 6, 9) else 4
-        lines = [f"{self.network} says: {self.said}"]
+        lines = [self.network, f"what it says: {self.said}"]
         lines += [f"{METHODS[name].title}: {METHODS[name].meaning}." for name in self.maps]
         lines += ["Classes share a scale, so that the same colour is as much."] if len(self.classes) > 1 else []
         signed = {METHODS[name].signed for name in self.maps}

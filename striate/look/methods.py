@@ -11,10 +11,11 @@ from torch import Tensor
 from striate.look.cam import cam
 from striate.look.gradcam import gradcam, gradcam_plus
 from striate.look.integrated import integrated
+from striate.look.occlusion import occlusion
 from striate.look.saliency import saliency
 from striate.look.smoothgrad import smoothgrad
 
-Name = Literal["gradcam", "gradcam++", "cam", "saliency", "smoothgrad", "integrated"]
+Name = Literal["gradcam", "gradcam++", "cam", "saliency", "smoothgrad", "integrated", "occlusion"]
 CELLS = 56  # on a side
 PEAKS = 0.995  # of the cells are weaker than what gets the strongest colour: a few peaks would leave the rest dark
 
@@ -83,5 +84,8 @@ METHODS: dict[str, Method] = {
         "red pixels add to the score, blue ones take from it, beside a picture of nothing but the mean colour",
         signed=True,
         fine=True,
+    ),
+    "occlusion": Method(
+        "Occlusion", occlusion, "the score falls if what is red is covered, and rises if what is blue is", signed=True
     ),
 }
