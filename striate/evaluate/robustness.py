@@ -81,13 +81,10 @@ def robustness(
         said = judged(run, chosen, shown, pick_device(device), workers, on_bad, answers)
         points = measured(said, shown.views)
         notes.append(
-            f"each picture was shown {len(shown)} times, disturbed at the scale of the network's input; where a picture "
-            "ends, as in small scales, its border goes on, which costs something, too"
+            f"each picture was shown {len(shown)} times, disturbed at the scale of the network's input; where a "
+            "picture ends, as in small scales, its border goes on, which costs something, too"
         )
-        notes.append(
-            "the network takes "
-            f"{1000 * said.seconds / len(shown):.1f} ms each time: {said.told[0]}"
-        )
+        notes.append(f"the network takes {1000 * said.seconds / len(shown):.1f} ms each time: {said.told[0]}")
         if said.skipped:
             notes.append(f"{count(len(said.skipped))} left out, which cannot be read: {listed(said.skipped)}")
         found = Robustness("mean average precision" if said.data.several else "right", points, notes)
