@@ -26,6 +26,7 @@ PUBLIC = {
     "compare": "striate.evaluate.comparing",
     "curves": "striate.train.tell.course",
     "distort": "striate.data.distort.sheet",
+    "dream": "striate.look.dream",
     "ensemble": "striate.evaluate.ensemble",
     "evaluate": "striate.evaluate.evaluate",
     "explain": "striate.look.explain",
@@ -56,6 +57,7 @@ __all__ = [
     "compare",
     "curves",
     "distort",
+    "dream",
     "ensemble",
     "evaluate",
     "explain",
@@ -87,6 +89,7 @@ if TYPE_CHECKING:
     from striate.evaluate.ensemble import ensemble
     from striate.evaluate.evaluate import evaluate
     from striate.evaluate.robustness import robustness
+    from striate.look.dream import dream
     from striate.look.explain import explain
     from striate.measure.listing import nets
     from striate.measure.shapes import shapes

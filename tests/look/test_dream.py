@@ -1,5 +1,7 @@
 """What a network looks for: the canvas by its properties, the way uphill by what it reaches."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 import torch
@@ -57,7 +59,7 @@ def test_colours_vary_by_themselves():
 
 
 @pytest.mark.parametrize("channels", ["RGB", "BGR", "L"])
-def test_the_input_is_that_of_the_preprocess(channels):
+def test_the_input_is_that_of_the_preprocess(channels: Literal["RGB", "BGR", "L"]):
     numbers = (0.4,) if channels == "L" else (0.1, 0.2, 0.3)
     preprocess = Preprocess((8, 8), None, channels=channels, scale=255, mean=numbers, std=tuple(2 * n for n in numbers))
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, len(numbers)), np.uint8)
@@ -107,9 +109,7 @@ def test_nothing_behind_the_layer_is_computed():
 
 def test_what_is_off_can_be_switched_on():
     """ReLU gives the same, and a gradient where it gives 0."""
-    network = nn.Sequential(nn.Linear(1, 1), nn.ReLU())
-    nn.init.constant_(network[0].weight, 1.0)
-    nn.init.constant_(network[0].bias, 0.0)
+    network = nn.Sequential(nn.Identity(), nn.ReLU())
     x = torch.tensor([[-2.0], [3.0]], requires_grad=True)
     with leaking(network):
         output = network(x)
@@ -132,7 +132,8 @@ def test_a_dream_excites_more_than_noise(asked):
 
 def test_a_neuron_of_one_colour_dreams_of_it():
     """An oracle: what counts red and not blue gets red, whatever the order of the network's channels."""
-    for channels, weights in (("RGB", (1.0, 0.0, -1.0)), ("BGR", (-1.0, 0.0, 1.0))):
+    both: dict[Literal["RGB", "BGR"], tuple[float, ...]] = {"RGB": (1.0, 0.0, -1.0), "BGR": (-1.0, 0.0, 1.0)}
+    for channels, weights in both.items():
         module = nn.Sequential(nn.Conv2d(3, 1, 1, bias=False), nn.AdaptiveAvgPool2d(1), nn.Flatten())
         module[0].weight.data = torch.tensor(weights).reshape(1, 3, 1, 1)
         preprocess = Preprocess((16, 16), None, channels=channels, mean=(0.5,) * 3, std=(0.5,) * 3)
