@@ -56,8 +56,9 @@ class Store:
             self._forget_what_is_not_safe()
             for file, size in ((self._file, max(1, self.bytes)), (self._flags, max(1, len(shapes)))):
                 os.posix_fallocate(file, 0, size)  # the room is taken at once, so that it cannot run out later
-            self._there = np.memmap(folder / "there", np.uint8, "r", shape=max(1, len(shapes)))[: len(shapes)]
-            # an array, not a memmap: a view of one costs several times as much
+            # arrays, not memmaps: a view of one costs several times as much
+            self._there = np.asarray(np.memmap(folder / "there", np.uint8, "r", shape=max(1, len(shapes))))
+            self._there = self._there[: len(shapes)]
             self._pixels = np.asarray(np.memmap(folder / "pixels", np.uint8, "r", shape=max(1, self.bytes)))
             write_whole(folder / "about.json", lambda file: file.write(json.dumps(about or {}, indent=2).encode()))
 
@@ -75,7 +76,7 @@ class Store:
         """Pixels (height, width, channels), not to be written to; None where they are not there yet."""
         if not self._there[place]:
             return None
-        return self._pixels[self.starts[place] : self.ends[place]].reshape(self.shapes[place])
+        return self._pixels[self.starts[place] : self.ends[place]].reshape(self.shapes[place].tolist())
 
     def put(self, place: int, pixels: np.ndarray) -> None:
         """Keep the pixels of one picture; from any thread."""
