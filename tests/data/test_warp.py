@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from warp_reference import distortions, reference
+from warp_reference import allowed, distortions, reference
 
 from striate.data.distort.distortion import PRESETS, Distortion, distortion
 from striate.data.distort.draw import NUMBERS, Drawn, draw
@@ -31,11 +31,11 @@ def noise(size: tuple[int, int], channels: int = 3, seed: int = 0) -> np.ndarray
 
 
 def check(by, picture: np.ndarray, drawn: Drawn, tolerance: float = 0.55) -> None:
-    """Rounding takes half a level; so less than a whole one to the reference, rounded or not."""
+    """The last rounding takes half a level."""
     view = by(picture, drawn)
     assert view.dtype == np.uint8
     assert view.shape == (*drawn.size, picture.shape[2])
-    assert np.abs(view - reference(picture, drawn)).max() <= tolerance
+    assert np.abs(view - reference(picture, drawn)).max() <= tolerance + allowed(picture, drawn)
 
 
 sizes = st.tuples(st.integers(1, 70), st.integers(1, 70))

@@ -17,6 +17,9 @@ def reference(picture: np.ndarray, drawn: Drawn) -> np.ndarray:
         top, left, height, width = drawn.box
         picture = picture[top : top + height, left : left + width]
     values, steps = picture.astype(np.float64), [math.hypot(d, e), math.hypot(a, b)]  # along rows, along columns
+    if stretched(picture, drawn):
+        view = triangles(triangles(values, 1, drawn.size[1]), 0, drawn.size[0])
+        return finished(view[:, ::-1] if a < 0 else view, drawn)
     while min(steps) >= 2:
         values = np.floor(half(half(values, 0), 1) + 0.5)
         steps, (a, b, c, d, e, f) = [step / 2 for step in steps], (part / 2 for part in (a, b, c, d, e, f))
@@ -32,10 +35,49 @@ def reference(picture: np.ndarray, drawn: Drawn) -> np.ndarray:
     if drawn.moves is not None:
         right, down = (spline_surface(moves, drawn.size) for moves in drawn.moves)
         x, y = x + right, y + down
-    view = bilinear(values, d * x + e * y + f - 0.5, a * x + b * y + c - 0.5)
+    return finished(bilinear(values, d * x + e * y + f - 0.5, a * x + b * y + c - 0.5), drawn)
+
+
+def allowed(picture: np.ndarray, drawn: Drawn) -> float:
+    """How far a view may be from it beside its last rounding: one that is stretched is rounded after each direction."""
+    if drawn.box:
+        picture = picture[: drawn.box[2], : drawn.box[3]]
+    if not stretched(picture, drawn):
+        return 0.0
+    gain = 1.0  # a blur is a mean
     if picture.shape[2] == 1 and drawn.light:
+        gain = abs(drawn.light[0])
+    elif picture.shape[2] == 3 and drawn.colour is not None:
+        gain = np.abs(drawn.colour[:, :3]).sum(axis=1).max()
+    elif not drawn.blur:
+        return 0.5
+    return 1.05 * gain
+
+
+def stretched(picture: np.ndarray, drawn: Drawn) -> bool:
+    """Whether the view's corners are the picture's; a view one pixel wide counts as any other map."""
+    (a, b, c, d, e, f), (height, width), (tall, wide) = drawn.affine, drawn.size, picture.shape[:2]
+    corners = [(a * x + b * y + c, d * x + e * y + f) for x, y in ((0, 0), (width, 0), (0, height), (width, height))]
+    plain = [(0, 0), (wide, 0), (0, tall), (wide, tall)]
+    mirrored = [(wide - x, y) for x, y in plain]
+    return drawn.moves is None and width > 1 and any(np.allclose(corners, told, 0, 1e-8) for told in (plain, mirrored))
+
+
+def triangles(values: np.ndarray, axis: int, count: int) -> np.ndarray:
+    """Resized along an axis: means weighted by a triangle two pixels wide, of the larger of both sizes."""
+    step = values.shape[axis] / count
+    apart = (np.arange(values.shape[axis]) + 0.5) - (np.arange(count)[:, None] + 0.5) * step
+    weights = np.maximum(0, 1 - np.abs(apart) / max(step, 1))
+    weights /= weights.sum(axis=1, keepdims=True)
+    return np.moveaxis(np.tensordot(weights, values, (1, axis)), 0, axis)
+
+
+def finished(view: np.ndarray, drawn: Drawn) -> np.ndarray:
+    """Colours, blur and rectangle."""
+    channels = view.shape[2]
+    if channels == 1 and drawn.light:
         view = drawn.light[0] * view + drawn.light[1]
-    if picture.shape[2] == 3 and drawn.colour is not None:
+    if channels == 3 and drawn.colour is not None:
         view = view @ drawn.colour[:, :3].T.astype(np.float64) + drawn.colour[:, 3]
     if drawn.blur:
         radius = math.ceil(3 * drawn.blur)
@@ -44,7 +86,7 @@ def reference(picture: np.ndarray, drawn: Drawn) -> np.ndarray:
     view = np.clip(view, 0, 255)
     if drawn.erased:
         top, left, height, width = drawn.erased
-        view[top : top + height, left : left + width] = drawn.fill if picture.shape[2] == 3 else drawn.fill[1]
+        view[top : top + height, left : left + width] = drawn.fill if channels == 3 else drawn.fill[1]
     return view
 
 

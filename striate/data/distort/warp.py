@@ -1,7 +1,11 @@
 """The one warp: a picture becomes a view by one map and one colour matrix, without aliasing.
 
-First the part of the picture that was drawn is cut out. How far the map moves along its x and y, at a step of one pixel
-of the view in any direction, is s, one for each axis. These stages follow; the tests hold them in plain float64.
+First the part of the picture that was drawn is cut out. One that is only stretched over the view, mirrored or not, is
+resized as pictures are elsewhere: by a triangle that widens as it shrinks, along the rows, then along the columns, each
+time rounded to whole levels. PyTorch does that in bytes, which is the fastest way there is.
+
+Any other map goes through these stages; the tests hold them in plain float64. How far the map moves along its x and y,
+at a step of one pixel of the view in any direction, is s, one for each axis.
 
 1. While both s are 2 or more: the picture is halved in both directions, each pixel the mean of 2×2, rounded half up.
    A last odd row or column is repeated.
@@ -9,9 +13,9 @@ of the view in any direction, is s, one for each axis. These stages follow; the 
 3. An s from 1 to 2 along an axis softens it by the weights w, 1 − 2w, w with w = (s² − 1) / 12: then sampling between
    pixels has the variance of a triangle of width s, as antialiased resizing has. Below 1/64, w is 0.
 4. Bilinear sampling at the positions of the map; outside, the picture's border goes on.
-5. The colour matrix, the blur (±3σ), rounding to whole levels, the rectangle.
 
-OpenCV works in float32 here, which is faster than in bytes, and lets Python's lock go.
+Then, for both: the colour matrix, the blur (±3σ), rounding to whole levels, the rectangle. OpenCV and PyTorch let
+Python's lock go.
 """
 
 from functools import lru_cache
@@ -20,6 +24,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import torch
 
 from striate.data.distort.draw import Affine, Drawn, control_positions, spline
 from striate.errors import StriateError
@@ -85,12 +90,43 @@ def warp(picture: np.ndarray, drawn: Drawn, out: np.ndarray | None = None) -> np
     elif out.shape != (*drawn.size, channels) or out.dtype != np.uint8:
         expected = f"{show_size((*drawn.size, channels))} of uint8"
         raise StriateError(f"the view is {expected}, but is to be put into {show_size(out.shape)} of {out.dtype}")
-    if channels == 1:  # OpenCV drops a last axis of 1
-        picture, view = picture[:, :, 0], out[:, :, 0]
+    recoloured = drawn.light if channels == 1 else drawn.colour is not None
+    if stretches(drawn, picture.shape):
+        _stretched(picture, drawn.affine[0] < 0, out)
+        if recoloured or drawn.blur:
+            _finished(out.astype(np.float32), drawn, out)
     else:
-        view = out
-    values, mirrored = _sampled(picture, drawn, reading(drawn))
-    recoloured = True
+        _finished(_sampled(picture, drawn, reading(drawn)), drawn, out)
+    if drawn.erased:
+        top, left, height, width = drawn.erased
+        out[top : top + height, left : left + width] = drawn.fill if channels == 3 else drawn.fill[1]
+    return out
+
+
+def stretches(drawn: Drawn, room: tuple[int, ...]) -> bool:
+    """Whether the map stretches exactly a part of this height and width over the view, mirrored or not."""
+    (a, b, c, d, e, f), (height, width) = drawn.affine, drawn.size
+    # PyTorch gets views one pixel wide wrong where it has no vector code for a processor
+    if drawn.moves is not None or width == 1:
+        return False
+    off = e * height - room[0], abs(a) * width - room[1], c - (room[1] if a < 0 else 0), b, d, f
+    return max(map(abs, off)) < 1e-9 * max(room)  # what rounding leaves
+
+
+def _stretched(part: np.ndarray, mirrored: bool, out: np.ndarray) -> None:
+    """Resize (height, width, channels) into `out`."""
+    # one piece of memory of its own, since PyTorch warns of a cache that must not be written to
+    part = cv2.flip(part, 1).reshape(part.shape) if mirrored else part.copy()
+    before, after = (torch.from_numpy(pixels).permute(2, 0, 1)[None] for pixels in (part, out))
+    # what `interpolate(…, antialias=True)` calls; that one cannot fill memory that is there, which takes a third less
+    torch.ops.aten._upsample_bilinear2d_aa.out(before, out.shape[:2], False, out=after)
+
+
+def _finished(values: np.ndarray, drawn: Drawn, out: np.ndarray) -> None:
+    """Colours, blur and rounding of (height, width) or (height, width, channels) of float32 into `out`."""
+    channels, recoloured = out.shape[2], True
+    if channels == 1:  # OpenCV drops a last axis of 1
+        values, out = values.reshape(out.shape[:2]), out[:, :, 0]
     if channels == 1 and drawn.light:
         gain, lift = drawn.light
         values = values * np.float32(gain) + np.float32(lift)
@@ -102,23 +138,14 @@ def warp(picture: np.ndarray, drawn: Drawn, out: np.ndarray | None = None) -> np
         values = cv2.sepFilter2D(values, -1, bell(drawn.blur), bell(drawn.blur), borderType=EDGE)
     if recoloured:
         cv2.threshold(values, 0, 0, cv2.THRESH_TOZERO, values)  # what follows takes absolute values
-    if mirrored:
-        cv2.flip(cv2.convertScaleAbs(values), 1, view)
-    else:
-        cv2.convertScaleAbs(values, view)
-    if drawn.erased:
-        top, left, height, width = drawn.erased
-        out[top : top + height, left : left + width] = drawn.fill if channels == 3 else drawn.fill[1]
-    return out
+    cv2.convertScaleAbs(values, out)
 
 
-def _sampled(picture: np.ndarray, drawn: Drawn, read: Reading) -> tuple[np.ndarray, bool]:
-    """Stages 1 to 4: (height, width) or (height, width, 3) of float32; and whether it is still to be mirrored."""
+def _sampled(picture: np.ndarray, drawn: Drawn, read: Reading) -> np.ndarray:
+    """Stages 1 to 4: (height, width) or (height, width, 3) of float32."""
     (height, width), (a, b, c, d, e, f), (across, down) = drawn.size, read.affine, read.halvings
-    if _stretches(drawn.affine, drawn.size, picture.shape) and not (across or down):
-        # the same samples as below, in a quarter of the time
-        part = _softened(picture, read.softening)
-        return cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR), a < 0
+    if picture.shape[2] == 1:
+        picture = picture[:, :, 0]
     reach_x = reach_y = 0.0
     if drawn.moves is not None:
         x, y = np.abs(drawn.moves).max(axis=(1, 2)).tolist()
@@ -133,11 +160,11 @@ def _sampled(picture: np.ndarray, drawn: Drawn, read: Reading) -> tuple[np.ndarr
         shrink, corner = np.array((0.5**across, 0.5**down)), np.array((left + 0.5, top + 0.5))
         control = control_positions(drawn) * shrink[:, None, None] - corner[:, None, None]
         x, y = rows @ control.astype(np.float32) @ columns
-        return cv2.remap(part, x, y, cv2.INTER_LINEAR, borderMode=EDGE), False
+        return cv2.remap(part, x, y, cv2.INTER_LINEAR, borderMode=EDGE)
     # OpenCV's positions are those of pixels' middles
     affine = np.array(((a, b, c + (a + b - 1) / 2), (d, e, f + (d + e - 1) / 2)))
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(part, affine, (width, height), flags=flags, borderMode=EDGE), False
+    return cv2.warpAffine(part, affine, (width, height), flags=flags, borderMode=EDGE)
 
 
 def _seen(
@@ -176,13 +203,6 @@ def _softened(part: np.ndarray, softening: tuple[float, float]) -> np.ndarray:
         return part.astype(np.float32, copy=False)
     across, down = (np.array((w, 1 - 2 * w, w) if w else (1.0,), np.float32) for w in softening)
     return cv2.sepFilter2D(part, cv2.CV_32F, across, down, borderType=EDGE)
-
-
-def _stretches(affine: Affine, size: tuple[int, int], room: tuple[int, ...]) -> bool:
-    """Whether a map stretches exactly these pixels over the view, mirrored or not."""
-    (a, b, c, d, e, f), (height, width) = affine, size
-    off = e * height - room[0], abs(a) * width - room[1], c - (room[1] if a < 0 else 0), b, d, f
-    return max(map(abs, off)) < 1e-9 * max(room)  # what rounding leaves
 
 
 @lru_cache(maxsize=16)

@@ -3,6 +3,7 @@
 What was drawn may differ from picture to picture; the pictures have one size, and so have the views.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,8 +12,9 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample, pad
 
 from striate.data.distort.draw import Drawn, control_positions, spline
-from striate.data.distort.warp import Reading, bell, reading
+from striate.data.distort.warp import bell, reading, stretches
 from striate.errors import StriateError
+from striate.pictures.resize import BITS, resize_weights
 
 
 def warp_batch(pictures: Tensor, drawns: Sequence[Drawn]) -> Tensor:
@@ -31,11 +33,14 @@ def warp_batch(pictures: Tensor, drawns: Sequence[Drawn]) -> Tensor:
             f"a batch of {len(pictures)} pictures becomes as many views of one size, "
             f"but {len(drawns)} were drawn, of {len(sizes)} sizes"
         )
-    readings = [reading(drawn) for drawn in drawns]
+    groups = defaultdict(list)
+    for row, drawn in enumerate(drawns):
+        room = drawn.box[2:] if drawn.box else tuple(pictures.shape[2:])
+        groups["stretched" if stretches(drawn, room) else reading(drawn).halvings].append(row)
     views = torch.empty((len(drawns), pictures.shape[1], *sizes.pop()), device=pictures.device)
-    for halvings in {read.halvings for read in readings}:
-        rows = [row for row, read in enumerate(readings) if read.halvings == halvings]
-        views[rows] = _sampled(pictures[rows], [drawns[row] for row in rows], [readings[row] for row in rows])
+    for how, rows in groups.items():
+        sampled = _stretched if how == "stretched" else _sampled
+        views[rows] = sampled(pictures[rows], [drawns[row] for row in rows])
     views = _blurred(_coloured(views, drawns), drawns).clamp(0, 255).round().to(torch.uint8)
     for view, drawn in zip(views, drawns, strict=True):
         if drawn.erased:
@@ -46,8 +51,22 @@ def warp_batch(pictures: Tensor, drawns: Sequence[Drawn]) -> Tensor:
     return views
 
 
-def _sampled(pictures: Tensor, drawns: list[Drawn], readings: list[Reading]) -> Tensor:
+def _stretched(pictures: Tensor, drawns: list[Drawn]) -> Tensor:
+    """Boxes that are only stretched, (batch, channels, height, width) of float32; one by one, as their sizes differ."""
+    views = []
+    for picture, drawn in zip(pictures, drawns, strict=True):
+        top, left, height, width = drawn.box or (0, 0, *picture.shape[1:])
+        part = picture[:, top : top + height, left : left + width].float()
+        for after in reversed(drawn.size):  # along the rows, then along the columns, which have become the rows
+            seen, weights = resize_weights(part.shape[2], after)
+            part = (part[:, :, seen] @ _on(weights.T, part) / 2 ** BITS["bilinear"] + 0.5).floor().mT
+        views.append(part.flip(2) if drawn.affine[0] < 0 else part)
+    return torch.stack(views)
+
+
+def _sampled(pictures: Tensor, drawns: list[Drawn]) -> Tensor:
     """Stages 1 to 4, (batch, channels, height, width) of float32, for pictures that are halved equally often."""
+    readings = [reading(drawn) for drawn in drawns]
     across, down = readings[0].halvings
     values = _boxes(pictures, drawns).float()
     for number in range(max(across, down)):
