@@ -37,6 +37,7 @@ PUBLIC = {
     "open_shards": "striate.data.sources.shards",
     "published": "striate.nets.published",
     "replay": "striate.train.replay",
+    "report": "striate.report.report",
     "robustness": "striate.evaluate.robustness",
     "runs": "striate.train.tell.runs",
     "shapes": "striate.measure.shapes",
@@ -68,6 +69,7 @@ __all__ = [
     "open_shards",
     "published",
     "replay",
+    "report",
     "robustness",
     "runs",
     "shapes",
@@ -99,6 +101,7 @@ if TYPE_CHECKING:
     from striate.nets.published import Published, published
     from striate.nets.weights import to_state_dict
     from striate.preprocess import Preprocess
+    from striate.report.report import report
     from striate.train.replay import replay
     from striate.train.run import Run, open_run
     from striate.train.tell.course import curves

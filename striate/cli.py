@@ -40,9 +40,10 @@ COMMANDS = {
     "replay": "striate.train.replay:replay",
     "evaluate": "striate.evaluate.evaluate:evaluate",
     "compare": "striate.evaluate.comparing:compare",
-    "robustness": "striate.evaluate.robustness:robustness",
     "ensemble": "striate.evaluate.ensemble:ensemble",
+    "robustness": "striate.evaluate.robustness:robustness",
     "explain": "striate.look.explain:explain",
+    "report": "striate.report.report:report",
     "demo": "striate.demo:demo",
     "op": {
         "conv": "striate.ops.commands:conv",
@@ -57,8 +58,8 @@ COMMANDS = {
         "exciting": "striate.look.exciting:exciting",
         "dream": "striate.look.dream:dream",
         "field": "striate.look.seeing:field",
-        "gradients": "striate.look.gradients:gradients",
         "symmetry": "striate.look.symmetry:symmetry",
+        "gradients": "striate.look.gradients:gradients",
     },
 }
 GROUPS = {

@@ -125,40 +125,6 @@ def means(labels: np.ndarray, said: np.ndarray, counts: np.ndarray, classes: int
     return found
 
 
-def difference(mine: np.ndarray, other: np.ndarray) -> tuple[float, float, float]:
-    """How much larger the first of two shares of the same pictures is, and its interval (Newcombe, 1998, method 10).
-
-    Wilson's intervals of both shares are put together as sides of a triangle whose angle is how far both are right of
-    the same pictures. Unlike McNemar's test, it counts that other pictures would tell more or fewer answers apart.
-
-    Parameters
-    ----------
-    mine, other
-        (n,) whether each answer of the first and of the second is right
-
-    >>> [round(each, 4) for each in difference(np.arange(50) < 48, (np.arange(50) < 36) | (np.arange(50) > 47))]
-    [0.2, 0.0569, 0.3404]
-    """
-    count = len(mine)
-    both, first, second, neither = (
-        int(each.sum()) for each in (mine & other, mine & ~other, ~mine & other, ~mine & ~other)
-    )
-    shares = (both + first) / count, (both + second) / count
-    (low, high), (other_low, other_high) = wilson(both + first, count), wilson(both + second, count)
-    even = both * neither - first * second
-    if even > 0:
-        even = max(even - count / 2, 0)  # Newcombe's correction for few pictures
-    margins = (both + first) * (second + neither) * (both + second) * (first + neither)
-    same = even / margins**0.5 if margins else 0.0
-
-    def side(a: float, b: float) -> float:
-        return max(a * a - 2 * same * a * b + b * b, 0) ** 0.5
-
-    value = (first - second) / count
-    below, above = side(shares[0] - low, other_high - shares[1]), side(high - shares[0], shares[1] - other_low)
-    return value, value - below, value + above
-
-
 def areas(scores: np.ndarray, labels: np.ndarray) -> list[Figure]:
     """Mean average precision, and the mean area under the ROC curve: over classes with pictures of both kinds.
 

@@ -16,7 +16,7 @@ from striate.errors import DataError, StriateError, UnknownName, one_of
 from striate.evaluate.disturbing import KINDS, Disturbances, View
 from striate.evaluate.endured import Point, Robustness
 from striate.evaluate.evaluate import Split, own_folder, pictures_for
-from striate.evaluate.figures import AREAS, difference, drawn_areas, interval
+from striate.evaluate.figures import AREAS, drawn_areas, interval
 from striate.evaluate.judging import Judged, judged
 from striate.evaluate.specimen import specimen, typical
 from striate.show.names import listed, printable
@@ -25,6 +25,7 @@ from striate.train.learn.tally import wilson
 from striate.train.machine import pick_device
 from striate.train.run import Run, open_run
 from striate.train.train import NO_KEYS
+from striate.train.transfer.compare import difference
 
 
 def robustness(

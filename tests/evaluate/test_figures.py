@@ -7,7 +7,7 @@ from hypothesis import strategies as some
 from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score, roc_auc_score
 
 from striate.evaluate import figures
-from striate.evaluate.figures import areas, difference, headline, means, ranked
+from striate.evaluate.figures import areas, headline, means, ranked
 
 
 def drawn(seed: int, count: int = 60, classes: int = 4, sharp: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -94,23 +94,3 @@ def test_the_first_five_are_told_where_there_are_ten_classes(classes):
     scores, labels = drawn(3, 50, classes)
     names = [figure.name for figure in headline(scores, labels)]
     assert ("among the first five" in names) == (classes == 10)
-
-
-@pytest.mark.parametrize(("first", "second", "alike"), [(0.9, 0.8, 0.5), (0.97, 0.5, 0.2), (0.7, 0.7, 0.9)])
-def test_the_interval_of_a_difference_holds_the_truth(first, second, alike):
-    random, times, count = np.random.default_rng(0), 400, 120
-    held = 0
-    for _ in range(times):
-        luck = random.random(count)
-        other = np.where(random.random(count) < alike, luck, random.random(count))
-        _, low, high = difference(luck < first, other < second)
-        held += low <= first - second <= high
-    assert held / times >= 0.93
-
-
-def test_a_difference_turns_with_its_shares_and_ends_at_one():
-    mine, other = np.arange(30) < 25, np.arange(30) % 3 > 0
-    value, low, high = difference(mine, other)
-    assert (value, low, high) == pytest.approx([-each for each in np.array(difference(other, mine))[[0, 2, 1]]])
-    all_right = np.ones(9, bool)
-    assert difference(all_right, ~all_right)[2] == pytest.approx(1)

@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 
 from striate.errors import DataError
 from striate.train.learn.tally import wilson
-from striate.train.transfer.compare import compare, repeated
+from striate.train.transfer.compare import compare, difference, repeated
 
 
 def test_repeated_cross_validation_knows_how_good_a_head_is():
@@ -39,24 +39,29 @@ def test_only_the_uneven_count(better, worse):
     assert found.difference == pytest.approx((better - worse) / 100)
     assert found.low - 1e-9 <= found.difference <= found.high + 1e-9
     assert (turned.low, turned.high) == pytest.approx((-found.high, -found.low))
-    assert found.significantly_better == (found.low > 0)
-    oracle = binomtest(better, max(1, better + worse))
     if better + worse:
-        bounds = oracle.proportion_ci(0.95, method="exact")
-        assert found.chance == pytest.approx(oracle.pvalue)
-        assert found.low == pytest.approx((2 * bounds.low - 1) * (better + worse) / 100)
-        assert found.high == pytest.approx((2 * bounds.high - 1) * (better + worse) / 100)
-    # the interval excludes 0 exactly where the two-sided test is beyond chance
+        assert found.chance == pytest.approx(binomtest(better, better + worse).pvalue)
     assert found.significantly_better == (better > worse and found.chance < 0.05)
 
 
-def test_the_interval_holds_the_truth_as_often_as_it_says():
-    draw, held = np.random.default_rng(0), 0
-    for _ in range(300):
-        first, second = draw.random(200) < 0.80, draw.random(200) < 0.85
-        found = compare(table(1 - first), table(1 - second), np.zeros(200, int))
-        held += found.low <= -0.05 <= found.high
-    assert held / 300 > 0.93
+@pytest.mark.parametrize(("first", "second", "alike"), [(0.9, 0.8, 0.5), (0.97, 0.5, 0.2), (0.7, 0.7, 0.9)])
+def test_the_interval_of_a_difference_holds_the_truth(first, second, alike):
+    random, times, count = np.random.default_rng(0), 400, 120
+    held = 0
+    for _ in range(times):
+        luck = random.random(count)
+        other = np.where(random.random(count) < alike, luck, random.random(count))
+        _, low, high = difference(luck < first, other < second)
+        held += low <= first - second <= high
+    assert held / times >= 0.93
+
+
+def test_a_difference_turns_with_its_shares_and_ends_at_one():
+    mine, other = np.arange(30) < 25, np.arange(30) % 3 > 0
+    value, low, high = difference(mine, other)
+    assert (value, low, high) == pytest.approx([-each for each in np.array(difference(other, mine))[[0, 2, 1]]])
+    all_right = np.ones(9, bool)
+    assert difference(all_right, ~all_right)[2] == pytest.approx(1)
 
 
 def test_several_labels_are_compared_one_by_one():
