@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_features import clouds, lone
 
+from striate.show.drawing import inline
 from striate.train.transfer import solve as module
 from striate.train.transfer.axes import axes_of
 from striate.train.transfer.curve import _order, curve, fit_law
@@ -65,7 +66,7 @@ def test_a_curve_has_a_table_a_sentence_and_a_chart():
         f"twice as many pictures would bring about {expected:+.1f} points ({least:.1f} … {most:.1f})"
     )
     assert found.sentence in str(found.table).replace("\n", " ")
-    assert "expected" in found.chart()
+    assert "expected" in inline(found.chart())
 
 
 def test_where_nothing_can_be_learned_nothing_is_promised():
@@ -80,7 +81,7 @@ def test_too_few_pictures_are_told():
     found = curve(features, labels, NAMES, lone(6), 10.0)
     assert found.gain() is None
     assert found.sentence == "what more pictures would bring cannot be told from 6 pictures"
-    assert "expected" not in found.chart()
+    assert "expected" not in inline(found.chart())
     assert len(found.rows) >= 1
 
 
