@@ -2,7 +2,7 @@
 
 First the part of the picture that was drawn is cut out. One that is only stretched over the view, mirrored or not, is
 resized as pictures are elsewhere: by a triangle that widens as it shrinks, along the rows, then along the columns, each
-time rounded to whole levels. PyTorch does that in bytes, which is the fastest way there is.
+time rounded to whole levels. PyTorch does that in bytes, in less time than the stages below.
 
 Any other map goes through these stages; the tests hold them in plain float64. How far the map moves along its x and y,
 at a step of one pixel of the view in any direction, is s, one for each axis.
@@ -118,7 +118,7 @@ def _stretched(part: np.ndarray, mirrored: bool, out: np.ndarray) -> None:
     # one piece of memory of its own, since PyTorch warns of a cache that must not be written to
     part = cv2.flip(part, 1).reshape(part.shape) if mirrored else part.copy()
     before, after = (torch.from_numpy(pixels).permute(2, 0, 1)[None] for pixels in (part, out))
-    # what `interpolate(…, antialias=True)` calls; that one cannot fill memory that is there, which takes a third less
+    # what `interpolate(…, antialias=True)` calls; that one cannot fill memory that is there
     torch.ops.aten._upsample_bilinear2d_aa.out(before, out.shape[:2], False, out=after)
 
 
