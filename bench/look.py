@@ -27,15 +27,13 @@ PATCH, STEP = 32, 16
 CLASSES = 5
 DREAMS = {"channels": 4, "classes": 2}  # how many are painted
 STEPS = int(os.environ.get("BENCH_STEPS", 16))  # each takes as long as any other
-SAME, REACHED = (
-    1e-3,
-    0.1,
-)  # shares: of a map's largest value; of what a dream reaches, since roundings grow step by step
+SAME = 1e-3  # of a map's largest value
+REACHED = 0.1  # of what a dream reaches: roundings grow step by step
 Work = list[float]
 
 
-def shown(asked: dict):
-    """Whom all look into, the picture, and its likeliest classes."""
+def shown(asked: dict, plain: bool = False):
+    """Whom all look into, the picture, and its likeliest classes; a peer gets the network as PyTorch makes it."""
     import torch
 
     from striate.look.subject import subject
@@ -44,6 +42,8 @@ def shown(asked: dict):
     whose = subject(asked["network"], asked["weights"])
     pixels = np.ascontiguousarray(np.moveaxis(np.rint(read_picture(None).pixels).astype(np.uint8), 0, 2))
     picture = torch.from_numpy(np.ascontiguousarray(whose.preprocess.normalised(whose.preprocess.pixels(pixels))))[None]
+    if plain:
+        whose.network.to(memory_format=torch.contiguous_format)
     with torch.no_grad():
         likeliest = whose.network.eval()(picture).topk(CLASSES).indices
     return whose, picture, likeliest
@@ -80,7 +80,7 @@ def captum(argument: str) -> Callable[[], Work]:
     sys.path.append(str(PEERS))
     from captum.attr import Occlusion
 
-    whose, picture, likeliest = shown(json.loads(argument))
+    whose, picture, likeliest = shown(json.loads(argument), plain=True)
     window, strides = (picture.shape[1], PATCH, PATCH), (picture.shape[1], STEP, STEP)
 
     def run() -> Work:
@@ -94,10 +94,12 @@ def captum(argument: str) -> Callable[[], Work]:
 def gradcam(argument: str) -> Callable[[], Work]:
     """Striate's: all classes at once."""
     from striate.look.gradcam import gradcam as look
+    from striate.look.layers import layer_with_maps
 
     asked = json.loads(argument)
     whose, picture, likeliest = shown(asked)
-    return lambda: coarse(scaled(look(whose.network, picture, likeliest[:, : asked["classes"]])[0].numpy()))
+    layer, classes = layer_with_maps(whose.network, whose.input), likeliest[:, : asked["classes"]]
+    return lambda: coarse(scaled(look(whose.network, picture, classes, layer=layer)[0].numpy()))
 
 
 def pytorch_grad_cam(argument: str) -> Callable[[], Work]:
@@ -111,7 +113,7 @@ def pytorch_grad_cam(argument: str) -> Callable[[], Work]:
     from striate.look.layers import layer_with_maps
 
     asked = json.loads(argument)
-    whose, picture, likeliest = shown(asked)
+    whose, picture, likeliest = shown(asked, plain=True)
     layer = whose.network.get_submodule(layer_with_maps(whose.network, whose.input))
     look = GradCAM(whose.network, [layer])
 
@@ -141,7 +143,7 @@ def usual_loop(argument: str) -> Callable[[], Work]:
     from striate.look.canvas import Canvas
 
     asked = json.loads(argument)
-    whose, _, _ = shown(asked)
+    whose, _, _ = shown(asked, plain=True)
     network, seen = whose.network, {}
     layer = network.get_submodule(asked["layer"]) if asked["layer"] else network
     layer.register_forward_hook(lambda _module, _input, output: seen.update(output=output))

@@ -24,8 +24,8 @@ from striate.train.tell.album import SIDE
 
 WIDE = 560  # pixels of a part
 MAPS = 8  # of a stage
-DREAMS, PIXELS, STEPS = 6, 128, 96
-WORK = 1.5e12  # multiply-adds that dreams may take: about half a minute on two cores
+DREAMS, PIXELS, STEPS = 6, 112, 64
+WORK = 3e11  # multiply-adds that dreams may take: about ten seconds on two cores
 
 
 def looked_at(who: Subject, data: Dataset, places: Sequence[int], about: Sequence[int]) -> list[Image.Image | None]:
@@ -108,12 +108,12 @@ def _maps(who: Subject, said: Judged) -> str:
 def _dreams(who: Subject, macs: int) -> str:
     """The pictures that excite classes most, where they are soon painted."""
     size = min(PIXELS, *who.preprocess.size)
-    classes = list(who.classes[:DREAMS])
-    share = size**2 / np.prod(who.preprocess.size)
     # forward, and backward to the picture: three times
-    if (work := 3 * macs * share * STEPS * len(classes)) > WORK:
-        times = f"{work / WORK:.1f} times what a page waits for"
-        return f"{_head('Dreams')}<p>They would take {times}: <code>striate look dream</code> paints them.</p>"
+    each = 3 * macs * size**2 / np.prod(who.preprocess.size) * STEPS
+    classes = list(who.classes[: min(DREAMS, int(WORK / each))])
+    if not classes:
+        told = "To paint what classes look like to a network of this size takes longer than a page waits for:"
+        return f"{_head('Dreams')}<p>{told} <code>striate look dream</code> does it.</p>"
     found = dream(who, classes=classes, steps=STEPS, size=size)
     told = f"{count(len(classes), 'class')}: what each looks like to the network, painted from noise in {STEPS} steps."
     return _part("Dreams", tiled([Image.fromarray(each) for each in found.pictures], classes, WIDE, 3), told)
