@@ -29,10 +29,11 @@ def normalised(pixels: Tensor, preprocess: Preprocess, out: Tensor | None = None
     if pixels.device.type != "cpu":
         return out.copy_(pixels).mul_(factor).add_(shift)
     # Picture by picture each stays in the processor's cache; and PyTorch's own threads would take the loaders' cores
+    times, plus = factor.numpy(), shift.numpy()
     for picture, numbers in zip(*(tensor.permute(0, 2, 3, 1).numpy() for tensor in (pixels, out)), strict=True):
         numbers[...] = picture
-        numbers *= factor.numpy()
-        numbers += shift.numpy()
+        numbers *= times
+        numbers += plus
     return out
 
 

@@ -45,7 +45,18 @@ def uniforms(seed: int, epoch: int, sample: int, purpose: Purpose, count: int) -
     [0.3036, 0.0115, 0.0566]
     """
     # the upper 53 bits of each are what a float64 holds exactly
-    return (_placed(_OWN.philox, seed, epoch, sample, purpose).random_raw(count) >> np.uint64(11)) * 2.0**-53
+    return (words(seed, epoch, sample, purpose, count) >> np.uint64(11)) * 2.0**-53
+
+
+def words(seed: int, epoch: int, sample: int, purpose: Purpose, count: int) -> np.ndarray:
+    """Whole numbers (count,) of 64 bits, as uint64.
+
+    Parameters
+    ----------
+    seed, epoch, sample, purpose, count
+        as for `uniforms`
+    """
+    return _placed(_OWN.philox, seed, epoch, sample, purpose).random_raw(count)
 
 
 def normals(numbers: np.ndarray) -> np.ndarray:

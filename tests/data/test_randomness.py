@@ -1,5 +1,7 @@
 """Random numbers with an address."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -31,6 +33,18 @@ def test_they_never_change():
     told = uniforms(1, 2, 3, Purpose.DISTORT, 3).tolist()
     assert told == [0.7177444577629966, 0.6588312986854017, 0.6841675948531574]
     assert {purpose.name: purpose.value for purpose in Purpose}.items() >= {"ORDER": 1, "DISTORT": 2, "MIX": 3}.items()
+
+
+def test_who_draws_beside_it_changes_nothing():
+    def drawn(sample: int) -> list[float]:
+        return uniforms(3, 2, sample, Purpose.DISTORT, 9).tolist()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(drawn, range(400))) == [drawn(sample) for sample in range(400)]
+    order, beside = generator(0, 1, Purpose.ORDER), generator(0, 1, Purpose.ORDER)
+    for _ in range(3):
+        uniforms(4, 5, 6, Purpose.VIEW, 3)
+        assert order.random() == beside.random()
 
 
 def test_neighbours_have_nothing_in_common():
