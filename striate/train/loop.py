@@ -16,7 +16,7 @@ from torch import Tensor
 from striate.data.batches import Batch, Batches
 from striate.data.distort.mixing import Mixing, mix
 from striate.data.normalise import normalised
-from striate.data.randomness import Purpose, generator
+from striate.data.randomness import Purpose, words
 from striate.errors import StriateError
 from striate.nets.net import Net
 from striate.train.job import Job
@@ -111,7 +111,6 @@ def _endless(batches: Batches | FeatureBatches) -> Iterator[Batch]:
 
 def _step(learner: Learner, job: Job, batch: Batch, watch: Watch) -> Tensor:
     """One step along the gradient of a batch; returns the mean loss, still on its device."""
-    counted = learner.tally.tensors() if job.adapt else {}
     buffers = {name: buffer.clone() for name, buffer in learner.network.named_buffers()} if job.adapt else {}
     while True:
         try:
@@ -125,7 +124,6 @@ def _step(learner: Learner, job: Job, batch: Batch, watch: Watch) -> Tensor:
                 raise StriateError(too_large(len(batch), learner.accumulate)) from error
             watch.say(f"the memory does not hold {len(batch)} pictures at once: from here on in {parts} parts")
             learner.accumulate = parts
-            learner.tally.load(counted)  # what the parts that fitted left behind would count twice
             for name, buffer in learner.network.named_buffers():
                 buffer.copy_(buffers[name])
     advance(learner.network, learner.optimiser, learner.scaler, job.recipe.clip)
@@ -137,23 +135,28 @@ def _step(learner: Learner, job: Job, batch: Batch, watch: Watch) -> Tensor:
 def _gradient(learner: Learner, job: Job, batch: Batch) -> Tensor:
     """The gradient of a batch's loss, whose figures are noted."""
     recipe, ranks = job.recipe, job.ranks
-    # the address of all that is random inside the network, such as dropout
-    _seed(int(generator(recipe.seed, learner.step, Purpose.STEP, ranks.rank).integers(2**63)), ranks.device)
+    # the address of all that is random inside the network, such as dropout; 63 bits, for seeds may have a sign
+    _seed(int(words(recipe.seed, learner.step, ranks.rank, Purpose.STEP, 1)[0]) >> 1, ranks.device)
     learner.optimiser.zero_grad(set_to_none=True)
     pixels = batch.pixels  # or features of a frozen part, ready to be learned from
     if not pixels.is_floating_point():
         learner.pixels = pixels = normalised(pixels, job.preprocess, learner.pixels)
-    labels, seen = batch.labels, learner.tally.add
-    if recipe.mixup or recipe.cutmix:
+    labels, mixed = batch.labels, bool(recipe.mixup or recipe.cutmix)
+    if mixed:
         address = {"seed": recipe.seed, "epoch": batch.epoch, "batch": batch.number * ranks.world + ranks.rank}
         pixels, labels = mix(pixels, labels, Mixing(recipe.mixup, recipe.cutmix), job.classes, **address)
-
-        def seen(loss: Tensor, scores: Tensor, labels: Tensor) -> None:  # what is right of a mixed picture?
-            learner.tally.add_loss(loss, len(labels))
-
     model, parts = learner.model, learner.accumulate
     back = partial(ranks.held_back, model)
-    return gradient(model, job.loss, learner.scaler, pixels, labels, recipe.precision, parts, back, seen)
+    seen: list[tuple[Tensor, Tensor, Tensor]] = []  # counted when the memory has held all parts, so none counts twice
+    whole = gradient(
+        model, job.loss, learner.scaler, pixels, labels, recipe.precision, parts, back, lambda *part: seen.append(part)
+    )
+    for loss, scores, right in seen:
+        if mixed:  # what is right of a mixed picture?
+            learner.tally.add_loss(loss, len(right))
+        else:
+            learner.tally.add(loss, scores, right)
+    return whole
 
 
 def _seed(seed: int, device: torch.device) -> None:

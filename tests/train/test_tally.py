@@ -1,5 +1,6 @@
 """Figures of answers against scikit-learn's, however the pictures come in batches."""
 
+import sys
 import warnings
 
 import numpy as np
@@ -122,6 +123,18 @@ def test_a_tally_goes_on_from_a_file_and_adds_up_over_processes():
     assert resumed.figures() == whole.figures()
     with pytest.raises(WeightsError, match=r"of 3 classes .* labels of \(12,\)"):
         Tally(3, False, "cpu").load(kept)
+
+
+@pytest.mark.parametrize("waiting", [1, 250, 10**6])
+def test_how_many_scores_wait_changes_nothing(waiting, monkeypatch):
+    monkeypatch.setattr(sys.modules[Tally.__module__], "WAITING", waiting)
+    scores, labels = pictures(5, 60, 12)
+    sums = counted(Tally(12, False, "cpu"), scores, labels, [7, 20, 21, 50]).tensors()
+    first, fifth = (np.argsort(-scores, axis=1)[:, :most] == labels[:, None] for most in (1, 5))
+    assert int(sums["pictures"]) == 60
+    assert sums["labels"].tolist() == np.bincount(labels, minlength=12).tolist()
+    assert sums["first"].tolist() == np.bincount(labels[first.any(1)], minlength=12).tolist()
+    assert sums["five"].tolist() == np.bincount(labels[fifth.any(1)], minlength=12).tolist()
 
 
 def test_average_precision_by_hand():

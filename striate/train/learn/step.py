@@ -48,7 +48,7 @@ def gradient(
         is given the mean loss, the scores and the labels of each part
     """
     half = precision in HALF
-    count, whole = len(pixels), torch.zeros((), device=pixels.device)
+    count, shares = len(pixels), list[Tensor]()
     parts = min(parts, count)
     for first, last in pairwise(part * count // parts for part in range(parts + 1)):
         weight = (last - first) / count
@@ -56,11 +56,11 @@ def gradient(
             with torch.autocast(pixels.device.type, DTYPES[precision]) if half else nullcontext():
                 outputs = model(pixels[first:last].to(torch.float32 if half else DTYPES[precision]))
             value = loss(outputs, labels[first:last])
-            scaler.scale(value * weight).backward()
-        value = value.detach()
-        seen(value, (outputs[0] if isinstance(outputs, tuple) else outputs).detach(), labels[first:last])
-        whole = whole + value * weight
-    return whole
+            share = value if parts == 1 else value * weight
+            scaler.scale(share).backward()
+        shares.append(share.detach())
+        seen(value.detach(), (outputs[0] if isinstance(outputs, tuple) else outputs).detach(), labels[first:last])
+    return sum(shares[1:], shares[0])
 
 
 def advance(network: nn.Module, optimiser: torch.optim.Optimizer, scaler: torch.amp.GradScaler, clip: float) -> None:

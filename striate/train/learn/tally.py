@@ -12,11 +12,14 @@ from striate.errors import DataError, WeightsError
 from striate.train.learn.loss import Loss
 
 FIVE = 10  # classes from which on it tells something to have the label among the first five
+WAITING = 2**20  # scores that are counted at once: to count each batch takes several percent of a small network's step
 PART = 4096  # pictures whose figures are computed at a time
 
 
 class Tally:
     """Running sums on the device. Only `figures` waits for it; whatever else is called goes on at once.
+
+    Scores are kept until there are many of them, or until somebody asks for the sums, and are then counted together.
 
     All sums add up: those of several processes give the sums over all pictures.
 
@@ -38,6 +41,8 @@ class Tally:
         self.labels = torch.zeros(classes, dtype=torch.int64, device=device)  # how many pictures each class has
         self.first = torch.zeros_like(self.labels)  # in how many of them it has the highest score
         self.five = torch.zeros_like(self.labels)  # in how many it is among the five highest
+        self._waiting: list[tuple[Tensor, Tensor]] = []  # scores and labels of batches that are still to be counted
+        self._scores = 0  # how many these are
 
     def add(self, loss: Tensor, scores: Tensor, labels: Tensor) -> None:
         """Count a batch.
@@ -49,21 +54,17 @@ class Tally:
         loss
             scalar, the mean over the batch
         scores
-            (n, classes), logits or probabilities
+            (n, classes), logits or probabilities; from now on nobody writes into their memory, nor into the labels'
         labels
             (n,) places in the classes; with several labels they are not looked at
         """
         self.add_loss(loss, len(scores))
         if self.several:
             return
-        scores, label = scores.detach(), labels[:, None]  # (n, classes), (n, 1)
-        own = scores.gather(1, label)
-        before = torch.arange(scores.shape[1], device=scores.device) < label
-        rank = ((scores > own) | ((scores == own) & before)).sum(1)  # (n,): how many classes are ahead of the label
-        number = ~scores.isnan().any(1)
-        self.labels.index_add_(0, labels, torch.ones_like(labels))
-        self.first.index_add_(0, labels, ((rank < 1) & number).to(labels))
-        self.five.index_add_(0, labels, ((rank < 5) & number).to(labels))
+        self._waiting.append((scores.detach(), labels))
+        self._scores += scores.numel()
+        if self._scores >= WAITING:
+            self._count()
 
     def add_loss(self, loss: Tensor, count: int) -> None:
         """Count the loss of a batch alone, where its labels are mixed.
@@ -75,7 +76,7 @@ class Tally:
         count
             pictures in it
         """
-        self.loss += loss.detach().to(self.loss.dtype) * count
+        self.loss.add_(loss.detach(), alpha=count)  # in the precision of the sum
         self.pictures += count
 
     def figures(self) -> dict[str, float]:
@@ -84,6 +85,7 @@ class Tally:
         loss; top1 and, from 10 classes on, top5: the share of pictures whose label has the highest score, or one of the
         five highest; per_class: the mean over the classes, as far as they occur, of their shares in top1.
         """
+        self._count()
         told: dict[str, float] = {}
         if pictures := int(self.pictures):
             told["loss"] = float(self.loss) / pictures
@@ -123,7 +125,23 @@ class Tally:
         for value in self._sums().values():
             value.zero_()
 
+    def _count(self) -> None:
+        """Count the scores that wait."""
+        if not self._waiting:
+            return
+        scores, labels = (torch.cat(tensors) for tensors in zip(*self._waiting, strict=True))
+        self._waiting, self._scores = [], 0
+        label = labels[:, None]  # (n, 1), beside scores (n, classes)
+        own = scores.gather(1, label)
+        before = torch.arange(scores.shape[1], device=scores.device) < label
+        rank = ((scores > own) | ((scores == own) & before)).sum(1)  # (n,): how many classes are ahead of the label
+        number = ~scores.isnan().any(1)
+        self.labels.index_add_(0, labels, torch.ones_like(labels))
+        self.first.index_add_(0, labels, ((rank < 1) & number).to(labels))
+        self.five.index_add_(0, labels, ((rank < 5) & number).to(labels))
+
     def _sums(self) -> dict[str, Tensor]:
+        self._count()
         return {name: getattr(self, name) for name in ("loss", "pictures", "labels", "first", "five")}
 
 
