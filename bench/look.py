@@ -13,6 +13,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -37,13 +38,14 @@ def shown(asked: dict, plain: bool = False):
     import torch
 
     from striate.look.subject import subject
+    from striate.nets.build import net
     from striate.ops.picture import read_picture
 
     whose = subject(asked["network"], asked["weights"])
     pixels = np.ascontiguousarray(np.moveaxis(np.rint(read_picture(None).pixels).astype(np.uint8), 0, 2))
     picture = torch.from_numpy(np.ascontiguousarray(whose.preprocess.normalised(whose.preprocess.pixels(pixels))))[None]
     if plain:
-        whose.network.to(memory_format=torch.contiguous_format)
+        whose = replace(whose, network=net(asked["network"], weights=asked["weights"]))
     with torch.no_grad():
         likeliest = whose.network.eval()(picture).topk(CLASSES).indices
     return whose, picture, likeliest

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from striate.engine.quick import quick
 from striate.errors import StriateError, UnknownName
 from striate.nets.build import net
 from striate.nets.net import Net
@@ -95,10 +96,10 @@ def subject(whose: str | Path | Run | nn.Module | Subject, weights: str | Path |
         if weights is not None:
             raise StriateError(f"a run has weights of its own, but --weights {printable(weights)} are given as well")
         run = whose if isinstance(whose, Run) else open_run(whose)
-        return Subject(fast(run.net()), run.preprocess, run.classes, run.name, run.config["data"]["several"])
+        return Subject(quick(run.net()), run.preprocess, run.classes, run.name, run.config["data"]["several"])
     notes = []
     if isinstance(whose, str | Path):
-        made = fast(net(str(whose), weights=weights))
+        made = quick(net(str(whose), weights=weights))
         title = str(whose)
         if weights is None:
             notes.append("its weights are the first ones: it has learned nothing yet")
@@ -124,17 +125,6 @@ def subject(whose: str | Path | Run | nn.Module | Subject, weights: str | Path |
         )
     classes = made.classes or tuple(f"class {number}" for number in range(outputs[0]))
     return Subject(made, preprocess, classes, title, notes=notes)
-
-
-def fast(network: Net) -> Net:
-    """The same network with each pixel's channels side by side, as processors convolve and pool them sooner.
-
-    Parameters
-    ----------
-    network
-        one's own: its weights move
-    """
-    return network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
 @contextmanager
