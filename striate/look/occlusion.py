@@ -1,9 +1,8 @@
 """Occlusion: how much a class's logit falls where a patch of the picture is covered (Zeiler and Fergus, 2013).
 
-What lies before the place where a network is cut sees a patch in its neighbourhood only. So that part runs on a small
-piece of the picture around the patch; what comes out replaces the part of the uncovered picture's features that sees
-the patch; and what lies behind the cut runs on the whole. Pieces begin at multiples of the stride and end as the
-picture ends, so that every window falls as it would in the whole picture: the maps are the same, not nearly so.
+Early layers see a patch in its neighbourhood only. So a network is cut into parts, each of which runs on a small piece
+of what it gets: around what changed, and else as it is for the uncovered picture. Pieces begin at multiples of the
+stride and end as the whole ends, so that every window falls as it would there: the maps are the same, not nearly so.
 """
 
 from typing import NamedTuple
@@ -11,7 +10,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from striate.engine.fastest import fastest
 from striate.errors import StriateError
 from striate.look.subject import still
 from striate.measure.field import Field
@@ -32,29 +30,25 @@ class Piece(NamedTuple):
     last: int
 
 
-class Cut(NamedTuple):
-    """A network in two: `front` runs on pieces of the picture, `rest` on whole maps.
+class Part(NamedTuple):
+    """A part of a network, and the pieces that it runs on.
 
     Parameters
     ----------
-    front, rest
-        what runs one after the other; an empty front passes pictures on
+    run
+        what it computes
     sides
-        height and width of a piece, in pixels
+        height and width of a piece; None is all of what it gets
     strides
-        pixels from one output of `front` to the next, down and across
+        positions of what it gets from one of its outputs to the next, down and across
     pieces
         for each place of the patch, down and across
-    share
-        of the network's multiply-adds that are left
     """
 
-    front: nn.Module
-    rest: nn.Module
-    sides: tuple[int, ...]
-    strides: tuple[int, ...]
-    pieces: tuple[list[Piece], ...]
-    share: float
+    run: nn.Module
+    sides: tuple[int, ...] | None = None
+    strides: tuple[int, ...] = (1, 1)
+    pieces: tuple[list[Piece], ...] = ()
 
 
 def occlusion(
@@ -93,74 +87,110 @@ def occlusion(
     for i, j in places:
         cover[starts[0][i] : starts[0][i] + patch, starts[1][j] : starts[1][j] + patch] += 1
     with still(network), torch.no_grad():
-        cut = best_cut(network, pictures[:1], starts, patch)
-        whole = cut.front(pictures)  # (batch, channels, rows, columns)
-        logits = cut.rest(whole)
-        runs, few = len(pictures) * len(places), min(4, len(places))
-        piece = pictures[:1, :, : cut.sides[0], : cut.sides[1]]
-        front = fastest(cut.front, piece.repeat(few, 1, 1, 1), pictures=runs)
-        rest = fastest(cut.rest, whole[:1].repeat(few, 1, 1, 1), pictures=runs)
+        parts = cut(network, pictures[:1], starts, patch)
         for number, picture in enumerate(pictures):
+            wholes = uncovered(parts, picture)
             for at in range(0, len(places), AT_ONCE):
                 chunk = places[at : at + AT_ONCE]
-                found = torch.from_numpy(front(covered(picture, cut, starts, chunk, patch))[0])
-                left = torch.from_numpy(rest(pasted(whole[number], found, cut, chunk))[0])  # (chunk, classes)
-                for (i, j), fall in zip(chunk, (logits[number] - left)[:, targets[number]], strict=True):
+                left = covered(parts, wholes, starts, chunk, patch)  # (chunk, classes)
+                for (i, j), fall in zip(chunk, (wholes[-1] - left)[:, targets[number]], strict=True):
                     top, left_of = starts[0][i], starts[1][j]
                     maps[number, :, top : top + patch, left_of : left_of + patch] += fall[:, None, None]
     return maps / cover
 
 
 def covered(
-    picture: Tensor, cut: Cut, starts: tuple[list[int], ...], places: list[tuple[int, int]], patch: int
+    parts: list[Part], wholes: list[Tensor], starts: tuple[list[int], ...], places: list[tuple[int, int]], patch: int
 ) -> Tensor:
-    """The piece of a picture around each place of the patch, which is 0. # (places, channels, *cut.sides)"""
-    pieces = picture.new_empty(len(places), len(picture), *cut.sides)
-    for piece, (i, j) in zip(pieces, places, strict=True):
-        top, left = cut.pieces[0][i].start, cut.pieces[1][j].start
-        piece[:] = picture[:, top : top + cut.sides[0], left : left + cut.sides[1]]
-        above, before = starts[0][i] - top, starts[1][j] - left
-        piece[:, above : above + patch, before : before + patch] = 0
-    return pieces
-
-
-def pasted(whole: Tensor, found: Tensor, cut: Cut, places: list[tuple[int, int]]) -> Tensor:
-    """The features of the uncovered picture, with those from the pieces where they see the patch."""
-    features = whole.repeat(len(places), 1, 1, 1)
-    for to, new, (i, j) in zip(features, found, places, strict=True):
-        down, across = cut.pieces[0][i], cut.pieces[1][j]
-        top, left = down.start // cut.strides[0], across.start // cut.strides[1]
-        to[:, down.first : down.last, across.first : across.last] = new[
-            :, down.first - top : down.last - top, across.first - left : across.last - left
+    """What a network says where the patch, which is 0, covers a picture: (places, classes)."""
+    new = wholes[0].new_zeros(len(places), len(wholes[0]), patch, patch)
+    # where in the whole what changed lies: for each place the first row and column
+    corners = [(starts[0][i], starts[1][j]) for i, j in places]
+    for part, whole in zip(parts, wholes, strict=False):
+        sides = part.sides or whole.shape[1:]
+        given = whole.new_empty(len(places), len(whole), *sides).to(memory_format=torch.channels_last)
+        begins = [(part.pieces[0][i].start, part.pieces[1][j].start) if part.sides else (0, 0) for i, j in places]
+        for piece, changed, (top, left), (row, column) in zip(given, new, begins, corners, strict=True):
+            piece[:] = whole[:, top : top + sides[0], left : left + sides[1]]
+            # the patch may hang over the end
+            room = piece[:, row - top : row - top + changed.shape[1], column - left : column - left + changed.shape[2]]
+            room[:] = changed[:, : room.shape[1], : room.shape[2]]
+        found = part.run(given)
+        if not part.sides:
+            return found
+        down, across = ([axis[place[number]] for place in places] for number, axis in enumerate(part.pieces))
+        corners = [(rows.first, columns.first) for rows, columns in zip(down, across, strict=True)]
+        new = [
+            out[
+                :,
+                rows.first - top // part.strides[0] : rows.last - top // part.strides[0],
+                columns.first - left // part.strides[1] : columns.last - left // part.strides[1],
+            ]
+            for out, rows, columns, (top, left) in zip(found, down, across, begins, strict=True)
         ]
-    return features
+    raise AssertionError("the last part runs on all that it gets")
 
 
-def best_cut(network: nn.Module, picture: Tensor, starts: tuple[list[int], ...], patch: int) -> Cut:
-    """Where a network is cut, so that the fewest multiply-adds are left; an empty front where that brings nothing."""
-    channels, *size = picture.shape[1:]
-    every = tuple([Piece(0, 0, side)] * len(line) for side, line in zip(size, starts, strict=True))
-    none = best = Cut(nn.Identity(), network, tuple(size), (1, 1), every, 1.0)
-    parts = list(chain(network, ""))
-    rows = observe(network, (size[0], size[1], channels)) if len(parts) > 1 else []
-    total, before = sum(row.macs for row in rows) or 1, 0
-    for number, (path, _) in enumerate(parts[:-1], 1):
-        own = [row for row in rows if row.path == path or row.path.startswith(f"{path}.")]
-        before += sum(row.macs for row in own)
-        fields = [sight.field for sight in own[-1].sights or () if sight.field and not sight.span] if own else []
-        if len(fields) < 2:
-            continue
-        sides, pieces = zip(*map(pieces_of, fields, size, own[-1].output, starts, [patch] * 2), strict=True)
-        share = 1 - before / total * (1 - sides[0] * sides[1] / (size[0] * size[1]))
-        if share < min(best.share, WORTH):
-            front, rest = (nn.Sequential(*(part for _, part in some)) for some in (parts[:number], parts[number:]))
-            best = Cut(front, rest, sides, tuple(field.stride for field in fields), pieces, share)
-    middle = [(len(starts[0]) // 2, len(starts[1]) // 2)]
-    there = best.rest(
-        pasted(best.front(picture)[0], best.front(covered(picture[0], best, starts, middle, patch)), best, middle)
-    )
+def cut(network: nn.Module, picture: Tensor, starts: tuple[list[int], ...], patch: int) -> list[Part]:
+    """Parts of a network, of which all but the last run on pieces; only the last, where that brings nothing.
+
+    Parameters
+    ----------
+    network
+        any module, held `still`
+    picture
+        (1, channels, height, width)
+    starts
+        where the patch begins, down and across
+    patch
+        its side
+    """
+    size = list(picture.shape[2:])
+    parts, sides, changed, lengths = [], size, [list(line) for line in starts], [patch, patch]
+    seen, groups = [Field(1, 1, 0)] * 2, _groups(network, picture)
+    while groups:
+        layers, fields, outputs = groups[0]
+        steps = [after.seen_from(before) for before, after in zip(seen, fields, strict=True)]
+        pieces_sides, pieces = zip(*map(pieces_of, steps, sides, outputs, changed, lengths), strict=True)
+        if pieces_sides[0] * pieces_sides[1] > WORTH * sides[0] * sides[1]:
+            break
+        parts.append(Part(nn.Sequential(*layers), pieces_sides, tuple(step.stride for step in steps), pieces))
+        sides, seen = list(outputs), fields
+        changed = [[piece.first for piece in line] for line in pieces]
+        lengths = [max(piece.last - piece.first for piece in line) for line in pieces]
+        groups = groups[1:]
+    ran = sum(len(part.run) for part in parts)  # pyright: ignore[reportArgumentType]
+    parts.append(Part(nn.Sequential(*(layer for _, layer in list(chain(network, ""))[ran:])) if parts else network))
     # a sequence may have a forward pass of its own, or a layer twice: then it is not what its parts tell
-    return best if torch.allclose(there, network(covered(picture[0], none, starts, middle, patch)), atol=1e-4) else none
+    middle, whole = [(len(starts[0]) // 2, len(starts[1]) // 2)], [Part(network)]
+    mine, other = (covered(some, uncovered(some, picture[0]), starts, middle, patch) for some in (parts, whole))
+    return parts if torch.allclose(mine, other, atol=1e-4) else whole
+
+
+def _groups(network: nn.Module, picture: Tensor) -> list[tuple[list[nn.Module], list[Field], tuple[int, int]]]:
+    """Layers up to the first that sees all of the picture: what one sees, and its rows and columns, in one group."""
+    channels, height, width = picture.shape[1:]
+    layers, groups = list(chain(network, "")), []
+    rows = observe(network, (height, width, channels)) if len(layers) > 1 else []
+    for path, layer in layers[:-1]:
+        own = [row for row in rows if row.path == path or row.path.startswith(f"{path}.")]
+        sights = own[-1].sights or () if own else ()
+        fields = [sight.field for sight in sights if sight.field and not sight.span]
+        if len(fields) < 2:
+            break
+        if groups and groups[-1][1] == fields:
+            groups[-1][0].append(layer)
+        else:
+            groups.append(([layer], fields, (own[-1].output[0], own[-1].output[1])))
+    return groups
+
+
+def uncovered(parts: list[Part], picture: Tensor) -> list[Tensor]:
+    """What each part gets, (channels, rows, columns), and at last what the network says, where nothing is covered."""
+    wholes = [picture]
+    for part in parts:
+        wholes.append(part.run(wholes[-1][None])[0])
+    return wholes
 
 
 def pieces_of(field: Field, side: int, outputs: int, starts: list[int], patch: int) -> tuple[int, list[Piece]]:

@@ -45,6 +45,16 @@ class Field(NamedTuple):
         """The field after a window of f positions that moves by s over an axis padded by p."""
         return Field(self.size + (f - 1) * dilation * self.stride, self.stride * s, self.start - p * self.stride)
 
+    def seen_from(self, before: "Field") -> "Field":
+        """The field over the positions of an earlier tensor, in whose pixels both are told.
+
+        >>> stem = Field(1, 1, 0).window(f=7, s=2, p=3)
+        >>> stem.window(f=3, s=2, p=1).seen_from(stem)
+        Field(size=3, stride=2, start=-1)
+        """
+        step = before.stride
+        return Field((self.size - before.size) // step + 1, self.stride // step, (self.start - before.start) // step)
+
     def over(self, n: int) -> Span:
         """What the first n positions see together."""
         return Span(self.start, self.start + (n - 1) * self.stride + self.size - 1)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from striate.errors import StriateError
-from striate.look.occlusion import best_cut, occlusion
+from striate.look.occlusion import cut, occlusion
 from striate.nets.build import net
 
 
@@ -53,12 +53,18 @@ def test_early_layers_see_the_patch_alone():
     network = net("conv 3x3x32 p1, relu, conv 3x3x32 p1, relu, globalpool, fc 5", input=(64, 64, 3)).eval()
     starts = (list(range(0, 57, 8)),) * 2
     with torch.no_grad():
-        cut = best_cut(network, torch.randn(1, 3, 64, 64), starts, 8)
-    assert cut.sides == (8 + 2 * 4,) * 2 and cut.strides == (
-        1,
-        1,
-    )  # two layers of 3×3 see 5 pixels: 4 more on each side
-    assert cut.share < 0.1
+        first, second, last = cut(network, torch.randn(1, 3, 64, 64), starts, 8)
+    # a layer of 3×3 gets one pixel more on each side than what it gives, of which a patch changes two more
+    assert (first.sides, second.sides, last.sides) == ((12, 12), (14, 14), None)
+    assert max(piece.last - piece.first for piece in first.pieces[0]) == 10
+    assert first.strides == second.strides == (1, 1)
+
+
+def test_a_layer_that_sees_everything_ends_the_pieces():
+    text = "conv 3x3x8 p1, relu, ( globalpool, conv 1x1x2, relu, conv 1x1x8, sigmoid )*, conv 3x3x8, globalpool, fc 5"
+    with torch.no_grad():
+        parts = cut(net(text, input=(40, 40, 3)).eval(), torch.randn(1, 3, 40, 40), ([0, 8], [0, 8]), 8)
+    assert len(parts) == 2 and len(parts[0].run) == 2
 
 
 class Backwards(nn.Sequential):
