@@ -10,8 +10,8 @@ from scipy.special import expit
 from striate.data.dataset import Dataset
 from striate.errors import DataError
 from striate.evaluate.crops import crops
-from striate.evaluate.evaluate import Split, pictures_for
 from striate.evaluate.judging import judged
+from striate.evaluate.pictures import Split, pictures_for
 from striate.show.names import listed, printable
 from striate.show.numbers import exact, percent
 from striate.show.table import json_text

@@ -13,14 +13,13 @@ from striate.data.dataset import Dataset, OnBad
 from striate.data.normalise import normalised
 from striate.engine.fastest import FEW, fastest
 from striate.errors import DataError
+from striate.nets.ensemble import mean_answer
 from striate.preprocess import Preprocess
 from striate.show.numbers import count
 from striate.show.progress import track
 from striate.train.run import Run
 
 BATCH = 32
-LEAST = 1e-30  # a probability whose logarithm is still a number
-SURE = 1e-15  # how near to 0 and to 1 one is whose odds are
 
 
 class Shown(Protocol):
@@ -74,11 +73,7 @@ def mean(said: list[Tensor], several: bool) -> Tensor:
     several
         whether a picture may have several labels
     """
-    if len(said) == 1:
-        return said[0]
-    if several:
-        return torch.stack([each.sigmoid() for each in said]).mean(0).logit(SURE)
-    return torch.stack([each.softmax(-1) for each in said]).mean(0).clamp_min(LEAST).log()
+    return said[0] if len(said) == 1 else mean_answer(torch.stack(said, 1), several)
 
 
 def judged(

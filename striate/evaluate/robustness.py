@@ -15,9 +15,9 @@ from striate.data.randomness import Purpose, generator
 from striate.errors import DataError, StriateError, UnknownName, one_of
 from striate.evaluate.disturbing import KINDS, Disturbances, View
 from striate.evaluate.endured import Point, Robustness
-from striate.evaluate.evaluate import Split, own_folder, pictures_for
 from striate.evaluate.figures import AREAS, drawn_areas, interval
 from striate.evaluate.judging import Judged, judged
+from striate.evaluate.pictures import Split, own_folder, pictures_for
 from striate.evaluate.specimen import specimen, typical
 from striate.show.names import listed, printable
 from striate.show.numbers import count

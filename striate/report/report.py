@@ -11,7 +11,8 @@ from striate.data.audit.audit import audit
 from striate.data.audit.page import audit_section
 from striate.data.dataset import Dataset, OnBad
 from striate.data.thumbnails import thumbnail
-from striate.evaluate.evaluate import Evaluation, Split, evaluate
+from striate.evaluate.evaluate import Evaluation, evaluate
+from striate.evaluate.pictures import Split
 from striate.files import check_output, write_text
 from striate.look.subject import Subject, subject
 from striate.measure.ledger import Ledger
