@@ -5,6 +5,7 @@ of what it gets: around what changed, and else as it is for the uncovered pictur
 stride and end as the whole ends, so that every window falls as it would there: the maps are the same, not nearly so.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -29,6 +30,10 @@ class Piece(NamedTuple):
     first: int
     last: int
 
+    def inside(self, stride: int) -> slice:
+        """These outputs among those of the piece."""
+        return slice(self.first - self.start // stride, self.last - self.start // stride)
+
 
 class Part(NamedTuple):
     """A part of a network, and the pieces that it runs on.
@@ -38,7 +43,7 @@ class Part(NamedTuple):
     run
         what it computes
     sides
-        height and width of a piece; None is all of what it gets
+        height and width of a piece; the last part has none, since it runs on all that it gets
     strides
         positions of what it gets from one of its outputs to the next, down and across
     pieces
@@ -46,7 +51,7 @@ class Part(NamedTuple):
     """
 
     run: nn.Module
-    sides: tuple[int, ...] | None = None
+    sides: tuple[int, ...] = ()
     strides: tuple[int, ...] = (1, 1)
     pieces: tuple[list[Piece], ...] = ()
 
@@ -103,32 +108,37 @@ def covered(
     parts: list[Part], wholes: list[Tensor], starts: tuple[list[int], ...], places: list[tuple[int, int]], patch: int
 ) -> Tensor:
     """What a network says where the patch, which is 0, covers a picture: (places, classes)."""
-    new = wholes[0].new_zeros(len(places), len(wholes[0]), patch, patch)
-    # where in the whole what changed lies: for each place the first row and column
-    corners = [(starts[0][i], starts[1][j]) for i, j in places]
-    for part, whole in zip(parts, wholes, strict=False):
-        sides = part.sides or whole.shape[1:]
-        given = whole.new_empty(len(places), len(whole), *sides).to(memory_format=torch.channels_last)
-        begins = [(part.pieces[0][i].start, part.pieces[1][j].start) if part.sides else (0, 0) for i, j in places]
-        for piece, changed, (top, left), (row, column) in zip(given, new, begins, corners, strict=True):
-            piece[:] = whole[:, top : top + sides[0], left : left + sides[1]]
-            # the patch may hang over the end
-            room = piece[:, row - top : row - top + changed.shape[1], column - left : column - left + changed.shape[2]]
-            room[:] = changed[:, : room.shape[1], : room.shape[2]]
-        found = part.run(given)
-        if not part.sides:
-            return found
-        down, across = ([axis[place[number]] for place in places] for number, axis in enumerate(part.pieces))
-        corners = [(rows.first, columns.first) for rows, columns in zip(down, across, strict=True)]
+    new = list(wholes[0].new_zeros(len(places), len(wholes[0]), patch, patch))
+    corners = [(starts[0][i], starts[1][j]) for i, j in places]  # where what is new lies in the whole
+    for part, whole in zip(parts[:-1], wholes, strict=False):
+        own = [(part.pieces[0][i], part.pieces[1][j]) for i, j in places]
+        begins = [(rows.start, columns.start) for rows, columns in own]
+        found = part.run(pasted(whole, part.sides, begins, new, corners))
+        corners = [(rows.first, columns.first) for rows, columns in own]
         new = [
-            out[
-                :,
-                rows.first - top // part.strides[0] : rows.last - top // part.strides[0],
-                columns.first - left // part.strides[1] : columns.last - left // part.strides[1],
-            ]
-            for out, rows, columns, (top, left) in zip(found, down, across, begins, strict=True)
+            out[:, rows.inside(part.strides[0]), columns.inside(part.strides[1])]
+            for out, (rows, columns) in zip(found, own, strict=True)
         ]
-    raise AssertionError("the last part runs on all that it gets")
+    whole = wholes[len(parts) - 1]
+    return parts[-1].run(pasted(whole, whole.shape[1:], [(0, 0)] * len(places), new, corners))
+
+
+def pasted(
+    whole: Tensor,
+    sides: Sequence[int],
+    begins: list[tuple[int, int]],
+    new: list[Tensor],
+    corners: list[tuple[int, int]],
+) -> Tensor:
+    """Pieces of a whole, (places, channels, *sides), with something new at its place in each."""
+    pieces = torch.empty(
+        (len(new), len(whole), *sides), dtype=whole.dtype, device=whole.device, memory_format=torch.channels_last
+    )
+    for piece, values, (top, left), (row, column) in zip(pieces, new, begins, corners, strict=True):
+        piece[:] = whole[:, top : top + sides[0], left : left + sides[1]]
+        room = piece[:, row - top : row - top + values.shape[1], column - left : column - left + values.shape[2]]
+        room[:] = values[:, : room.shape[1], : room.shape[2]]  # a patch may hang over the end
+    return pieces
 
 
 def cut(network: nn.Module, picture: Tensor, starts: tuple[list[int], ...], patch: int) -> list[Part]:

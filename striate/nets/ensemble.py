@@ -65,7 +65,7 @@ class Mean(nn.Module):
 
 
 def mean_answer(scores: Tensor, several: bool) -> Tensor:
-    """(n, answers, classes) -> (n, classes): scores whose softmax, or sigmoid, is the mean of that of all answers.
+    """(n, answers, …, classes) -> (n, …, classes): scores whose softmax, or sigmoid, is the mean of theirs.
 
     Computed from logarithms, so that no probability becomes 0.
 
@@ -78,7 +78,7 @@ def mean_answer(scores: Tensor, several: bool) -> Tensor:
     """
     if several:  # of the odds, the number of answers cancels out
         return F.logsigmoid(scores).logsumexp(1) - F.logsigmoid(-scores).logsumexp(1)
-    return scores.log_softmax(2).logsumexp(1) - torch.tensor(float(scores.shape[1])).log()
+    return scores.log_softmax(-1).logsumexp(1) - torch.tensor(float(scores.shape[1])).log()
 
 
 def ensemble(members: Sequence[Net], several: bool) -> Net:

@@ -55,7 +55,7 @@ def test_early_layers_see_the_patch_alone():
     with torch.no_grad():
         first, second, last = cut(network, torch.randn(1, 3, 64, 64), starts, 8)
     # a layer of 3×3 gets one pixel more on each side than what it gives, of which a patch changes two more
-    assert (first.sides, second.sides, last.sides) == ((12, 12), (14, 14), None)
+    assert (first.sides, second.sides, last.sides) == ((12, 12), (14, 14), ())
     assert max(piece.last - piece.first for piece in first.pieces[0]) == 10
     assert first.strides == second.strides == (1, 1)
 
