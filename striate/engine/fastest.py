@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from striate.engine.export import exported
 from striate.engine.processor import has_bfloat16
+from striate.engine.quick import quick
 from striate.engine.runners import Outputs, Runner, Type, has_openvino, onnx_runtime, openvino, pytorch
 from striate.errors import one_of
 from striate.show.numbers import count, exact
@@ -98,7 +99,7 @@ def fastest(
     """
     one_of("precision", precision, Precision)
     device = torch.device(device)
-    module = copy.deepcopy(module).eval().to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    module = quick(copy.deepcopy(module).eval().to(device))
     plain = Engine("PyTorch", "float32", pytorch(module, device, "float32"))
     example = example[:FEW]
     expected = plain(example)

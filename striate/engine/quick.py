@@ -1,10 +1,12 @@
 """A network arranged as processors run it soonest: the same layers and, but for roundings, the same numbers."""
 
+from typing import TypeVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from striate.nets.net import Net
+Module = TypeVar("Module", bound=nn.Module)
 
 
 class BandedNorm(nn.LocalResponseNorm):
@@ -27,7 +29,7 @@ class BandedNorm(nn.LocalResponseNorm):
         return input * sums.pow(-self.beta)
 
 
-def quick(network: Net) -> Net:
+def quick(network: Module) -> Module:
     """Arrange a network of one's own: its weights move, and local response normalisation is computed in another way.
 
     Parameters
