@@ -16,7 +16,7 @@ from striate.evaluate.figures import Figure, headline
 from striate.evaluate.judging import Judged, judged
 from striate.evaluate.lists import class_table, mistakes
 from striate.evaluate.pictures import Split, own_folder, pictures_for
-from striate.evaluate.rejection import WANTED, Rejection, coverage, rejection
+from striate.evaluate.rejection import Rejection, coverage, rejections
 from striate.files import write_text, writing
 from striate.nets.ensemble import mean_answer
 from striate.show.charts import curves
@@ -215,7 +215,7 @@ def evaluate(
         doubts=doubts(names, labels, probabilities, run.classes),
         disagreements=disagreements(run.members, run.classes, names, said.scores, labels) if run.members else None,
         calibration=calibration(scores, labels),
-        rejections=[] if several else [each for want in WANTED if (each := rejection(sure, right, want))],
+        rejections=[] if several else rejections(sure, right),
         coverage=[] if several else coverage(sure, right),
         said=replace(said, scores=scores),
         notes=notes,

@@ -65,6 +65,18 @@ def rejection(sure: np.ndarray, right: np.ndarray, wanted: float) -> Rejection |
     return Rejection(wanted, float(least[last]), many / len(sure), good / many, *wilson(good, many))
 
 
+def rejections(sure: np.ndarray, right: np.ndarray) -> list[Rejection]:
+    """One for each share that is usually wanted; several that come to the same are one.
+
+    Parameters
+    ----------
+    sure, right
+        as for `rejection`
+    """
+    found = [each for wanted in WANTED if (each := rejection(sure, right, wanted))]
+    return list({each.least: each for each in reversed(found)}.values())[::-1]
+
+
 def coverage(sure: np.ndarray, right: np.ndarray) -> list[tuple[float, float]]:
     """The share of right answers over the share of pictures that get one, in percent, for every probability.
 

@@ -16,8 +16,14 @@ GAP = 4  # pixels between a picture and what was looked at
 Looked = Callable[[Sequence[int], Sequence[int]], list[Image.Image | None]]
 
 
-def examples(classes: tuple[str, ...], said: Judged, small: Callable[[int], Image.Image | None], looked: Looked) -> str:
-    """Some pictures of three kinds.
+def examples(
+    classes: tuple[str, ...],
+    said: Judged,
+    doubtful: Sequence[str],
+    small: Callable[[int], Image.Image | None],
+    looked: Looked,
+) -> str:
+    """Some pictures of each kind.
 
     Parameters
     ----------
@@ -25,15 +31,23 @@ def examples(classes: tuple[str, ...], said: Judged, small: Callable[[int], Imag
         names
     said
         what the network said
+    doubtful
+        names of pictures whose label may be wrong, the most doubtful first
     small
         a picture's thumbnail by its place
     looked
         pictures by their places, and a class for each -> what the network looked at for that class, if it is known
     """
-    groups = {name: group for name, group in _groups(said).items() if group}
+    groups = _groups(said)
+    about = {name: place for place, name in enumerate(said.data.names)}
+    # of the mistakes, most labels in doubt are shown already
+    seen = {place for group in groups.values() for place, _ in group}
+    more = [about[name] for name in doubtful if about[name] not in seen]
+    groups["Labels worth a look, beside these"] = [(p, int(said.scores[p].argmax())) for p in more[:DOUBTFUL]]
+    groups = {name: group for name, group in groups.items() if group}
     places = [place for group in groups.values() for place, _ in group]
-    about = [number for group in groups.values() for _, number in group]
-    maps = dict(zip(places, looked(places, about), strict=True))
+    explained = [number for group in groups.values() for _, number in group]
+    maps = dict(zip(places, looked(places, explained), strict=True))
     parts = []
     for name, group in groups.items():
         shown = (

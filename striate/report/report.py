@@ -94,6 +94,7 @@ def _answers(run: Run, who: Subject, judged: Evaluation) -> list[Section]:
     def looked(places: Sequence[int], about: Sequence[int]) -> list[Image.Image | None]:
         return looked_at(who, said.data, places, about)
 
+    doubtful = [row["name"] for row in judged.doubts.rows]
     notes = "".join(f"<p>{text(line)}</p>" for line in judged.sentences)
     faint = "".join(f'<p class="faint">{text(line)}</p>' for line in judged.notes)
     charts = "".join(inline(chart) for chart in judged.charts().values())
@@ -104,7 +105,7 @@ def _answers(run: Run, who: Subject, judged: Evaluation) -> list[Section]:
         *found,
         Section("Classes", table_html(judged.classes)),
         Section("How sure it may be", f'{notes}<div class="charts">{charts}</div>'),
-        Section("Pictures", examples(run.classes, said, small, looked)),
+        Section("Pictures", examples(run.classes, said, doubtful, small, looked)),
     ]
 
 
