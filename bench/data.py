@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from statistics import median
 
@@ -31,6 +32,7 @@ CHAINS["crop, mirror, rotate, shear, colour"] = (
 )
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 BATCH, WORKERS = 64, 2
+EPOCHS = {"first": 1, "later": 5, "bytes": 5}  # of a turn: those from the cache are short
 Work = list[float]
 FIRST: dict[str, list[float]] = {}  # pictures a second in the first epoch, by kind of photos: striate, torchvision
 
@@ -48,12 +50,12 @@ def photos(source: Path, folder: Path, size: tuple[int, int], count: int) -> Non
 class Sums:
     """Goes through normalised batches: how many pictures, their mean and spread, looked at in the first turn only."""
 
-    def __init__(self, batches: Callable[[], Iterable]):
-        self.batches, self.found = batches, []
+    def __init__(self, batches: Callable[[], Iterable], epochs: int = 1):
+        self.batches, self.epochs, self.found = batches, epochs, []
 
     def __call__(self) -> Work:
         count, sums = 0, []
-        for pixels in self.batches():
+        for pixels in chain.from_iterable(self.batches() for _ in range(self.epochs)):
             count += len(pixels)
             if not self.found:
                 assert pixels.shape[1:] == (3, 224, 224)
@@ -75,10 +77,10 @@ def torchvision(argument: str) -> Callable[[], Work]:
 
     asked = json.loads(argument)
     more = [t.RandomAffine(15, shear=10), t.ColorJitter(0.4, 0.4, 0.4, 0.05)] if "rotate" in asked["chain"] else []
-    chain = [t.RandomResizedCrop(224), t.RandomHorizontalFlip(), *more, t.ToTensor(), t.Normalize(MEAN, STD)]
-    data = datasets.ImageFolder(asked["folder"], t.Compose(chain))
+    steps = [t.RandomResizedCrop(224), t.RandomHorizontalFlip(), *more, t.ToTensor(), t.Normalize(MEAN, STD)]
+    data = datasets.ImageFolder(asked["folder"], t.Compose(steps))
     loader = DataLoader(data, BATCH, shuffle=True, num_workers=WORKERS, persistent_workers=True)
-    return Sums(lambda: (pixels for pixels, _ in loader))
+    return Sums(lambda: (pixels for pixels, _ in loader), EPOCHS[asked["epoch"]])
 
 
 def striate(argument: str) -> Callable[[], Work]:
@@ -101,12 +103,12 @@ def striate(argument: str) -> Callable[[], Work]:
         how = distortion(CHAINS[asked["chain"]])
         return Batches(data, preprocess, batch_size=BATCH, distortion=how, workers=WORKERS, cache="disk")
 
-    kept = None if asked["epoch"] == "first" else batches()
+    kept, buffer = None if asked["epoch"] == "first" else batches(), None
 
     def numbers() -> Iterator:
+        nonlocal buffer  # a training has one, too
         if not kept:  # another folder each time; deleting the last one is no part of what is measured
             os.environ["STRIATE_CACHE"] = tempfile.mkdtemp(dir=asked["cache"])
-        buffer = None
         for batch in kept or batches():
             if asked["epoch"] == "bytes" and work.found:
                 yield batch.pixels
@@ -114,7 +116,7 @@ def striate(argument: str) -> Callable[[], Work]:
                 buffer = normalised(batch.pixels, preprocess, buffer)
                 yield buffer
 
-    work = Sums(numbers)
+    work = Sums(numbers, EPOCHS[asked["epoch"]])
     return work
 
 
