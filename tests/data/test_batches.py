@@ -181,9 +181,13 @@ def test_normalising_on_the_device_is_what_preprocess_does(channels):
     expected = preprocess.normalised(pixels)
     found = normalised(tensor, preprocess)
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-5)
-    again = normalised(tensor, preprocess, found)
-    assert again is found
-    np.testing.assert_allclose(again, expected, rtol=1e-6, atol=1e-5)
+    for rows in ([1], [0, 1, 0], [1, 0]):  # smaller, half as large again, the same: in the same memory
+        again = normalised(tensor[rows], preprocess, found)
+        assert again.data_ptr() == found.data_ptr()
+        np.testing.assert_allclose(again, expected[rows], rtol=1e-6, atol=1e-5)
+    other = normalised(tensor[[0] * 4], preprocess, found)
+    assert other.data_ptr() != found.data_ptr()
+    np.testing.assert_allclose(other, expected[[0] * 4], rtol=1e-6, atol=1e-5)
 
 
 def test_what_reading_told_is_counted():
