@@ -99,6 +99,8 @@ def opened(source: Path | bytes, name: str) -> Iterator[Image.Image]:
         what = "is empty: it has 0 bytes" if empty else "is not a picture in a format that can be read"
         raise PictureError(f"{name} {what}") from error
     except Exception as error:  # a broken file makes decoders raise almost anything
+        if isinstance(error, OSError) and error.strerror:  # what the system says of a file; decoders have none
+            raise PictureError(f"{name} cannot be read: {error.strerror}") from error
         raise PictureError(f"{name} cannot be read as a picture: {str(error) or type(error).__name__}") from error
     finally:
         LISTENER.notes = before
