@@ -30,7 +30,8 @@ def test_a_run_without_lines_has_no_curves(tmp_path):
 
 
 @pytest.mark.parametrize("ending", ["png", "svg"])
-def test_the_command_line_writes_it(tmp_path, capsys, ending):
+def test_the_command_line_writes_it(tmp_path, capsys, monkeypatch, ending):
+    monkeypatch.setenv("COLUMNS", "500")  # so that no path is broken
     keep(tmp_path / "run")
     file = tmp_path / f"course.{ending}"
     main(["runs", str(tmp_path / "run"), "--chart", str(file)])

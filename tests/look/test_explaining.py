@@ -153,7 +153,8 @@ def test_members_of_an_ensemble_are_looked_at_one_by_one(whose, pictures):
     assert st.explain(both, pictures / "a.png", layer="members.1.net.stage2")[0].maps["gradcam"].max() > 0
 
 
-def test_the_command(pictures, tmp_path, capsys):
+def test_the_command(pictures, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "500")  # so that no path is broken
     main(["explain", "lenet5", str(pictures / "*.png"), "--class", "class 3", "-o", str(tmp_path / "why.png")])
     printed = capsys.readouterr().out
     assert "class 3" in printed and "gradcam" in printed and "why.png" in printed
