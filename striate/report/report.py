@@ -70,16 +70,17 @@ def report(
     output = run.folder / "report.html" if output is None else Path(output)
     check_output(output, (".html", ".htm"))
     judged = evaluate(run, data, split=split, device=device, workers=workers, on_bad=on_bad)
-    about, who = run.config["network"], subject(run)
-    ledger = measure(about["text"], tuple(about["input"]), by="stage", classes=len(run.classes))
+    who = subject(run)
+    ledger = measure(run.net(), by="stage")
     sections = [
         *_answers(run, who, judged),
-        Section("Inside", inside(who, judged.said, ledger.totals.macs)),
-        *_course(run),
+        Section("Inside", inside(who, judged.said, ledger.totals.macs) if not run.members else _many(run)),
+        *([] if run.members else _course(run)),
         *_data(run, data),
         *_network(run, ledger, judged),
     ]
-    write_text(output, page(f"Run {run.name}", sections, lead(run, run.history)))
+    head = "".join(f"<p>{text(line)}</p>" for line in str(run).splitlines()) if run.members else lead(run, run.history)
+    write_text(output, page(f"Run {run.name}", sections, head))
     return output
 
 
@@ -92,7 +93,8 @@ def _answers(run: Run, who: Subject, judged: Evaluation) -> list[Section]:
         return thumbnail(said.data, place, SIDE)
 
     def looked(places: Sequence[int], about: Sequence[int]) -> list[Image.Image | None]:
-        return looked_at(who, said.data, places, about)
+        # an ensemble has no layer that all of it goes through
+        return looked_at(who, said.data, places, about) if not run.members else [None] * len(places)
 
     doubtful = [row["name"] for row in judged.doubts.rows]
     notes = "".join(f"<p>{text(line)}</p>" for line in judged.sentences)
@@ -107,6 +109,10 @@ def _answers(run: Run, who: Subject, judged: Evaluation) -> list[Section]:
         Section("How sure it may be", f'{notes}<div class="charts">{charts}</div>'),
         Section("Pictures", examples(run.classes, said, doubtful, small, looked)),
     ]
+
+
+def _many(run: Run) -> str:
+    return f"<p>It is {count(len(run.members), 'network')} side by side; the page of each shows what is inside.</p>"
 
 
 def _course(run: Run) -> list[Section]:

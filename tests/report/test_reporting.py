@@ -8,7 +8,7 @@ from html import escape, unescape
 
 import numpy as np
 import pytest
-from reported import CLASSES, made_run
+from reported import CLASSES, NET, made_run
 
 import striate as st
 from striate.cli import main
@@ -85,6 +85,24 @@ def test_a_run_without_pictures_to_judge_it_by_is_refused(tmp_path, capsys):
     assert ended.value.code == 2
     assert "name others: striate evaluate RUN DATA" in capsys.readouterr().err
     assert (alone.folder / "report.html").read_bytes() == before
+
+
+def test_an_ensemble_has_a_page_too(run, tmp_path):
+    other = st.train(
+        run.config["data"]["where"],
+        NET,
+        size="16x16",
+        epochs=1,
+        batch_size=8,
+        seed=1,
+        quiet=True,
+        output=tmp_path / "b",
+    )
+    whole = st.ensemble([run, other], output=tmp_path / "both")
+    told = words(report(whole).read_text(encoding="utf-8"))
+    assert "It is 2 networks side by side" in told
+    assert "never for serving customers" in told
+    assert "What was taken for what" in told
 
 
 def test_pictures_that_are_gone_are_told_of(run, tmp_path, capsys):
