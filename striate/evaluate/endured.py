@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from striate.evaluate.disturbing import KINDS
-from striate.files import write_text, writing
+from striate.files import write_text
 from striate.show.charts import curves
-from striate.show.drawing import write_chart
+from striate.show.drawing import write_charts
 from striate.show.numbers import percent
 from striate.show.table import Column, Table, json_text
 
@@ -166,11 +166,8 @@ class Robustness:
         folder
             made if it is not there
         """
-        with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+        write_charts(folder, self.charts())
         write_text(folder / "robustness.csv", self.to_csv())
-        for name, chart in self.charts().items():
-            write_chart(folder / f"{name}.svg", chart)
         write_text(folder / "robustness.json", self.to_json())
 
     def __rich_console__(self, console, options):

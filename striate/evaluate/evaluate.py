@@ -15,18 +15,18 @@ from striate.evaluate.disagreement import disagreements
 from striate.evaluate.figures import Figure, headline
 from striate.evaluate.judging import Judged, judged
 from striate.evaluate.lists import class_table, mistakes
-from striate.evaluate.pictures import Split, own_folder, pictures_for
+from striate.evaluate.pictures import Split, pictures_for
 from striate.evaluate.rejection import Rejection, coverage, rejections
-from striate.files import write_text, writing
+from striate.files import write_text
 from striate.nets.ensemble import mean_answer
 from striate.show.charts import curves
-from striate.show.drawing import write_chart
+from striate.show.drawing import write_charts
 from striate.show.names import listed, printable
 from striate.show.numbers import count, percent
 from striate.show.table import Column, Table, json_text
 from striate.train.ensemble import PURPOSE
 from striate.train.machine import pick_device
-from striate.train.run import Run, open_run
+from striate.train.run import Run, open_run, own_folder
 from striate.train.train import NO_KEYS
 from striate.train.transfer.doubts import doubts
 
@@ -117,12 +117,9 @@ class Evaluation:
         folder
             made if it is not there
         """
-        with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+        write_charts(folder, self.charts())
         for name, table in self.lists.items():
             write_text(folder / f"{name}.csv", table.to_csv())
-        for name, chart in self.charts().items():
-            write_chart(folder / f"{name}.svg", chart)
         write_text(folder / "evaluation.json", self.to_json())
 
     def to_json(self) -> str:

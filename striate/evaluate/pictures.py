@@ -4,29 +4,13 @@ from pathlib import Path
 from typing import Literal
 
 from striate.data.dataset import Dataset, OnBad
-from striate.errors import DataError, StriateError
+from striate.errors import DataError
 from striate.show.names import listed, printable
 from striate.show.numbers import count, exact
-from striate.train.run import Run, is_run
+from striate.train.run import Run
 
 Split = Literal["val", "test"]
 SPLITS = {"val": "validation", "test": "test"}
-
-
-def own_folder(output: str | Path | None) -> Path | None:
-    """Where files are to be written, if that is no run.
-
-    Parameters
-    ----------
-    output
-        what was asked for
-    """
-    if output is None:
-        return None
-    output = Path(output)
-    if is_run(output) or (output.exists() and not output.is_dir()):
-        raise StriateError(f"--output is a folder of its own, but {printable(output)} is a run or a file")
-    return output
 
 
 def pictures_for(

@@ -17,13 +17,13 @@ from striate.evaluate.disturbing import KINDS, Disturbances, View
 from striate.evaluate.endured import Point, Robustness
 from striate.evaluate.figures import AREAS, drawn_areas, interval
 from striate.evaluate.judging import Judged, judged
-from striate.evaluate.pictures import Split, own_folder, pictures_for
+from striate.evaluate.pictures import Split, pictures_for
 from striate.evaluate.specimen import specimen, typical
 from striate.show.names import listed, printable
 from striate.show.numbers import count
 from striate.train.learn.tally import wilson
 from striate.train.machine import pick_device
-from striate.train.run import Run, open_run
+from striate.train.run import Run, open_run, own_folder
 from striate.train.train import NO_KEYS
 from striate.train.transfer.compare import difference
 

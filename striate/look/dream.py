@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from PIL import Image
 from torch import nn
 
+from striate.engine.quick import quick
 from striate.errors import StriateError, one_of
 from striate.files import check_output
 from striate.look.ascent import Where, paint, until
@@ -101,7 +102,7 @@ def dream(
     names = [f"channel {place}" if layer else printable(who.classes[place]) for place in places]
     where = pick_device(device)
     canvas = Canvas(shape, who.preprocess, seed, where)
-    network = copy.deepcopy(who.network).to(where).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    network = quick(copy.deepcopy(who.network).to(where))
     with still(network):
         fits(network, canvas, layer, who)
         painted = paint(network, canvas, layer, places, at, steps)

@@ -14,8 +14,8 @@ from striate.files import check_output
 from striate.look.bars import bars
 from striate.look.layers import layers
 from striate.look.looked import Channels, Looked, Weights, Whose, named_channels, named_layer, passing
-from striate.look.photo import Photo, photo
-from striate.look.subject import Subject, still, subject
+from striate.look.photo import photo
+from striate.look.subject import still, subject
 from striate.ops.options import Output
 from striate.pictures.sheet import (
     BOX_WIDTH,
@@ -115,8 +115,15 @@ def features(
         *who.notes,
     ]
     if output:
-        drawn = _maps if maps_there else _numbers
-        notes.append(drawn(output, title, notes[:2], shown, who, maps, chosen, names))
+        seen = Panel(Image.fromarray(_colour(shown.fitted)), "what the network sees", (shown.name,))
+        if maps_there:
+            panels, bar = _maps(maps[chosen], chosen)
+            lines = [*notes[:2], "All maps have one scale, the bar below; a square is one position of the layer."]
+            notes.append(write_sheet(output, title, _sentences(lines), [seen, *panels], 4, bar))
+        else:
+            words = [names[channel] if names else f"channel {channel}" for channel in chosen[:BARS]]
+            numbers = Panel(bars(words, flat[chosen[:BARS], 0].tolist(), BOX_WIDTH[2]), "its numbers")
+            notes.append(write_sheet(output, title, _sentences(notes[:2]), [seen, numbers], 2))
     rows = [
         {
             "channel": channel,
@@ -152,48 +159,18 @@ def _table(title: str, rows: list[dict], notes: list[str], named: bool, maps: bo
     return Table(columns, rows, title, notes=notes)
 
 
-def _maps(
-    output: Path,
-    title: str,
-    lines: list[str],
-    shown: Photo,
-    who: Subject,
-    maps: np.ndarray,
-    chosen: list[int],
-    names: tuple[str, ...],
-) -> str:
-    part = maps[chosen]
-    signed = bool(part.min() < 0)
+def _maps(maps: np.ndarray, channels: list[int]) -> tuple[list[Panel], Bar]:
+    """Maps (channels, height, width) in the same colours, and what these mean."""
+    signed = bool(maps.min() < 0)
     # a few points that stand out must not leave all the rest in the dark
-    largest = float(np.quantile(np.abs(part), 0.998, method="higher"))
-    told = f"{largest:.3g}{' or more' if np.abs(part).max() > largest else ''}"
-    panels = [Panel(Image.fromarray(_colour(shown.fitted)), "what the network sees", (shown.name,))]
-    for channel, one in zip(chosen, part, strict=True):
+    largest = float(np.quantile(np.abs(maps), 0.998, method="higher"))
+    told = f"{largest:.3g}{' or more' if np.abs(maps).max() > largest else ''}"
+    panels = []
+    for channel, one in zip(channels, maps, strict=True):
         image = signed_image(one, largest) if signed else heat_image(one, largest)
         caption = f"{one.min():.3g} to {one.max():.3g}" + (f", 0 on {percent((one == 0).mean())}" if not signed else "")
         panels.append(Panel(image, f"channel {channel}", (caption,)))
-    bar = Bar(-1, (f"−{told}", "0", told)) if signed else Bar(0, ("0", f"{largest / 2:.3g}", told))
-    lines = [*lines, "All maps have one scale, the bar below; a square is one position of the layer."]
-    return write_sheet(output, title, _sentences(lines), panels, 4, bar)
-
-
-def _numbers(
-    output: Path,
-    title: str,
-    lines: list[str],
-    shown: Photo,
-    who: Subject,
-    maps: np.ndarray,
-    chosen: list[int],
-    names: tuple[str, ...],
-) -> str:
-    values = maps.reshape(-1)[chosen][:BARS]
-    words = [names[channel] if names else f"channel {channel}" for channel in chosen[:BARS]]
-    panels = [
-        Panel(Image.fromarray(_colour(shown.fitted)), "what the network sees", (shown.name,)),
-        Panel(bars(words, values.tolist(), BOX_WIDTH[2]), "its numbers"),
-    ]
-    return write_sheet(output, title, _sentences(lines), panels, 2)
+    return panels, Bar(-1, (f"−{told}", "0", told)) if signed else Bar(0, ("0", f"{largest / 2:.3g}", told))
 
 
 def _colour(pixels: np.ndarray) -> np.ndarray:

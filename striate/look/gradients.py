@@ -9,16 +9,16 @@ from cyclopts import Parameter
 
 from striate.data.dataset import Dataset
 from striate.errors import DataError, StriateError
-from striate.files import write_text, writing
+from striate.files import write_text
 from striate.look.descent import Flow, measured
 from striate.look.looked import Looked, Weights
 from striate.look.subject import subject
 from striate.show.charts import curves
-from striate.show.drawing import write_chart
+from striate.show.drawing import write_charts
 from striate.show.names import printable
 from striate.show.numbers import count, exact
 from striate.show.table import Column, Table, json_text
-from striate.train.run import is_run
+from striate.train.run import own_folder
 
 if TYPE_CHECKING:
     import altair as alt
@@ -88,10 +88,7 @@ class Gradients(Looked):
         folder
             made if it is not there
         """
-        with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-        for name, chart in self.charts().items():
-            write_chart(folder / f"{name}.svg", chart)
+        write_charts(folder, self.charts())
         write_text(folder / "blocks.csv", self.to_csv())
         write_text(folder / "gradients.json", self.to_json())
 
@@ -133,10 +130,7 @@ def gradients(
         )
     if weights is not None and len(networks) > 1:
         raise StriateError(f"--weights belong to one network, but {len(networks)} are named")
-    if output is not None:
-        output = Path(output)
-        if is_run(output) or (output.exists() and not output.is_dir()):
-            raise StriateError(f"--output is a folder of its own, but {printable(output)} is a run or a file")
+    output = own_folder(output)
     whole = data if isinstance(data, Dataset) else Dataset.open(data)
     if whole.several:
         raise DataError(f"gradients are compared on one label a picture, but {printable(whole.where)} has several")

@@ -113,15 +113,11 @@ def _dreams(who: Subject, macs: int) -> str:
     classes = list(who.classes[: min(DREAMS, int(WORK / each))])
     if not classes:
         told = "To paint what classes look like to a network of this size takes longer than a page waits for:"
-        return f"{_head('Dreams')}<p>{told} <code>striate look dream</code> does it.</p>"
+        return f"<h3>Dreams</h3><p>{told} <code>striate look dream</code> does it.</p>"
     found = dream(who, classes=classes, steps=STEPS, size=size)
     told = f"{count(len(classes), 'class')}: what each looks like to the network, painted from noise in {STEPS} steps."
     return _part("Dreams", tiled([Image.fromarray(each) for each in found.pictures], classes, WIDE, 3), told)
 
 
 def _part(title: str, image: Image.Image, told: str) -> str:
-    return f"{_head(title)}<p>{text(told)}</p>{picture(image, told)}"
-
-
-def _head(title: str) -> str:
-    return f'<h3 style="display: block; margin: 1.25rem 0 0">{text(title)}</h3>'
+    return f"<h3>{text(title)}</h3><p>{text(told)}</p>{picture(image, told)}"

@@ -1,11 +1,12 @@
 """A chart as a picture: part of a page, in its colours, or a file of its own."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from striate.files import check_output, write_whole
+from striate.files import check_output, write_whole, writing
 from striate.show.page import COLOURS
 
 if TYPE_CHECKING:
@@ -74,6 +75,22 @@ def svg(chart: "alt.TopLevelMixin") -> str:
         "aria-label": spec.get("description", ""),
     }
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def write_charts(folder: Path, charts: "Mapping[str, alt.LayerChart]") -> None:
+    """Write charts into a folder, each as an SVG of its name.
+
+    Parameters
+    ----------
+    folder
+        made if it is not there
+    charts
+        by name
+    """
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    for name, chart in charts.items():
+        write_chart(folder / f"{name}.svg", chart)
 
 
 def write_chart(path: Path, chart: "alt.TopLevelMixin") -> None:

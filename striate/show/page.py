@@ -37,7 +37,7 @@ body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 72rem; background:
   font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; overflow-wrap: anywhere; }
 h1 { margin: 0 0 .5rem; font-size: 1.9rem; line-height: 1.2; }
 h2 { margin: 2.75rem 0 .75rem; padding-bottom: .3rem; border-bottom: 1px solid var(--line); font-size: 1.3rem; }
-h3 { display: inline; font-size: 1.05rem; }
+h3 { margin: 1.25rem 0 0; font-size: 1.05rem; } summary h3 { display: inline; }
 p { margin: .35rem 0; max-width: 48rem; }
 a { color: var(--accent); }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }

@@ -205,6 +205,22 @@ def is_run(folder: str | Path) -> bool:
     return (Path(folder) / CONFIG).is_file()
 
 
+def own_folder(output: str | Path | None) -> Path | None:
+    """Where files are to be written, if that is no run.
+
+    Parameters
+    ----------
+    output
+        what was asked for
+    """
+    if output is None:
+        return None
+    output = Path(output)
+    if is_run(output) or (output.exists() and not output.is_dir()):
+        raise StriateError(f"--output is a folder of its own, but {printable(output)} is a run or a file")
+    return output
+
+
 def open_run(folder: str | Path) -> Run:
     """Open a run, wherever it was made.
 
