@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.look.canvas import Canvas
+from striate.nets.hooks import hooked
 from striate.show.numbers import count, duration, show_size
 from striate.show.progress import say, track
 
@@ -53,12 +54,8 @@ def until(network: nn.Module, layer: str | None) -> Iterator[Callable[[Tensor], 
         except Reached as reached:
             return reached.output
 
-    hook = network.get_submodule(layer).register_forward_hook(stop) if layer else None
-    try:
+    with hooked(network, [layer] if layer else [], lambda _: stop):
         yield run
-    finally:
-        if hook:
-            hook.remove()
 
 
 @contextmanager

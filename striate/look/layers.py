@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from striate.errors import StriateError, UnknownName
 from striate.look.subject import still
 from striate.nets.ensemble import Members
+from striate.nets.hooks import hooked
 from striate.show.numbers import show_size
 
 
@@ -37,13 +38,9 @@ def layers(network: nn.Module, input: tuple[int, int, int]) -> dict[str, tuple[i
         return hook
 
     first = next(network.parameters(), torch.zeros(()))
-    hooks = [module.register_forward_hook(keep(path)) for path, module in network.named_modules() if path]
-    try:
-        with still(network), torch.no_grad():
-            network(first.new_zeros(1, *input))
-    finally:
-        for hook in hooks:
-            hook.remove()
+    paths = [path for path, _ in network.named_modules() if path]
+    with hooked(network, paths, keep), still(network), torch.no_grad():
+        network(first.new_zeros(1, *input))
     return found
 
 
@@ -111,8 +108,5 @@ def leaf_at(network: nn.Module, path: str) -> Iterator[list[Tensor]]:
         leaves[:] = [output.detach().requires_grad_()]
         return leaves[0].clone()  # the next layer may write into what it gets
 
-    hook = network.get_submodule(path).register_forward_hook(begin)
-    try:
+    with hooked(network, [path], lambda _: begin):
         yield leaves
-    finally:
-        hook.remove()

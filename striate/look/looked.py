@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from striate.errors import StriateError, UnknownName
 from striate.look.subject import Subject
+from striate.nets.hooks import hooked
 from striate.nets.net import Net
 from striate.show.numbers import exact
 from striate.show.table import Table
@@ -112,9 +113,5 @@ def passing(network: nn.Module, *paths: str) -> Iterator[dict[str, Tensor]]:
 
         return hook
 
-    hooks = [network.get_submodule(path).register_forward_hook(keep(path)) for path in paths]
-    try:
+    with hooked(network, paths, keep):
         yield seen
-    finally:
-        for hook in hooks:
-            hook.remove()

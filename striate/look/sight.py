@@ -10,6 +10,7 @@ from striate.look.subject import Subject
 from striate.measure.field import Sight, Trace
 from striate.measure.meta import undisturbed
 from striate.measure.observer import Observer
+from striate.nets.hooks import hooked
 from striate.pictures.sheet import Frame
 
 
@@ -70,13 +71,9 @@ def traces(network: nn.Module, input: tuple[int, int, int]) -> dict[str, Trace]:
         return hook
 
     channels, height, width = input
-    hooks = [module.register_forward_hook(keep(path)) for path, module in network.named_modules() if path]
-    try:
-        with undisturbed(network, training=False):
-            observer.run(network, (height, width, channels))
-    finally:
-        for hook in hooks:
-            hook.remove()
+    paths = [path for path, _ in network.named_modules() if path]
+    with hooked(network, paths, keep), undisturbed(network, training=False):
+        observer.run(network, (height, width, channels))
     return found
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import StriateError, UnknownName
+from striate.nets.hooks import hooked
 from striate.nets.modules import Auxiliary
 from striate.preprocess import Preprocess
 
@@ -173,12 +174,8 @@ class Net(nn.Sequential):
         def keep(path: str):
             return lambda _module, _input, output: seen.__setitem__(path, output)
 
-        hooks = [known[path].register_forward_hook(keep(path)) for path in paths]
-        try:
+        with hooked(self, paths, keep):
             yield seen
-        finally:
-            for hook in hooks:
-                hook.remove()
 
     @property
     def notation(self) -> str:
