@@ -32,6 +32,7 @@ ROOMS = [
     "evaluate",
     "look",
     "report",
+    "ship",
     "cli",
 ]
 SOURCE = Path(striate.__file__).parent
