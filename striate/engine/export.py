@@ -12,7 +12,7 @@ from torch import nn
 INPUT = "pictures"  # the name of the one input
 
 
-def exported(module: nn.Module, size: Sequence[int]) -> bytes:
+def exported(module: nn.Module, size: Sequence[int], outputs: Sequence[str] | None = None) -> bytes:
     """A module in evaluation, as an ONNX model for batches of any length.
 
     Parameters
@@ -21,6 +21,8 @@ def exported(module: nn.Module, size: Sequence[int]) -> bytes:
         takes (batch, channels, height, width), gives one tensor or a tuple of them
     size
         channels, height and width of a picture
+    outputs
+        names of the outputs
     """
     batch = torch.zeros(2, *size)  # of 1 picture, PyTorch would take the length for a constant
     with quiet():
@@ -28,6 +30,7 @@ def exported(module: nn.Module, size: Sequence[int]) -> bytes:
             module,
             (batch,),
             input_names=[INPUT],
+            output_names=outputs,
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             dynamo=True,
             verbose=False,

@@ -17,7 +17,7 @@ from striate.preprocess import Preprocess
 FIRST = 0.01  # standard deviation of the first numbers
 SOFT = 4.0  # divides the waves: what is strong from the start is white or black before it has a shape
 # light, orange against blue, green against purple: how photos' colours vary, each by itself, and how much
-AXES = np.array([(1, 1, 1), (1, 0, -1), (-1, 2, -1)]) / np.sqrt([(3,), (2,), (6,)])
+AXES = np.array([(1, 1, 1), (1, 0, -1), (-1, 2, -1)]) / np.sqrt(np.array([(3,), (2,), (6,)]))
 STRENGTHS = (1.0, 0.28, 0.13)
 SHIFT, TURN, ZOOM = 1 / 14, 8.0, 0.08  # the most that views are moved (of a side), turned (degrees), zoomed
 

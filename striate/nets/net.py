@@ -50,6 +50,7 @@ class Net(nn.Sequential):
         self.notes = notes or []
         self.classes: tuple[str, ...] | None = None  # names in the order of the outputs, where they are known
         self.preprocess: Preprocess | None = None  # what the loaded weights expect
+        self.origin: dict[str, str] | None = None  # whose published weights it began with, where from, their licence
         self.frozen: str | None = None  # the last stage that is frozen
 
     def forward(self, input: Tensor) -> Tensor | tuple[Tensor, ...]:

@@ -181,6 +181,12 @@ def settle(built: Net, layout: Layout | None, stored: Stored, record: Published 
         built.preprocess = fitted(record.preprocess, built)
         claim = f"; it claims {record.top1:g} % of ImageNet's validation set" if record.top1 else ""
         licence = record.licence or "not stated"
+        built.origin = {
+            "publisher": record.publisher,
+            "name": record.name,
+            "source": record.source,
+            "licence": licence,
+        }
         notes.append(f"weights: {record.publisher}'s {record.name}, {record.source}, licence {licence}{claim}")
     elif layout:
         notes.append(

@@ -72,6 +72,7 @@ class Plan:
                 "input": network.input,
                 "weights": self.weights and _placed(self.weights),
                 "first": fingerprint(network) if self.weights else None,
+                "origin": network.origin,
             },
             "data": self.parts.about(on_bad),
             "recipe": asdict(self.recipe),

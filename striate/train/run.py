@@ -135,7 +135,7 @@ class Run:
         about = self.config["network"]
         text = about["trained" if side_heads else "text"]
         made = net(text, input=tuple(about["input"]), classes=self.classes, seed=self.recipe.seed)
-        made.name, made.preprocess = about["name"], self.preprocess
+        made.name, made.preprocess, made.origin = about["name"], self.preprocess, about["origin"]
         return made
 
     def parts(self, where: Where | None = None) -> Parts:

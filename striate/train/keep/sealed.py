@@ -104,6 +104,13 @@ def load_sealed(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
+def stated_sum(path: Path) -> str:
+    """The SHA-256 that a sealed file states of itself; `load_sealed` says whether it is true."""
+    with path.open("rb") as file:
+        file.seek(SUM_AT)
+        return file.read(len(NO_SUM)).decode("ascii", "replace")
+
+
 def _check(path: Path) -> None:
     with path.open("rb") as file:
         start = file.read(SUM_AT + len(NO_SUM))

@@ -1,0 +1,218 @@
+"""A shipped file, opened: what it says of itself, and its answers by ONNX Runtime.
+
+The graph is one, but is run in two halves that meet in a tensor of bytes: pictures of many sizes are fitted one by one,
+and what the network sees of them, which is of one size, is answered in batches.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+
+from striate.engine.export import INPUT as PICTURES
+from striate.errors import WeightsError
+from striate.ship.assembly import FORMAT, KEY, MAP, PROBABILITIES, About
+from striate.ship.fitting import FITTED
+from striate.show.names import printable
+
+OWN_DOMAINS = ("", "ai.onnx")  # of ONNX itself
+
+
+class Answers(NamedTuple):
+    """What a file says of pictures.
+
+    Parameters
+    ----------
+    probabilities
+        (n, classes) of float32
+    maps
+        (n, rows, columns) of float32: what each position adds to the likeliest class; None without a closed form
+    """
+
+    probabilities: np.ndarray
+    maps: np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Shipped:
+    """An exported file; several threads may ask it at once.
+
+    Parameters
+    ----------
+    path
+        where it was read from
+    about
+        what it says of itself
+    content
+        its bytes
+    threads
+        that answer one batch; None is one per processor
+    """
+
+    path: Path
+    about: About
+    content: bytes
+    threads: int | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names, in the order of the probabilities."""
+        return self.about.classes
+
+    @cached_property
+    def sum(self) -> str:
+        """SHA-256 of the file."""
+        return sha256(self.content).hexdigest()
+
+    def __call__(self, pictures: np.ndarray) -> Answers:
+        """Pictures of one size, (n, height, width, 3) of uint8, through the whole graph at once."""
+        return _answers(self._whole.run(None, {PICTURES: pictures}))
+
+    def fit(self, picture: np.ndarray) -> np.ndarray:
+        """What the network sees of a picture (height, width, 3): (channels, rows, columns) of uint8."""
+        return np.asarray(self._front.run(None, {PICTURES: picture[None]})[0])[0]
+
+    def answers(self, fitted: np.ndarray) -> Answers:
+        """Answers to what `fit` gave, (n, channels, rows, columns)."""
+        return _answers(self._rest.run(None, {FITTED: fitted}))
+
+    @cached_property
+    def _whole(self) -> Any:
+        return session(self.content, self.threads)
+
+    @cached_property
+    def _front(self) -> Any:
+        # pictures are fitted side by side, by threads of who asks
+        return session(self._part([PICTURES], [FITTED]), 1)
+
+    @cached_property
+    def _rest(self) -> Any:
+        outputs = [output.name for output in onnx.load_model_from_string(self.content).graph.output]
+        return session(self._part([FITTED], outputs), self.threads)
+
+    def _part(self, inputs: list[str], outputs: list[str]) -> bytes:
+        """The part of the graph between some of its tensors."""
+        from onnx.utils import Extractor
+
+        return Extractor(onnx.load_model_from_string(self.content)).extract_model(inputs, outputs).SerializeToString()
+
+    def __repr__(self) -> str:
+        return f"<Shipped {printable(self.path)}: {self.about.name}, {len(self.classes)} classes>"
+
+
+def _answers(outputs: Any) -> Answers:
+    probabilities, *maps = (np.asarray(output) for output in outputs)
+    return Answers(probabilities, maps[0] if maps else None)
+
+
+def session(model: bytes, threads: int | None) -> Any:
+    """A model in ONNX Runtime on the processor.
+
+    Parameters
+    ----------
+    model
+        its bytes
+    threads
+        for one call; None is one per processor
+    """
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(3)  # errors, which are raised as well; no remarks
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def open_shipped(path: str | Path, threads: int | None = None) -> Shipped:
+    """Open a file that `striate export` wrote.
+
+    Parameters
+    ----------
+    path
+        ends in .onnx
+    threads
+        that answer one batch; None is one per processor
+    """
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{printable(path)} cannot be read: {error.strerror or error}") from error
+    return Shipped(path, check(content, printable(path)), content, threads)
+
+
+def check(content: bytes, name: str) -> About:
+    """What a file says of itself, if it is whole, keeps nothing elsewhere, and needs no operator that is not ONNX's.
+
+    Parameters
+    ----------
+    content
+        its bytes
+    name
+        how messages call it
+    """
+    try:
+        model = onnx.load_model_from_string(content)
+    except DecodeError as error:
+        raise WeightsError(f"{name} must be a whole ONNX file, but is cut short or none: {error}") from error
+    told = {entry.key: entry.value for entry in model.metadata_props}.get(KEY)
+    if told is None:
+        raise WeightsError(
+            f"{name} must be a file of `striate export`, which says in its metadata what its answers mean, but has none"
+        )
+    try:
+        values = json.loads(told)
+        if values.get("format") != FORMAT:
+            raise WeightsError(
+                f"this version of striate opens files of format {FORMAT}, but {name} is of {values.get('format')!r}"
+            )
+        about = About.from_dict(values)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise WeightsError(f"the metadata of {name} are not as `striate export` writes them: {error!r}") from error
+    foreign = sorted({f"{node.domain}.{node.op_type}" for node in _nodes(model) if node.domain not in OWN_DOMAINS})
+    if foreign or model.functions:
+        what = ", ".join(foreign) or "functions of its own"
+        raise WeightsError(f"{name} must need nothing but ONNX's own operators, but has {what}")
+    if outside := [tensor.name for tensor in _tensors(model) if tensor.data_location == onnx.TensorProto.EXTERNAL]:
+        raise WeightsError(
+            f"{name} must hold all of its weights, but keeps {printable(outside[0])} in another file: "
+            "such a file is not opened, since it could name any"
+        )
+    inputs, outputs = ([value.name for value in side] for side in (model.graph.input, model.graph.output))
+    if inputs != [PICTURES] or outputs not in ([PROBABILITIES], [PROBABILITIES, MAP]):
+        raise WeightsError(f"{name} must go from {PICTURES} to {PROBABILITIES}, but goes from {inputs} to {outputs}")
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        raise WeightsError(f"{name} is not a sound ONNX model: {str(error).splitlines()[0]}") from error
+    return about
+
+
+def _graphs(graph: Any) -> Any:
+    """A graph and those inside its nodes."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs) if attribute.HasField("g") or attribute.graphs else ():
+                yield from _graphs(inner)
+
+
+def _nodes(model: onnx.ModelProto) -> Any:
+    return (node for graph in _graphs(model.graph) for node in graph.node)
+
+
+def _tensors(model: onnx.ModelProto) -> Any:
+    """All constants, wherever they stand."""
+    for graph in _graphs(model.graph):
+        yield from graph.initializer
+        for node in graph.node:
+            for attribute in node.attribute:
+                if attribute.HasField("t"):
+                    yield attribute.t
+                yield from attribute.tensors
