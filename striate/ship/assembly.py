@@ -1,9 +1,7 @@
 """A run's network as one ONNX model: bytes of pictures of any size in, probabilities out."""
 
 import copy
-from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
-from typing import Any
 
 import onnx
 import onnx_ir as ir
@@ -12,75 +10,16 @@ from onnxscript import GraphBuilder
 from torch import Tensor, nn
 
 from striate import __version__
-from striate.engine.export import INPUT as PICTURES
 from striate.engine.export import exported
 from striate.engine.quick import quick
 from striate.look.cam import Closed, closed_form
 from striate.look.looked import passing
-from striate.preprocess import Preprocess
+from striate.ship.about import KEY, MAP, PICTURES, PROBABILITIES, About
 from striate.ship.fitting import fit
-from striate.show.table import json_text
 from striate.train.keep.sealed import stated_sum
 from striate.train.run import MODEL, Run
 
-PROBABILITIES, MAP = "probabilities", "map"  # names of the outputs
-FORMAT = 1  # of what the metadata say
-KEY = "striate"  # under which they stand in the file
 VERSIONS = ("torch", "onnx", "onnxscript", "pillow", "opencv-python-headless")
-
-
-@dataclass(frozen=True)
-class About:
-    """What a file says of itself.
-
-    Parameters
-    ----------
-    name
-        of the network
-    classes
-        names, in the order of the probabilities
-    several
-        whether a picture may have several labels: then each class has a probability of its own
-    preprocess
-        what the graph does to a picture first
-    licence
-        of the weights that the training began with, as their publisher states it; "" where nothing is known
-    run
-        SHA-256 of the run's weights
-    fingerprint
-        of the data that it learned from
-    numbers
-        what it computes with: float32 or int8
-    versions
-        of what made it
-    format
-        of these entries
-    """
-
-    name: str
-    classes: tuple[str, ...]
-    several: bool
-    preprocess: Preprocess
-    licence: str
-    run: str
-    fingerprint: str
-    numbers: str = "float32"
-    versions: dict[str, str] = field(default_factory=dict)
-    format: int = FORMAT
-
-    def to_json(self) -> str:
-        """As it stands in the file."""
-        return json_text(asdict(self))
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "About":
-        """Back from JSON."""
-        plain = {
-            **values,
-            "classes": tuple(values["classes"]),
-            "preprocess": Preprocess.from_dict(values["preprocess"]),
-        }
-        return cls(**plain)
 
 
 class Answering(nn.Module):

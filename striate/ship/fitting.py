@@ -13,8 +13,8 @@ import onnx_ir as ir
 from striate.pictures.decode import brightness
 from striate.pictures.resize import BITS, Interpolation
 from striate.preprocess import Preprocess
+from striate.ship.about import FITTED
 
-FITTED = "fitted"  # the name of what the network sees, still as bytes
 BLOCK = 32  # output positions that share a window
 LUMA = (19595, 38470, 7471)  # Pillow's weights of red, green and blue in 65,536 parts
 Value = Any  # of the graph; its operators are attributes that are made when they are called

@@ -15,10 +15,8 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 
-from striate.engine.export import INPUT as PICTURES
 from striate.errors import WeightsError
-from striate.ship.assembly import FORMAT, KEY, MAP, PROBABILITIES, About
-from striate.ship.fitting import FITTED
+from striate.ship.about import FITTED, FORMAT, KEY, MAP, PICTURES, PROBABILITIES, About
 from striate.show.names import printable
 
 OWN_DOMAINS = ("", "ai.onnx")  # of ONNX itself
