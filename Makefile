@@ -36,6 +36,7 @@ test-all: lint
 	$(BIN)/pip install -q --no-deps --target .peers torchvision==0.28.0 timm==1.0.31 torchinfo==1.8.0
 	$(BIN)/pip install -q --no-deps --target .peers $(FASTAI)
 	$(BIN)/pip install -q --no-deps --target .peers captum==0.9.0 grad-cam==1.5.7 ttach==0.0.3
+	$(BIN)/pip install -q --no-deps --target .peers litserve==0.2.19 pyzmq==27.3.0 uvloop==0.23.0 httptools==0.9.0
 	touch $@
 
 bench: .venv/ready .peers/ready
