@@ -1,0 +1,80 @@
+"""Whose answers are wanted: those of an exported file, or of a run, whose file is made once and kept."""
+
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from striate.data.caching import cache_folder
+from striate.errors import StriateError, WeightsError
+from striate.files import write_whole
+from striate.ship.about import About
+from striate.ship.shipped import Shipped, check, open_shipped
+from striate.show.names import printable
+from striate.show.progress import say
+
+if TYPE_CHECKING:
+    from striate.train.run import Run
+
+KIND = "shipped"  # what the folder in the cache is called
+
+
+def is_file(whose: object) -> bool:
+    """Whether a file is meant, rather than a run; nothing of a run is loaded to find out.
+
+    Parameters
+    ----------
+    whose
+        a path, or what was opened already
+    """
+    return isinstance(whose, Shipped) or (isinstance(whose, str | Path) and not Path(whose).is_dir())
+
+
+def shipped(whose: "str | Path | Run | Shipped", threads: int | None = None) -> Shipped:
+    """A file, opened; for a run, the file that `striate export` would make of it.
+
+    Parameters
+    ----------
+    whose
+        a run, its folder, or a file of `striate export`
+    threads
+        that answer one batch; None is one per processor
+    """
+    if isinstance(whose, Shipped):
+        return whose
+    if isinstance(whose, str | Path) and not Path(whose).exists():
+        raise StriateError(f"answers are a run's or an exported file's, but {printable(whose)} is not there")
+    if isinstance(whose, str | Path) and is_file(whose):
+        return open_shipped(whose, threads)
+    from striate.ship.assembly import about_run, assembled
+    from striate.train.run import Run, open_run
+
+    run = whose if isinstance(whose, Run) else open_run(whose)
+    about = about_run(run)
+    if kept := _kept(about, threads):
+        return kept
+    say(f"making one file of {printable(run.folder)} for ONNX Runtime, which is kept for the next time")
+    content = assembled(run).SerializeToString()
+    path = Path(f"{_key(about)}-{sha256(content).hexdigest()}.onnx")
+    with suppress(OSError, StriateError):  # where nothing can be kept, it is made again
+        folder = cache_folder() / KIND
+        folder.mkdir(exist_ok=True)
+        path = folder / path
+        write_whole(path, lambda file: file.write(content))
+    return Shipped(path, about, content, threads)
+
+
+def _kept(about: About, threads: int | None) -> Shipped | None:
+    """The file of a run that was made before, if each of its bytes is as it was written."""
+    with suppress(OSError, StriateError):
+        for path in (cache_folder() / KIND).glob(f"{_key(about)}-*.onnx"):
+            content = path.read_bytes()
+            if path.stem.endswith(sha256(content).hexdigest()):
+                with suppress(WeightsError):
+                    return Shipped(path, check(content, printable(path)), content, threads)
+    return None
+
+
+def _key(about: About) -> str:
+    """Another one for other weights, and for other versions of what makes the file."""
+    return sha256(about.to_json().encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -1,0 +1,148 @@
+"""`striate predict`: what a trained network says of pictures."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from cyclopts import Parameter
+
+from striate.data.dataset import HALF
+from striate.errors import PictureError, StriateError, one_of
+from striate.files import check_output, write_whole
+from striate.look.found import picture_files
+from striate.ship.answering import Asked, Said, Source, answered, by_onnx, by_torch
+from striate.ship.predictions import STANDARD_INPUT, UNKNOWN, Kept, Prediction, Predictions, Told, keep
+from striate.show.names import listed
+from striate.show.numbers import count, memory, percent
+from striate.show.progress import say, track
+
+Engine = Literal["onnx", "torch"]
+LINES, ROWS = ".jsonl", ".csv"  # how files of answers end
+MOST_BYTES = 2**28  # that are taken from standard input: more than any picture that can be read
+
+
+def predict(
+    whose: Annotated[Any, Parameter(accepts_keys=False)],
+    *pictures: str | Path,
+    top: int | None = None,
+    unknown_below: float | None = None,
+    output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None,
+    engine: Engine = "onnx",
+    workers: int | None = None,
+) -> Predictions | Kept:
+    """Say what pictures show: the classes of a run's network, or of a file that was exported.
+
+    Parameters
+    ----------
+    whose
+        a run's folder, or a file of striate export
+    pictures
+        files, folders, or patterns such as 'photos/*.jpg'; - is one picture from standard input
+    top
+        how many of the most probable classes are told; 1 if nothing is said, or, where a picture may have several,
+        all that are sure enough
+    unknown_below
+        the probability, 0 to 1, below which no class is told: a picture without any is unknown. If nothing is said,
+        the most probable class is told in any case, or, where a picture may have several, each from 0.5 on
+    output
+        a file that gets the answers as they come, however many: .csv, or .jsonl with an object on each line
+    engine
+        onnx (ONNX Runtime) or torch (PyTorch, for runs), which say the same
+    workers
+        threads that read pictures and answer; None is one per processor
+    """
+    one_of("--engine", engine, Engine)
+    sources = _sources(pictures)
+    check_output(output, (ROWS, LINES))
+    if workers is not None and workers < 1:
+        raise StriateError(f"pictures are read by at least 1 thread, but --workers is {workers}")
+    if unknown_below is not None and not 0 <= unknown_below <= 1:
+        raise StriateError(f"a probability lies between 0 and 1, but --unknown-below is {unknown_below}")
+    asked = by_onnx(whose) if engine == "onnx" else by_torch(whose)
+    many = len(asked.classes)
+    if top is not None and not 1 <= top <= many:
+        raise StriateError(f"the network has {count(many, 'class')}, but the top {top} are asked for")
+    said = track(answered(asked, sources, workers), f"answering {count(len(sources))}", len(sources))
+    tally = _Tally(len(sources))
+    each = tally.through(_predictions(asked, said, top, unknown_below))
+    if output is None:
+        return Predictions(list(each), asked.model, _notes(asked, unknown_below))
+    write_whole(output, lambda file: keep(file, output.suffix.lower() == LINES, each, asked.model))
+    return Kept(output, asked.model, len(sources), len(tally.names), dict(tally.classes.most_common()))
+
+
+def _sources(named: Sequence[str | Path]) -> list[Source]:
+    """The pictures, each once."""
+    sources: dict[str, Source] = {}
+    for name in named or picture_files(named):  # which says what is missing
+        if str(name) == STANDARD_INPUT:
+            found = [Source(STANDARD_INPUT, _standard_input())] if STANDARD_INPUT not in sources else []
+        else:
+            found = [Source(str(file), file) for file in picture_files([name])]
+        sources |= {source.name: source for source in found}
+    return list(sources.values())
+
+
+def _standard_input() -> bytes:
+    content = sys.stdin.buffer.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise PictureError(f"a picture in standard input has at most {memory(MOST_BYTES)}, but there is more")
+    return content
+
+
+def _predictions(asked: Asked, said: Iterable[Said], top: int | None, least: float | None) -> Iterator[Prediction]:
+    """What is told of each picture."""
+    most = top or (len(asked.classes) if asked.several else 1)
+    sure = least if least is not None else HALF if asked.several else 0.0
+    for source, probabilities, error in said:
+        if probabilities is None:
+            yield Prediction(source.name, error=error)
+            continue
+        places = np.argsort(-probabilities, kind="stable")[:most]
+        told = [Told(asked.classes[place], float(probabilities[place])) for place in places]
+        if told[0].probability < sure:
+            yield Prediction(source.name, (Told(UNKNOWN, told[0].probability),), unknown=True)
+        else:
+            yield Prediction(source.name, tuple(each for each in told if not asked.several or each.probability >= sure))
+
+
+def _notes(asked: Asked, least: float | None) -> list[str]:
+    """What to know of answers."""
+    notes = []
+    if asked.several:
+        notes.append(f"a class is told from {percent(HALF if least is None else least)} on")
+    if (asked.several or least is not None) and UNKNOWN in asked.classes:
+        notes.append(f"a class of the network is called {UNKNOWN}, too; in JSON, pictures of which none is told say so")
+    return notes
+
+
+class _Tally:
+    """How often each class was told, and which pictures could not be read.
+
+    Parameters
+    ----------
+    count
+        how many pictures there are
+    """
+
+    def __init__(self, count: int):
+        self.count = count
+        self.classes: Counter[str] = Counter()
+        self.names: list[str] = []
+
+    def through(self, predictions: Iterable[Prediction]) -> Iterator[Prediction]:
+        """The same, counted; at the end it is told how many could not be read, or refused where none could."""
+        first = ""
+        for one in predictions:
+            self.classes.update(name for name, _ in one.told)
+            if one.error:
+                self.names.append(one.picture)
+                first = first or one.error
+            yield one
+        if len(self.names) == self.count:
+            raise PictureError(first if self.count == 1 else f"none of {count(self.count)} can be read: {first}")
+        if self.names:
+            say(f"{len(self.names):,} of {count(self.count)} cannot be read: {listed(self.names)}")
