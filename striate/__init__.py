@@ -35,6 +35,7 @@ PUBLIC = {
     "nets": "striate.measure.listing",
     "open_run": "striate.train.run",
     "open_shards": "striate.data.sources.shards",
+    "predict": "striate.ship.predict",
     "published": "striate.nets.published",
     "replay": "striate.train.replay",
     "report": "striate.report.report",
@@ -67,6 +68,7 @@ __all__ = [
     "nets",
     "open_run",
     "open_shards",
+    "predict",
     "published",
     "replay",
     "report",
@@ -102,6 +104,7 @@ if TYPE_CHECKING:
     from striate.nets.weights import to_state_dict
     from striate.preprocess import Preprocess
     from striate.report.report import report
+    from striate.ship.predict import predict
     from striate.train.replay import replay
     from striate.train.run import Run, open_run
     from striate.train.tell.course import curves

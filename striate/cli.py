@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
+from io import TextIOWrapper
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -44,6 +45,7 @@ COMMANDS = {
     "robustness": "striate.evaluate.robustness:robustness",
     "explain": "striate.look.explain:explain",
     "report": "striate.report.report:report",
+    "predict": "striate.ship.predict:predict",
     "demo": "striate.demo:demo",
     "op": {
         "conv": "striate.ops.commands:conv",
@@ -133,7 +135,7 @@ def run(
         raise StriateError("a result is printed in one form: give --json or --csv, not both")
     unwritten = None
     try:
-        result = app(words)
+        result = app([STANDARD_INPUT if word == "-" else word for word in words])
     except Unwritten as mistake:  # what was found is worth printing all the same
         result, unwritten = mistake.result, mistake
     if result is None:
@@ -153,6 +155,8 @@ def run(
 
 def show(result: object) -> None:
     """Print text and paths as they are, and anything else as fits the terminal."""
+    if isinstance(sys.stdout, TextIOWrapper):  # a name of bytes that are not UTF-8 leaves as these bytes
+        sys.stdout.reconfigure(errors="surrogateescape")
     if isinstance(result, str | Path):
         print(result)
     elif sys.stdout.isatty():
@@ -167,6 +171,7 @@ def show(result: object) -> None:
 
 
 UNBOUNDED = 1000
+STANDARD_INPUT = "/dev/stdin"  # what a word - means, which cyclopts takes for an option
 
 
 KINDS = {int: "a whole number", float: "a number", bool: "yes or no"}

@@ -1,9 +1,10 @@
 """The files that are meant by files, folders and patterns, and the files that are written for them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from striate.data.sources.classes import natural
 from striate.data.sources.folders import is_picture
 from striate.errors import StriateError
 from striate.files import check_output
@@ -27,7 +28,7 @@ def picture_files(named: Sequence[str | Path]) -> list[Path]:
 
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
-        inside = sorted(file for file in path.rglob("*") if is_picture(file.relative_to(path).as_posix()))
+        inside = _ordered(file for file in path.rglob("*") if is_picture(file.relative_to(path).as_posix()))
         if not inside:
             raise StriateError(f"a folder is named for the pictures inside, but {printable(path)} has none")
         return inside
@@ -36,10 +37,14 @@ def _files(path: Path) -> list[Path]:
     if not any(sign in str(path) for sign in "*?["):
         raise StriateError(f"there is no picture {printable(path)}")
     top = Path(path.anchor)
-    matches = sorted(file for file in top.glob(str(path.relative_to(path.anchor))) if is_picture(file.name))
+    matches = _ordered(file for file in top.glob(str(path.relative_to(path.anchor))) if is_picture(file.name))
     if not matches:
         raise StriateError(f"no picture is called like {printable(path)}")
     return matches
+
+
+def _ordered(files: Iterable[Path]) -> list[Path]:
+    return sorted(files, key=lambda file: natural(str(file)))
 
 
 def sheet_files(output: Path, pictures: Sequence[Path]) -> list[Path]:

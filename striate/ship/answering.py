@@ -32,7 +32,7 @@ class Source(NamedTuple):
     Parameters
     ----------
     name
-        its path, or "-" for standard input
+        its path, or "standard input"
     content
         its file, or the file's bytes
     """

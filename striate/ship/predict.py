@@ -78,11 +78,11 @@ def _sources(named: Sequence[str | Path]) -> list[Source]:
     """The pictures, each once."""
     sources: dict[str, Source] = {}
     for name in named or picture_files(named):  # which says what is missing
-        if str(name) == STANDARD_INPUT:
-            found = [Source(STANDARD_INPUT, _standard_input())] if STANDARD_INPUT not in sources else []
+        if str(name) in ("-", "/dev/stdin"):
+            if STANDARD_INPUT not in sources:
+                sources[STANDARD_INPUT] = Source(STANDARD_INPUT, _standard_input())
         else:
-            found = [Source(str(file), file) for file in picture_files([name])]
-        sources |= {source.name: source for source in found}
+            sources |= {str(file): Source(str(file), file) for file in picture_files([name])}
     return list(sources.values())
 
 

@@ -12,7 +12,7 @@ from striate.show.numbers import count, percent
 from striate.show.table import Column, Table, json_text
 
 UNKNOWN = "unknown"
-STANDARD_INPUT = "-"
+STANDARD_INPUT = "standard input"  # what is told of a picture that comes from there
 
 
 class Told(NamedTuple):
@@ -29,7 +29,7 @@ class Prediction:
     Parameters
     ----------
     picture
-        its path, or "-" for standard input
+        its path, or "standard input"
     told
         classes, the likeliest first; where none is sure enough, "unknown" with the probability of the likeliest
     unknown
@@ -172,7 +172,7 @@ class Kept:
 
     def __str__(self) -> str:
         told = listed([f"{name} {number:,}" for name, number in self.classes.items()], most=10)
-        return f"{count(self.pictures)} answered in {printable(self.file)}: {told}"
+        return f"{count(self.pictures - self.unreadable)} answered in {printable(self.file)}: {told}"
 
 
 def keep(output: BinaryIO, lines: bool, predictions: Iterable[Prediction], model: dict[str, Any]) -> None:

@@ -121,7 +121,7 @@ class Table:
         return "" if value is None else column.show(value)
 
 
-def json_text(told: Any) -> str:
+def json_text(told: Any, indent: int | None = 2) -> str:
     r"""Anything as JSON for people, which can be written as UTF-8.
 
     A name of bytes that are not UTF-8 is written with JSON's escapes, and comes back whole.
@@ -130,11 +130,13 @@ def json_text(told: Any) -> str:
     ----------
     told
         mappings, lists, texts and numbers
+    indent
+        of what is inside of something; None is all on one line
 
     >>> json_text("café \udcff")
     '"café \\udcff"'
     """
-    text = json.dumps(told, indent=2, ensure_ascii=False)
+    text = json.dumps(told, indent=indent, ensure_ascii=False)
     return re.sub("[\ud800-\udfff]", lambda sign: f"\\u{ord(sign[0]):04x}", text)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from striate.data.dataset import HALF
 from striate.show.matrix import matrix
 from striate.show.names import printable
 from striate.show.numbers import count, exact, percent
@@ -14,7 +15,6 @@ from striate.train.run import Run
 from striate.train.tell.album import SHOWN, Album
 
 CLASSES = 200  # that have a row each; of more, the worst
-HALF = 0.5  # from which on a class counts as found, where a picture may have several
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from striate.data.dataset import HALF
 from striate.errors import DataError
 from striate.train.learn.tally import wilson
 from striate.train.transfer.axes import Axes
 from striate.train.transfer.folds import FOLDS, fold, out_of_fold
 
 CHANCE = 0.05  # below which a difference is more than luck
-HALF = 0.5  # from which on a class is named, where a picture may have several
 
 
 @dataclass(frozen=True)
