@@ -30,6 +30,7 @@ PUBLIC = {
     "ensemble": "striate.evaluate.ensemble",
     "evaluate": "striate.evaluate.evaluate",
     "explain": "striate.look.explain",
+    "export": "striate.ship.export",
     "get": "striate.data.sources.get",
     "net": "striate.nets.build",
     "nets": "striate.measure.listing",
@@ -63,6 +64,7 @@ __all__ = [
     "ensemble",
     "evaluate",
     "explain",
+    "export",
     "get",
     "net",
     "nets",
@@ -104,6 +106,7 @@ if TYPE_CHECKING:
     from striate.nets.weights import to_state_dict
     from striate.preprocess import Preprocess
     from striate.report.report import report
+    from striate.ship.export import export
     from striate.ship.predict import predict
     from striate.train.replay import replay
     from striate.train.run import Run, open_run

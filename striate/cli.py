@@ -46,6 +46,7 @@ COMMANDS = {
     "explain": "striate.look.explain:explain",
     "report": "striate.report.report:report",
     "predict": "striate.ship.predict:predict",
+    "export": "striate.ship.export:export",
     "demo": "striate.demo:demo",
     "op": {
         "conv": "striate.ops.commands:conv",

@@ -1,7 +1,7 @@
 """Files that striate writes: whole under their names, or not at all."""
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
@@ -49,18 +49,34 @@ def write_whole(output: Path, write: Callable[[BinaryIO], object]) -> None:
     write
         is called with the open file
     """
-    part = output.with_name(f".{token_hex(8)}{PART}")  # of this call alone, whatever other threads and processes write
-    with writing(output):
-        try:
-            with part.open("xb") as file:
+    write_together({output: write})
+
+
+def write_together(files: Mapping[Path, Callable[[BinaryIO], object]]) -> None:
+    """Write files that belong together: all are complete before the first one gets its name, in the order given.
+
+    Parameters
+    ----------
+    files
+        what writes each is called with the open file
+    """
+    # of this call alone, whatever other threads and processes write
+    parts = {output: output.with_name(f".{token_hex(8)}{PART}") for output in files}
+    try:
+        for output, write in files.items():
+            with writing(output), parts[output].open("xb") as file:
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
-            part.replace(output)
-        finally:
+        for output, part in parts.items():
+            with writing(output):
+                part.replace(output)
+    finally:
+        for part in parts.values():
             with suppress(OSError):
                 part.unlink(missing_ok=True)
-    keep_names(output.parent)
+    for folder in {output.parent for output in files}:
+        keep_names(folder)
 
 
 def write_text(output: Path, text: str) -> None:

@@ -1,0 +1,170 @@
+"""`striate export`: a run's network as one file that is proven to give the same answers."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from striate.data.dataset import Dataset
+from striate.errors import DataError, StriateError, one_of
+from striate.evaluate.pictures import Split, pictures_for
+from striate.files import check_output, write_together
+from striate.ship.assembly import assembled
+from striate.ship.certificate import Certificate, Limits, certificate_path
+from striate.ship.certificate_page import certificate_page
+from striate.ship.certifying import certified, drawn
+from striate.ship.record import content_sum
+from striate.ship.shipped import check
+from striate.show.names import printable
+from striate.show.numbers import count, memory
+from striate.show.progress import say
+from striate.train.run import Run, open_run
+from striate.train.train import NO_KEYS
+
+To = Literal["onnx", "torchvision", "timm", "safetensors", "torch-export", "hub"]
+DIFFERENCE, AGREEMENT, DROP = 5e-3, 100.0, 0.5
+
+
+def export(
+    run: Annotated[Path | Run, NO_KEYS],
+    *,
+    output: Annotated[Path, Parameter(name=("--output", "-o"))],
+    to: To = "onnx",
+    data: Annotated[str | Path | Dataset | None, NO_KEYS] = None,
+    pictures: int | None = None,
+    max_difference: float = DIFFERENCE,
+    min_agreement: float = AGREEMENT,
+    int8: bool = False,
+    max_drop: float = DROP,
+    triton: Path | None = None,
+) -> Certificate | str:
+    """Write a run's network as one ONNX file, with a certificate that it gives the same answers, or write nothing.
+
+    The file takes pictures of any size as bytes and gives probabilities. The certificate, pets.certificate.json, and a
+    page to read, pets.certificate.html, are written beside pets.onnx. Both begin with the pictures' files: the exported
+    file by ONNX Runtime alone, the network as training's validation asks it, each in its own process.
+
+    Parameters
+    ----------
+    run
+        a run's folder
+    output
+        such as pets.onnx
+    to
+        onnx, or its weights under the names of others: torchvision, timm, safetensors, torch-export, hub; these have no
+        certificate
+    data
+        pictures for the certificate, all of them; if absent those that validated the training, or were kept for a test
+    pictures
+        how many of them, drawn by a fixed seed; all if absent
+    max_difference
+        the largest difference in probability
+    min_agreement
+        the smallest share of pictures of which both name the same, in percent. A picture of which the network holds two
+        classes for equally likely, to a ten-thousandth of their probability, may be named either
+    int8
+        compute in whole numbers of 8 bits, which are faster, with training pictures to find their scale; then
+        --max-drop takes the place of --max-difference and --min-agreement
+    max_drop
+        by how many points the share of right answers may be lower than the network's, as observed
+    triton
+        a folder for a model repository that Triton and KServe serve
+    """
+    run = run if isinstance(run, Run) else open_run(run)
+    one_of("--to", to, To)
+    own = {"--max-difference": max_difference != DIFFERENCE, "--min-agreement": min_agreement != AGREEMENT}
+    if to != "onnx":
+        others = {"--data": data is not None, "--pictures": pictures is not None, "--int8": int8}
+        others |= {**own, "--max-drop": max_drop != DROP, "--triton": triton is not None}
+        _refuse([name for name, given in others.items() if given], f"--to {to}")
+        from striate.ship.targets import write_target
+
+        return "\n".join(write_target(run, to, output))
+    _refuse([name for name, given in own.items() if given and int8], "--int8, which --max-drop judges")
+    _refuse(["--max-drop"] if max_drop != DROP and not int8 else [], "a file that is not --int8")
+    limits = _limits(max_difference, min_agreement, max_drop, int8)
+    check_output(output, (".onnx",))
+    run.net()  # says what is wrong with the weights before anything takes long
+    shown, notes = _pictures(run, data, pictures)
+    say("exporting the network")
+    model = assembled(run)
+    if int8:
+        from striate.ship.quantised import quantised
+
+        say("looking for the scale of whole numbers on training pictures")
+        model, told = quantised(model, run, apart=sums(shown))
+        notes += told
+    content = model.SerializeToString()
+    certificate = certified(content, output.name, run, shown, limits, notes)
+    if not certificate.holds:
+        raise StriateError(f"{printable(output)} is not written, since {'; '.join(certificate.reasons)}")
+    return _written(certificate, content, output, triton, shown)
+
+
+def sums(data: Dataset) -> set[str]:
+    """SHA-256 of the pictures of a certificate, by which others know them whatever they are called.
+
+    Parameters
+    ----------
+    data
+        the pictures
+    """
+    return {content_sum(data.source.read(int(row))) for row in data.rows}
+
+
+def _written(certificate: Certificate, content: bytes, output: Path, triton: Path | None, data: Dataset) -> Certificate:
+    """Write all that there is, the file last: it never lies under its name without its certificate."""
+    told = certificate_path(output)
+    page = told.with_suffix(".html")
+    certificate.notes.append(
+        f"written: {printable(output)} ({memory(len(content))}), {printable(told)}, {printable(page)}"
+    )
+    shown = certificate_page(certificate, data)
+    write_together(
+        {
+            page: lambda file: file.write(shown.encode("utf-8", "surrogateescape")),
+            told: lambda file: file.write(certificate.to_json().encode("utf-8", "surrogateescape")),
+            output: lambda file: file.write(content),
+        }
+    )
+    if triton is not None:
+        from striate.ship.triton import write_triton
+
+        certificate.notes.extend(write_triton(content, check(content, printable(output)), triton))
+    return certificate
+
+
+def _pictures(run: Run, data: str | Path | Dataset | None, pictures: int | None) -> tuple[Dataset, list[str]]:
+    """What the certificate is about, and what there is to say of it."""
+    split: Split | None = None
+    if data is None and not run.members:
+        counts = run.config["data"]["pictures"]
+        split = "val" if counts["val"] else "test"
+        if not counts[split]:
+            raise DataError(
+                f"a certificate needs pictures that the network did not learn from, but {printable(run.folder)} held "
+                "none out; name some with --data"
+            )
+    found, notes = pictures_for(run, data, split, "stop")
+    some = drawn(found, pictures)
+    if not len(some):
+        raise DataError(f"a certificate needs pictures, but {printable(found.where)} has none")
+    if len(some) < len(found):
+        notes.append(f"{count(len(some))} of these were drawn, by a fixed seed")
+    return some, notes
+
+
+def _limits(difference: float, agreement: float, drop: float, int8: bool) -> Limits:
+    for name, value, most in (
+        ("--max-difference", difference, 1),
+        ("--min-agreement", agreement, 100),
+        ("--max-drop", drop, 100),
+    ):
+        if not 0 <= value <= most:
+            raise StriateError(f"{name} is a number from 0 to {most}, but is {value:g}")
+    return Limits(drop=drop) if int8 else Limits(difference, agreement)
+
+
+def _refuse(options: list[str], where: str) -> None:
+    if options:
+        raise StriateError(f"{' and '.join(options)} {'mean' if options[1:] else 'means'} nothing with {where}")
