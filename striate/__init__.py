@@ -42,6 +42,7 @@ PUBLIC = {
     "report": "striate.report.report",
     "robustness": "striate.evaluate.robustness",
     "runs": "striate.train.tell.runs",
+    "serve": "striate.ship.serve.serve",
     "shapes": "striate.measure.shapes",
     "text": "striate.nets.printing",
     "to_state_dict": "striate.nets.weights",
@@ -76,6 +77,7 @@ __all__ = [
     "report",
     "robustness",
     "runs",
+    "serve",
     "shapes",
     "text",
     "to_state_dict",
@@ -109,6 +111,7 @@ if TYPE_CHECKING:
     from striate.ship.export import export
     from striate.ship.predict import predict
     from striate.train.replay import replay
+    from striate.ship.serve.serve import serve
     from striate.train.run import Run, open_run
     from striate.train.tell.course import curves
     from striate.train.tell.runs import runs

@@ -47,6 +47,7 @@ COMMANDS = {
     "report": "striate.report.report:report",
     "predict": "striate.ship.predict:predict",
     "export": "striate.ship.export:export",
+    "serve": "striate.ship.serve.serve:serve",
     "demo": "striate.demo:demo",
     "op": {
         "conv": "striate.ops.commands:conv",

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, TiffImagePlugin
 
 from striate.errors import PictureError
-from striate.pictures.opened import opened, tell, told
+from striate.pictures.opened import PIXEL_LIMIT, opened, tell, told
 
 ORIENTATION = 0x0112  # the EXIF tag
 TURNS = (
@@ -47,6 +47,7 @@ def decode(
     channels: Literal["RGB", "L"] = "RGB",
     background: tuple[int, int, int] = WHITE,
     least: tuple[int, int] | None = None,
+    limit: int = PIXEL_LIMIT,
 ) -> Decoded:
     """Read a picture as upright pixels.
 
@@ -63,8 +64,10 @@ def decode(
     least
         height and width that are enough: a JPEG larger than that is decoded at 1/2, 1/4 or 1/8 of its size, as long as
         it stays at least so large. Not for pictures that are measured: the pixels are those of another decoder
+    limit
+        pixels that it may have
     """
-    with opened(source, name) as image:
+    with opened(source, name, limit) as image:
         if image.format in ("JPEG", "MPO"):
             height, width = least or (image.height, image.width)
             if least and orientation(image) >= 5:

@@ -67,7 +67,7 @@ def told() -> list[str]:
 
 
 @contextmanager
-def opened(source: Path | bytes, name: str) -> Iterator[Image.Image]:
+def opened(source: Path | bytes, name: str, limit: int = PIXEL_LIMIT) -> Iterator[Image.Image]:
     """A picture whose header was read and checked, and none of whose pixels are decoded yet.
 
     Every mistake inside the `with`, also one of a decoder, leaves it as a PictureError with the picture's name.
@@ -78,22 +78,22 @@ def opened(source: Path | bytes, name: str) -> Iterator[Image.Image]:
         a file, or its bytes
     name
         how messages call it
+    limit
+        pixels that it may have
     """
     before, LISTENER.notes = LISTENER.notes, []
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=DECODERS) as image:
             size = show_size((image.height, image.width))
-            if (count := image.width * image.height) > PIXEL_LIMIT:
-                raise PictureError(
-                    f"a picture may have {PIXEL_LIMIT:,} pixels, but {name} is {size}, which is {count:,}"
-                )
+            if (count := image.width * image.height) > limit:
+                raise PictureError(f"a picture may have {limit:,} pixels, but {name} is {size}, which is {count:,}")
             if max(image.size) > SIDE_LIMIT:
                 raise PictureError(f"a picture may be {SIDE_LIMIT:,} pixels high and wide, but {name} is {size}")
             yield image
     except (StriateError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
-        raise PictureError(f"a picture may have {PIXEL_LIMIT:,} pixels, but {name} has far more") from error
+        raise PictureError(f"a picture may have {limit:,} pixels, but {name} has far more") from error
     except UnidentifiedImageError as error:
         empty = source == b"" if isinstance(source, bytes) else not source.stat().st_size
         what = "is empty: it has 0 bytes" if empty else "is not a picture in a format that can be read"

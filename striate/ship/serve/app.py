@@ -1,0 +1,210 @@
+"""The addresses of a server, and what they answer."""
+
+import json
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from striate import __version__
+from striate.ship.serve import inference, pages
+from striate.ship.serve.crew import Answer
+from striate.ship.serve.desk import Desk
+from striate.ship.serve.figures import Figures
+from striate.ship.serve.guard import Gone
+from striate.ship.serve.places import Place
+from striate.ship.serve.reading import Read, pictures, read
+from striate.ship.serve.refusal import Refusal, reason_json
+from striate.ship.serve.served import Served
+
+
+class Likely(BaseModel):
+    """A class and how likely it is."""
+
+    name: str = Field(description="of the class")
+    probability: float
+
+
+class Prediction(BaseModel):
+    """What a model says of a picture."""
+
+    picture: str = Field(description="the name that the client gave it")
+    top: list[Likely] = Field(description="the likeliest classes, the likeliest first")
+    notes: list[str] = Field(description="what had to be done to read it: turned upright, laid on a background")
+    map: list[list[float]] | None = Field(
+        None, description="what each position adds to the likeliest class, rows of columns; with ?map=true"
+    )
+    seen: list[float] | None = Field(
+        None, description="the part of the picture that the map lies on: top, bottom, left, right as shares"
+    )
+
+
+class Predictions(BaseModel):
+    """The answer to a request."""
+
+    model: str
+    predictions: list[Prediction] = Field(description="one for each picture, in their order")
+
+
+class Reason(BaseModel):
+    """Why there is no answer."""
+
+    error: str
+    request_id: str
+
+
+class Health(BaseModel):
+    """That a server is there."""
+
+    status: str
+
+
+FILE = {"type": "string", "format": "binary"}
+SEVERAL = {"type": "object", "properties": {"picture": {"type": "array", "items": FILE, "minItems": 1}}}
+BODY = {
+    "required": True,
+    "content": {
+        **{f"image/{kind}": {"schema": FILE} for kind in ("jpeg", "png", "webp", "gif", "bmp", "tiff", "avif")},
+        "application/octet-stream": {"schema": FILE},
+        "multipart/form-data": {"schema": SEVERAL},
+    },
+}
+REASONS = {
+    400: "The body is not what it is said to be",
+    401: "The token is missing or wrong",
+    403: "The request comes from a foreign page, or calls the server by a foreign name",
+    404: "There is no such model",
+    408: "The body came too slowly",
+    413: "The body, or what is in it, is too large",
+    415: "The body is of a kind that is not read",
+    422: "A picture or a parameter cannot be used",
+    503: "The server is busy or stops: the header Retry-After says when to try again",
+}
+
+
+def reasons(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What the description of an address says of its refusals."""
+    return {status: {"model": Reason, "description": REASONS[status]} for status in statuses}
+
+
+def application(desk: Desk, figures: Figures, ready: Any) -> FastAPI:
+    """All addresses.
+
+    Parameters
+    ----------
+    desk
+        where requests go
+    figures
+        for /metrics
+    ready
+        whether new requests are wanted
+    """
+    app = FastAPI(
+        title="striate",
+        version=__version__,
+        description="Pictures in, classes and their probabilities out.",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+
+    @app.post("/predict", response_model=Predictions, responses=reasons(*REASONS), openapi_extra={"requestBody": BODY})
+    async def predict(
+        request: Request,
+        model: Annotated[str | None, Query(description="which model; not needed where there is one")] = None,
+        top: Annotated[int, Query(ge=1, le=100_000, description="how many classes, at most")] = 5,
+        map: Annotated[bool, Query(description="whether to say where the likeliest class is seen")] = False,
+    ) -> Response:
+        """Classify a picture, or several as multipart/form-data; gzip and deflate are inflated."""
+        asked = desk.model(model)
+        if map and not asked.has_map:
+            raise Refusal(422, f"'{asked.name}' has no map: its classes are not means over positions")
+        kind = request.headers.get("content-type", "")
+
+        def reading(content: bytes, place: Place) -> tuple[None, list[Read]]:
+            files = pictures(content, kind, desk.limits.pictures)
+            return None, read(files, asked.beside, desk.limits, place)
+
+        _, seen, answers = await desk.answers(request, asked, reading)
+        rows = [_prediction(asked, one, answer, top, map) for one, answer in zip(seen, answers, strict=True)]
+        return json_response({"model": asked.name, "predictions": rows})
+
+    @app.get("/models", responses=reasons(401, 403))
+    async def models() -> list[dict[str, Any]]:
+        """The models with their classes, and what their files say of themselves."""
+        return [model.told for model in desk.models.values()]
+
+    @app.get("/healthz", response_model=Health, responses=reasons(403))
+    async def healthz() -> Response:
+        """Whether the server lives: always, if it answers."""
+        return json_response({"status": "alive"})
+
+    @app.get("/readyz", response_model=Health, responses=reasons(403, 503))
+    async def readyz() -> Response:
+        """Whether it wants requests: not while it stops."""
+        if not ready():
+            raise Refusal(503, "the server stops and wants no more requests", 1)
+        return json_response({"status": "ready"})
+
+    @app.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}, **reasons(401, 403)})
+    async def metrics() -> Response:
+        """Counters for Prometheus."""
+        return Response(figures.text(), media_type="text/plain; version=0.0.4")
+
+    inference.add(app, desk, ready, reasons)
+    pages.add(app, desk)
+
+    @app.exception_handler(Refusal)
+    async def refused(request: Request, error: Refusal) -> Response:
+        headers = {"retry-after": str(error.after)} if error.after is not None else {}
+        if error.status == 413:  # what is too much is not read to its end
+            headers["connection"] = "close"
+        return reason(request, error.status, str(error), headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        return reason(request, 422, "; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors()))
+
+    @app.exception_handler(HTTPException)
+    async def elsewhere(request: Request, error: HTTPException) -> Response:
+        known = {404: "there is nothing at this address; /docs says what there is", 405: "not this method, here"}
+        return reason(request, error.status_code, known.get(error.status_code, error.detail), dict(error.headers or {}))
+
+    @app.exception_handler(Gone)
+    async def gone(request: Request, error: Gone) -> Response:
+        return Response(status_code=499)  # nobody reads it
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> Response:  # the guard logs it
+        return reason(request, 500, "the server failed; its log says why")
+
+    return app
+
+
+def _prediction(model: Served, picture: Read, answer: Answer, top: int, map: bool) -> dict[str, Any]:
+    """A picture's part of the answer."""
+    order = (-answer.probabilities).argsort(kind="stable")[:top]
+    names = model.beside.classes
+    told: dict[str, Any] = {
+        "picture": picture.name,
+        "top": [{"name": names[place], "probability": float(answer.probabilities[place])} for place in order],
+        "notes": list(picture.notes),
+    }
+    if map and answer.map is not None:
+        told["map"] = answer.map.tolist()
+        told["seen"] = model.beside.about.preprocess.seen(picture.size)
+    return told
+
+
+def reason(request: Request, status: int, why: str, headers: dict[str, str] | None = None) -> Response:
+    """A refusal as an answer."""
+    request.state.told["reason"] = why
+    body = reason_json(why, request.state.request)
+    return Response(body, status, headers, media_type="application/json")
+
+
+def json_response(content: dict[str, Any]) -> Response:
+    """An answer as JSON."""
+    return Response(json.dumps(content), media_type="application/json")

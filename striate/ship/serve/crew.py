@@ -1,0 +1,151 @@
+"""Who answers: threads that take the pictures that wait, in batches.
+
+Two threads that answer a picture each are faster than two that share one, and a batch is hardly faster than its
+pictures one by one; but a picture that is alone is answered sooner when the processors share it. So a batch is what has
+piled up while all were busy, and nobody waits for it to fill unless that is asked for.
+"""
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from striate.ship.serve.served import Served
+
+
+class Answer(NamedTuple):
+    """What a model says of a picture.
+
+    Parameters
+    ----------
+    probabilities
+        (classes,) of float32
+    map
+        (rows, columns) of float32, or None
+    """
+
+    probabilities: np.ndarray
+    map: np.ndarray | None
+
+
+@dataclass(eq=False, slots=True)
+class Waiting:
+    """A picture whose turn will come.
+
+    Parameters
+    ----------
+    fitted
+        (channels, rows, columns) of uint8
+    answer
+        what its request waits for
+    since
+        when it came
+    """
+
+    fitted: np.ndarray
+    answer: "asyncio.Future[Answer]"
+    since: float
+
+
+class Crew:
+    """The threads of a server, for all of its models.
+
+    Parameters
+    ----------
+    models
+        by name
+    threads
+        that answer, at once
+    batch
+        pictures that are answered together, at most
+    wait
+        seconds that a picture waits for others to join it
+    watch
+        is told the model and the length of each batch
+    """
+
+    def __init__(
+        self, models: Sequence[Served], threads: int, batch: int, wait: float, watch: Callable[[Served, int], None]
+    ):
+        self.models, self.threads, self.batch, self.wait, self.watch = models, threads, batch, wait, watch
+        self.pool = ThreadPoolExecutor(threads, "answering", step_back)
+        self.busy = 0
+        self.shared = False  # whether all processors work on one picture
+        self.timer: asyncio.TimerHandle | None = None
+
+    def warm_up(self) -> None:
+        """Load what is loaded at the first call, in a thread of the pool: the engine's threads inherit its priority."""
+        for model in self.models:
+            self.pool.submit(model.warm_up).result()
+
+    async def answers(self, model: Served, fitted: Sequence[np.ndarray]) -> list[Answer]:
+        """Answers to fitted pictures, in their order; a caller that is cancelled takes its pictures with it."""
+        loop = asyncio.get_running_loop()
+        waiting = [Waiting(picture, loop.create_future(), loop.time()) for picture in fitted]
+        model.waiting.extend(waiting)
+        self._begin()
+        try:
+            return [await each.answer for each in waiting]
+        finally:
+            for each in waiting:
+                if not each.answer.done():
+                    each.answer.cancel()
+                    if each in model.waiting:
+                        model.waiting.remove(each)
+
+    def _begin(self) -> None:
+        """Give work to threads that have none."""
+        loop = asyncio.get_running_loop()
+        while self.busy < self.threads and not self.shared:
+            asked = [model for model in self.models if model.waiting]
+            if not asked:
+                return
+            model = min(asked, key=lambda one: one.waiting[0].since)
+            due = model.waiting[0].since + self.wait
+            if len(model.waiting) < self.batch and loop.time() < due:
+                if self.timer is None:
+                    self.timer = loop.call_at(due, self._due)
+                return
+            only = not self.busy and sum(len(one.waiting) for one in asked) == 1
+            share = -(-len(model.waiting) // (self.threads - self.busy))
+            batch = [model.waiting.popleft() for _ in range(min(self.batch, share))]
+            self.busy += 1
+            self.shared = only
+            self.watch(model, len(batch))
+            work = loop.run_in_executor(self.pool, _answered, model, only, batch)
+            work.add_done_callback(lambda done, batch=batch: self._done(done, batch))
+
+    def _due(self) -> None:
+        self.timer = None
+        self._begin()
+
+    def _done(self, done: "asyncio.Future[list[Answer]]", batch: list[Waiting]) -> None:
+        self.busy -= 1
+        self.shared = False
+        error = done.exception()
+        for place, each in enumerate(batch):
+            if each.answer.done():  # its client has gone
+                continue
+            if error:
+                each.answer.set_exception(error)
+            else:
+                each.answer.set_result(done.result()[place])
+        self._begin()
+
+
+def _answered(model: Served, alone: bool, batch: list[Waiting]) -> list[Answer]:
+    shipped = model.alone if alone else model.beside
+    probabilities, maps = shipped.answers(np.stack([each.fitted for each in batch]))
+    return [Answer(row, None if maps is None else maps[place]) for place, row in enumerate(probabilities)]
+
+
+def step_back() -> None:
+    """Let the thread that talks to clients go first: it has little to do, and others wait for it."""
+    if sys.platform == "linux":  # elsewhere a priority belongs to a whole process
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 5)

@@ -1,0 +1,119 @@
+"""A request's way from its body to its answers."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from fastapi import Request
+
+from striate.ship.serve.crew import Answer, Crew, step_back
+from striate.ship.serve.guard import Gone
+from striate.ship.serve.limits import Limits
+from striate.ship.serve.places import Place, Places
+from striate.ship.serve.reading import Read, inflated
+from striate.ship.serve.refusal import Refusal
+from striate.ship.serve.served import Served
+
+Found = TypeVar("Found")
+
+
+class Desk:
+    """Takes requests in.
+
+    Parameters
+    ----------
+    models
+        by name
+    crew
+        that answers
+    places
+        that there are
+    limits
+        of a request
+    threads
+        that decode
+    """
+
+    def __init__(self, models: dict[str, Served], crew: Crew, places: Places, limits: Limits, threads: int):
+        self.models, self.crew, self.places, self.limits = models, crew, places, limits
+        self.pool = ThreadPoolExecutor(threads, "reading", step_back)
+
+    def model(self, name: str | None) -> Served:
+        """The model of that name; the only one needs not be named."""
+        if name is None and len(self.models) == 1:
+            return next(iter(self.models.values()))
+        if name is None:
+            raise Refusal(422, f"?model= says which model is asked; there are {', '.join(self.models)}")
+        if name not in self.models:
+            raise Refusal(404, f"no model is called '{name[:100]}'; there are {', '.join(self.models)}")
+        return self.models[name]
+
+    async def answers(
+        self, request: Request, model: Served, read: Callable[[bytes, Place], tuple[Any, list[Read]]]
+    ) -> tuple[Any, list[Read], list[Answer]]:
+        """Receive a body, read it in a thread, and have its pictures answered.
+
+        Parameters
+        ----------
+        request
+            whose body was not read yet
+        model
+            that is asked
+        read
+            makes of a body the pictures, and whatever else is wanted
+        """
+        encoding = request.headers.get("content-encoding", "").lower()
+        with self.places.take(self._announced(request)) as place:
+            body = await self._received(request, place)
+
+            def work() -> tuple[Any, list[Read]]:
+                return read(inflated(body, encoding, self.limits.bytes), place)
+
+            async def through() -> tuple[Any, list[Read], list[Answer]]:
+                nonlocal body
+                more, seen = await asyncio.get_running_loop().run_in_executor(self.pool, work)
+                body = b""
+                place.drop_body()
+                place.grow(len(seen) - 1)
+                request.state.told.update(model=model.name, pictures=len(seen))
+                return more, seen, await self.crew.answers(model, [each.fitted for each in seen])
+
+            return await _unless_gone(request, through())
+
+    def _announced(self, request: Request) -> int:
+        announced = int(request.headers.get("content-length") or 0)
+        if announced > self.limits.bytes:
+            raise Refusal(413, f"a body may have {self.limits.bytes:,} bytes, but this one has {announced:,}")
+        return announced
+
+    async def _received(self, request: Request, place: Place) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise Gone
+            part = message.get("body", b"")
+            size += len(part)
+            if size > self.limits.bytes:
+                raise Refusal(413, f"a body may have {self.limits.bytes:,} bytes, but this one has more")
+            if size > place.bytes:  # its length was not announced
+                place.grow(0, size - place.bytes)
+            parts.append(part)
+            if not message.get("more_body"):
+                return b"".join(parts) if len(parts) > 1 else part
+
+
+async def _unless_gone(request: Request, work: Any) -> Any:
+    """The result of work that is given up when the client closes its connection."""
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(request.receive())
+    try:
+        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise Gone
+        return task.result()
+    finally:
+        task.cancel()
+        gone.cancel()

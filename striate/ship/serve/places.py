@@ -1,0 +1,87 @@
+"""Who may come in: a bounded number of pictures and of bytes, counted from a request's headers to its answer."""
+
+import time
+from math import ceil
+from types import TracebackType
+
+from striate.ship.serve.limits import Limits
+from striate.ship.serve.refusal import Refusal
+from striate.show.numbers import count
+
+LONGEST = 60  # seconds that a client is asked to stay away
+
+
+class Places:
+    """What is taken, of what there is.
+
+    Parameters
+    ----------
+    limits
+        how much there is
+
+    >>> places = Places(Limits(queue=1, pictures=1))
+    >>> with places.take(0):
+    ...     places.pictures
+    1
+    >>> places.pictures
+    0
+    """
+
+    def __init__(self, limits: Limits):
+        self.limits = limits
+        self.pictures = self.bytes = 0
+        self.stay = 0.0  # seconds from coming in to the answer, lately
+
+    def take(self, size: int) -> "Place":
+        """A place for a request with a body of so many bytes."""
+        place = Place(self)
+        place.grow(1, size)
+        return place
+
+    def full(self, what: str) -> Refusal:
+        """Why nobody comes in now, and when it is worth a try: when those who are here have left."""
+        after = min(LONGEST, max(1, ceil(self.stay)))
+        return Refusal(503, f"the server is busy: {what}; try again in {count(after, 'second')}", after)
+
+
+class Place:
+    """What one request takes; given back when the `with` ends.
+
+    Parameters
+    ----------
+    places
+        of all
+    """
+
+    def __init__(self, places: Places):
+        self.places = places
+        self.pictures = self.bytes = 0
+        self.since = time.monotonic()
+        self.left = False
+
+    def grow(self, pictures: int = 0, size: int = 0) -> None:
+        """Take more, if there is more."""
+        places, limits = self.places, self.places.limits
+        if places.pictures + pictures > limits.queue:
+            raise places.full(f"{places.pictures} of {limits.queue} places are taken")
+        if places.bytes + size > limits.memory:
+            raise places.full(f"{places.bytes:,} of {limits.memory:,} bytes of bodies are taken")
+        places.pictures += pictures
+        places.bytes += size
+        self.pictures += pictures
+        self.bytes += size
+
+    def drop_body(self) -> None:
+        """Its body is no longer needed."""
+        self.places.bytes -= self.bytes
+        self.bytes = 0
+
+    def __enter__(self) -> "Place":
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.left = True
+        self.drop_body()
+        self.places.pictures -= self.pictures
+        if error is None:
+            self.places.stay += 0.1 * (time.monotonic() - self.since - self.places.stay)

@@ -1,0 +1,222 @@
+"""HTTP/1.1 with time limits: uvicorn's protocol, to which each connection has a deadline for all that it may wait for.
+
+uvicorn itself waits for headers and bodies without an end, so that a few silent sockets could hold all of its places.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import h11
+from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from striate.ship.serve.limits import Limits
+from striate.ship.serve.refusal import phrase, reason_json
+
+LINGER = 5.0  # seconds for the rest of a body whose request was answered early: who is cut off may not see the answer
+GRACE = 0.5  # seconds in which a request may still come in that was on its way when the server was told to stop
+WRITING = 30.0  # seconds that a client may take before it goes on reading
+
+
+class _Gentle:
+    """A transport that is closed so that its client can read the answer.
+
+    Bytes that are never read make the system reset a connection, and what was sent last may be lost. So while a client
+    still sends, only the own side is closed, and what comes is thrown away for a while.
+    """
+
+    def __init__(self, transport: asyncio.Transport, connection: "Timed"):
+        self.transport, self.connection = transport, connection
+        self.closing = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.transport, name)
+
+    def is_closing(self) -> bool:
+        return self.closing or self.transport.is_closing()
+
+    def close(self) -> None:
+        connection = self.connection
+        if self.closing or connection.conn.their_state is not h11.SEND_BODY or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self.closing = True
+        connection.flow.resume_reading()
+        self.transport.write_eof()
+        connection.loop.call_later(LINGER, self.transport.close)
+
+
+class Timed(H11Protocol):
+    """A connection.
+
+    Parameters
+    ----------
+    limits
+        how long to wait
+    tell
+        is told what a connection was closed for
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        limits: Limits,
+        tell: Callable[[str], None],
+    ):
+        super().__init__(config, server_state, app_state, _loop)
+        self.limits, self.tell = limits, tell
+        self.phase: tuple[str, object] | None = None  # what is waited for, and of which request
+        self.timer: asyncio.TimerHandle | None = None
+        self.writing: asyncio.TimerHandle | None = None
+        self.surplus = 0  # bytes that came after the answer
+        self.stopping = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.transport = _Gentle(transport, self)  # type: ignore[assignment]
+        if len(self.connections) > self.limits.connections:
+            silent = [other for other in self.connections if isinstance(other, Timed) and other.silent]
+            first = min(silent, key=lambda other: other.timer.when() if other.timer else 0.0, default=self)
+            first.refuse(503, "the server has too many connections; try again in 1 second", "crowd", b"1")
+            if first is self:
+                return
+        self._retime()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+        for timer in (self.timer, self.writing):
+            if timer:
+                timer.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():  # what still comes is thrown away
+            return
+        if self._answered_early():
+            self.surplus += len(data)
+            if self.surplus > self.limits.bytes:
+                self.tell("surplus")
+                self.transport.close()
+                return
+        super().data_received(data)
+        self._retime()
+
+    def on_response_complete(self) -> None:
+        self.surplus = 0
+        super().on_response_complete()
+        self._retime()
+
+    @property
+    def silent(self) -> bool:
+        """Whether no request is underway here."""
+        return self.phase is not None and self.phase[0] == "headers"
+
+    def _answered_early(self) -> bool:
+        return bool(self.cycle and self.cycle.response_complete and self.conn.their_state is h11.SEND_BODY)
+
+    def _retime(self) -> None:
+        """Give the connection a deadline for what it now waits for; one that runs already is not put off."""
+        if self.transport.is_closing():
+            phase = None
+        elif self.conn.their_state is h11.SEND_BODY:
+            phase = "rest" if self._answered_early() else "body", self.cycle
+        elif self.conn.their_state is h11.IDLE and (self.cycle is None or self.conn.trailing_data[0]):
+            phase = "headers", self.cycle
+        else:
+            phase = None
+        if phase == self.phase:
+            return
+        if self.timer:
+            self.timer.cancel()
+        self.phase, self.timer = phase, None
+        if phase:
+            limits = self.limits
+            seconds = {"headers": limits.header_seconds, "body": limits.body_seconds, "rest": LINGER}[phase[0]]
+            if self.stopping and phase[0] == "headers":
+                seconds = GRACE
+            self.timer = self.loop.call_later(seconds, self._late, phase[0], seconds)
+
+    def _late(self, what: str, seconds: float) -> None:
+        self.timer = None
+        if self.transport.is_closing():
+            return
+        if what == "rest" or (what == "headers" and not self.conn.trailing_data[0]):
+            self.tell("silent" if what == "headers" else what)
+            self.transport.close()
+        else:
+            self.refuse(408, f"a request's {what} must come within {seconds:g} seconds, but did not", what)
+
+    def refuse(self, status: int, reason: str, why: str, after: bytes | None = None) -> None:
+        """Answer instead of the application, and close.
+
+        Parameters
+        ----------
+        status
+            of HTTP
+        reason
+            a sentence
+        why
+            what is counted
+        after
+            seconds after which a client may try again
+        """
+        self.tell(why)
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            body = reason_json(reason, "")
+            headers = [
+                (b"content-type", b"application/json"),
+                (b"content-length", str(len(body)).encode()),
+                (b"connection", b"close"),
+            ]
+            if after:
+                headers.append((b"retry-after", after))
+            response = h11.Response(status_code=status, headers=headers, reason=phrase(status).encode())
+            for event in (response, h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        if self.cycle and not self.cycle.response_complete:  # its application need not go on
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        """What uvicorn answers to what is no HTTP."""
+        self.refuse(400, "the request is no HTTP/1.1 that can be understood", "malformed")
+
+    def shutdown(self) -> None:
+        """The server stops: what was begun is finished, and then the connection is closed."""
+        self.stopping = True
+        if self.cycle and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+        elif self.phase is None or self.silent:  # a request may be on its way
+            self._unset_keepalive_if_required()
+            self.loop.call_later(GRACE, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        if (self.cycle is None or self.cycle.response_complete) and not self.transport.is_closing():
+            if self.conn.their_state is h11.SEND_BODY or self.conn.trailing_data[0]:
+                return  # its own deadline closes it
+            self.transport.close()
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        if self.stopping and self.cycle and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.writing = self.loop.call_later(WRITING, self._unread)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.writing:
+            self.writing.cancel()
+
+    def _unread(self) -> None:
+        self.tell("unread")
+        self.transport.abort()

@@ -1,0 +1,132 @@
+"""`striate serve`: models behind HTTP."""
+
+import logging
+import os
+import re
+import resource
+from typing import Annotated
+
+import cv2
+from cyclopts import Parameter
+
+from striate.errors import StriateError
+from striate.ship.serve.app import application
+from striate.ship.serve.crew import Crew
+from striate.ship.serve.desk import Desk
+from striate.ship.serve.figures import Figures
+from striate.ship.serve.guard import Guard, is_loopback
+from striate.ship.serve.limits import Limits
+from striate.ship.serve.logs import Log
+from striate.ship.serve.places import Places
+from striate.ship.serve.served import open_models
+from striate.ship.serve.server import Draining, bound
+from striate.show.progress import say
+
+LEAST_TOKEN = 16  # signs
+
+
+def serve(
+    *files: str,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    token: Annotated[str | None, Parameter(env_var="STRIATE_TOKEN")] = None,
+    name: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
+    batch: int = 8,
+    wait: float = 0.0,
+    threads: int | None = None,
+    limits: Annotated[Limits, Parameter(name="*")] = Limits(),  # noqa: B008 (it cannot be changed)
+) -> None:
+    """Answer pictures over HTTP, until it is told to stop: then it finishes what it has accepted.
+
+    `POST /predict` takes a picture, or several as multipart/form-data; `/` is a page to drop a photo on, `/docs` says
+    what else there is: the Open Inference Protocol under `/v2/`, `/healthz`, `/readyz`, `/metrics`.
+
+    Parameters
+    ----------
+    files
+        what `striate export` wrote; a run's folder is made into such a file in memory. NAME=FILE gives it a name, else
+        it is called as its file is
+    host
+        address to listen on; others than this machine's own need a token
+    port
+        0 takes any that is free
+    token
+        that clients must show, as Authorization: Bearer TOKEN; also from the environment, where no list of processes
+        shows it
+    name
+        by which browsers may call the server, beside its addresses
+    batch
+        pictures that are answered together, at most
+    wait
+        milliseconds that a picture waits for others to be answered with it
+    threads
+        how many processors are used; all that this process may use by itself
+    limits
+        what requests may take
+    """
+    _check(host, token, batch, wait)
+    if not files:
+        raise StriateError("a server needs a model: a file that `striate export` wrote, or a run's folder")
+    threads = threads or len(os.sched_getaffinity(0))
+    listener = bound(host, port)
+    models = open_models(files, threads)
+    places = Places(limits)
+    figures = Figures(places)
+    log = Log(lost=figures.lost.inc)
+    cv2.setNumThreads(1)  # pictures are read side by side
+    crew = Crew(list(models.values()), threads, batch, wait / 1000, figures.batch)
+    crew.warm_up()
+    desk = Desk(models, crew, places, limits, threads)
+    guard = Guard(None, host, name, token, figures, log)  # type: ignore[arg-type]
+    guard.application = application(desk, figures, lambda: not guard.stopping)  # type: ignore[assignment]
+    address = listener.getsockname()
+    shown = f"[{address[0]}]" if ":" in address[0] else address[0]
+
+    def started() -> None:
+        say(f"serving {', '.join(models)} at http://{shown}:{address[1]}/ until Ctrl-C")
+
+    def closed(why: str) -> None:
+        figures.closed.labels(why).inc()
+
+    _allow_connections(limits.connections)
+    logging.getLogger("uvicorn.error").addHandler(_Handing(log))
+    logging.getLogger("uvicorn.error").propagate = False
+    try:
+        Draining(guard, limits, closed, started).run([listener])
+    finally:
+        log.close()
+
+
+def _check(host: str, token: str | None, batch: int, wait: float) -> None:
+    if token is not None and not re.fullmatch(rf"[!-~]{{{LEAST_TOKEN},}}", token):
+        raise StriateError(f"a token is {LEAST_TOKEN} or more ASCII signs without spaces, so that nobody guesses it")
+    if token is None and not is_loopback(host):
+        raise StriateError(
+            f"a server that others can reach wants a token, but {host} is not this machine alone, and there is none; "
+            "give --token, or STRIATE_TOKEN in the environment"
+        )
+    if batch < 1:
+        raise StriateError(f"a batch holds at least 1 picture, but {batch} is given")
+    if not 0 <= wait <= 1000:
+        raise StriateError(f"a picture waits 0 to 1,000 milliseconds for others, but {wait:g} is given")
+
+
+def _allow_connections(connections: int) -> None:
+    """Each connection is an open file, of which the system allows few at first."""
+    most, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + 200
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        raise StriateError(f"{connections:,} connections need {wanted:,} open files, but the system allows {hard:,}")
+    if most < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+class _Handing(logging.Handler):
+    """Hands what uvicorn says to the log."""
+
+    def __init__(self, log: Log):
+        super().__init__(logging.WARNING)
+        self.log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.log("server", message=record.getMessage(), level=record.levelname)

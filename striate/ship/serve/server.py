@@ -1,0 +1,97 @@
+"""uvicorn with time limits, which finishes what it has accepted before it stops."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from uvicorn import Config, Server
+
+from striate.errors import StriateError
+from striate.ship.serve.guard import Guard
+from striate.ship.serve.limits import Limits
+from striate.ship.serve.protocol import Timed
+
+IDLE = 15  # seconds that a connection may be silent between two requests
+BACKLOG = 2048
+SETTLE = 0.2  # seconds in which whoever connected before the end is let in
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket at that address, which no client can connect to yet.
+
+    Parameters
+    ----------
+    host
+        a name or address of this machine
+    port
+        0 is any that is free
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except (OSError, OverflowError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise StriateError(
+            f"the server cannot listen on {host}, port {port}: {why}; --port 0 takes any port that is free"
+        ) from error
+    return listener
+
+
+class Draining(Server):
+    """A server that answers what it has accepted.
+
+    Parameters
+    ----------
+    guard
+        the application
+    limits
+        of time and connections
+    tell
+        is told what a connection was closed for
+    started
+        is called when it listens
+    """
+
+    def __init__(self, guard: Guard, limits: Limits, tell: Callable[[str], None], started: Callable[[], None]):
+        self.guard, self.when_started = guard, started
+        config = Config(
+            guard,  # type: ignore[arg-type]
+            http=partial(Timed, limits=limits, tell=tell),  # type: ignore[arg-type]
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=IDLE,
+            timeout_graceful_shutdown=int(limits.drain_seconds),
+        )
+        super().__init__(config)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.when_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.guard.stopping = True
+        await asyncio.sleep(SETTLE)
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End by returning: a server that was told to stop and did so has not failed."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
