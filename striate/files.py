@@ -1,6 +1,7 @@
 """Files that striate writes: whole under their names, or not at all."""
 
 import os
+import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -90,6 +91,45 @@ def write_text(output: Path, text: str) -> None:
         what it will hold
     """
     write_whole(output, lambda file: file.write(text.encode("utf-8", "surrogateescape")))
+
+
+@contextmanager
+def whole_folder(output: Path, own: Callable[[Path], bool]) -> Iterator[Path]:
+    """A folder to be filled, which is there under its name only when it is complete.
+
+    Parameters
+    ----------
+    output
+        the path
+    own
+        whether a folder that is there may be replaced; an empty one always is
+    """
+    if not output.parent.is_dir():
+        raise StriateError(f"the output's folder must exist, but {output.parent} does not")
+    if output.exists() and not output.is_dir():
+        raise StriateError(f"the output is to be a folder, but {output} is a file")
+    if output.is_dir() and any(output.iterdir()) and not own(output):
+        raise StriateError(
+            f"only a folder that was written in the same way is replaced, but {output} holds other files"
+        )
+    part, gone = (output.with_name(f".{token_hex(8)}{PART}") for _ in range(2))
+    with writing(output):
+        try:
+            part.mkdir()
+            yield part
+            keep_names(part)
+            if output.exists():
+                output.rename(gone)
+            try:
+                part.rename(output)
+            except OSError:
+                if gone.exists():
+                    gone.rename(output)
+                raise
+        finally:
+            for left in (part, gone):
+                shutil.rmtree(left, ignore_errors=True)
+    keep_names(output.parent)
 
 
 def keep_names(folder: Path) -> None:

@@ -4,6 +4,7 @@ There are no rename rules: the order in which a network declares its tensors is 
 that is sorted by name is put in order by the publisher's names, which are kept as data (see `published/`).
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -218,20 +219,7 @@ def to_state_dict(net: Net, publisher: str) -> dict[str, Tensor]:
     >>> list(to_state_dict(net("resnet18"), "timm"))[:3]
     ['conv1.weight', 'bn1.weight', 'bn1.bias']
     """
-    if publisher not in PUBLISHERS:
-        raise UnknownName("publisher", publisher, PUBLISHERS)
-    fitting = [layout for layout in layouts() if layout.network == net.name]
-    theirs = [layout for layout in fitting if layout.publisher == publisher]
-    if not theirs:
-        others = " and ".join(dict.fromkeys(layout.publisher for layout in fitting))
-        offer = f"; {others} can take it" if others else ""
-        raise WeightsError(f"{publisher} publishes no network like {net.name or 'this part'}{offer}")
-    layout = next((layout for layout in theirs if same_answers(net, layout)), None)
-    if layout is None:
-        raise WeightsError(
-            f"this {net.name} is not as {publisher} publishes it: it has other layers, options or epsilons, "
-            "so the same weights would answer differently there"
-        )
+    layout = layout_of(net, publisher)
     state = {name: tensor.detach() for name, tensor in net.state_dict().items()}
     ours = own_tensors(state)
     found = {
@@ -241,10 +229,42 @@ def to_state_dict(net: Net, publisher: str) -> dict[str, Tensor]:
     return found | {name: state[mine].clone() for mine, name in counters(ours, list(layout.tensors)).items()}
 
 
+def layout_of(net: Net, publisher: str) -> Layout:
+    """The publisher's tensors for a network, if its own network gives the same answers with the same weights.
+
+    Parameters
+    ----------
+    net
+        a network of the zoo
+    publisher
+        torchvision, timm or bvlc
+    """
+    if publisher not in PUBLISHERS:
+        raise UnknownName("publisher", publisher, PUBLISHERS)
+    fitting = [layout for layout in layouts() if layout.network == net.name]
+    theirs = [layout for layout in fitting if layout.publisher == publisher]
+    if not theirs:
+        others = " and ".join(dict.fromkeys(layout.publisher for layout in fitting))
+        offer = f"; {others} can take it" if others else ""
+        raise WeightsError(f"{publisher} publishes no network like {net.name or 'this part'}{offer}")
+    found = next((layout for layout in theirs if same_answers(net, layout)), None)
+    if found is None:
+        raise WeightsError(
+            f"this {net.name} is not as {publisher} publishes it: it has other layers, options or epsilons, "
+            "so the same weights would answer differently there"
+        )
+    return found
+
+
 def same_answers(net: Net, layout: Layout) -> bool:
     """Whether a network is the layout's, apart from the values of its weights."""
     set_epsilon(other := twin(net, layout), layout.settings.get("batch_norm_eps"))
-    return other.notation == net.notation
+    return _as_used(other) == _as_used(net)
+
+
+def _as_used(net: Net) -> str:
+    """The notation without what matters in training only."""
+    return re.sub(r"\b(dropout|droppath) [\d.e-]+", r"\1", net.notation)
 
 
 def twin(net: Net, layout: Layout) -> Net:

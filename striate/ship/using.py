@@ -1,0 +1,219 @@
+"""How each target is used, as Markdown whose code runs as it stands."""
+
+import json
+from pathlib import Path
+from shlex import quote
+
+from striate.preprocess import Preprocess
+from striate.train.run import Run
+
+ENDS = {"googlenet": ", aux_logits=False, init_weights=False"}  # what torchvision's network wants to be told beside
+IMPORTS = "import json\nfrom pathlib import Path\n\nimport numpy as np\n"
+
+
+def as_run(name: str) -> str:
+    """A folder that striate opens like a run.
+
+    Parameters
+    ----------
+    name
+        of the folder
+    """
+    folder = quote(name)
+    onnx = _code(f"""
+{IMPORTS}import onnxruntime
+from PIL import Image, ImageOps
+
+session = onnxruntime.InferenceSession("model.onnx")
+classes = json.loads(session.get_modelmeta().custom_metadata_map["striate"])["classes"]
+picture = np.asarray(ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGB"))
+probabilities = session.run(["probabilities"], {{"pictures": picture[None]}})[0][0]
+{_LIKELIEST}""")
+    return f"""It opens like any run of striate, once it is here (`hf download OWNER/{name} --local-dir {folder}`):
+
+```sh
+striate predict {folder} photo.jpg
+striate serve {folder}
+striate evaluate {folder} pictures/
+striate train pictures/ --weights {folder}
+```
+
+`striate train pictures/ --weights OWNER/{name}` fetches it, too. Without striate, one file does the whole way from
+pixels of any size to probabilities:
+
+```sh
+striate export {folder} -o model.onnx
+```
+
+{onnx}"""
+
+
+def as_weights(file: str) -> str:
+    """Weights under striate's names.
+
+    Parameters
+    ----------
+    file
+        its name
+    """
+    code = _code(f"""
+{IMPORTS}import striate as st
+import torch
+from safetensors import safe_open
+
+about = json.loads(safe_open({file!r}, "pt").metadata()["striate"])
+classes = about["classes"]
+network = st.net(about["notation"], weights={file!r}, classes=classes).eval()
+levels = network.preprocess.read(Path("photo.jpg")).pixels
+pictures = torch.from_numpy(network.preprocess.normalised(levels)[None])
+{_answer()}""")
+    return f"""As weights to begin with, `striate train pictures/ --weights {quote(file)}` takes it. In Python:
+
+{code}"""
+
+
+def as_torchvision(run: Run, model: str, file: str) -> str:
+    """Weights under torchvision's names.
+
+    Parameters
+    ----------
+    run
+        whose
+    model
+        torchvision's function that makes the network
+    file
+        its name
+    """
+    made = f"torchvision.models.{model}(num_classes={len(run.classes)}{ENDS.get(model, '')})"
+    imports, classes, state = _read(file)
+    return _code(f"""
+{IMPORTS}import torch
+import torchvision
+from PIL import Image, ImageOps
+{imports}
+classes = {classes}
+network = {made}
+network.load_state_dict({state}, strict=True)
+network.eval()
+{_pixels(run.preprocess)}
+{_answer(run)}""")
+
+
+def as_timm(run: Run, file: str, config: str | None) -> str:
+    """Weights under timm's names.
+
+    Parameters
+    ----------
+    run
+        whose
+    file
+        its name, or that of a folder
+    config
+        the name of the configuration that lies beside a file; a folder has it inside
+    """
+    if config is None:
+        made = f'network = timm.create_model("local-dir:{file}", pretrained=True)  # uploaded: "hf-hub:OWNER/{file}"\n'
+    else:
+        made = f"""about = json.loads(Path({config!r}).read_text(encoding="utf-8"))
+network = timm.create_model(
+    about["architecture"],
+    pretrained=True,
+    pretrained_cfg_overlay={{**about["pretrained_cfg"], "label_names": about["label_names"], "file": {file!r}}},
+    num_classes=about["num_classes"],
+    **about.get("model_args", {{}}),
+)
+"""
+    mode = "L" if run.preprocess.channels == "L" else "RGB"
+    return _code(f"""
+{IMPORTS}import timm
+import torch
+from PIL import Image, ImageOps
+
+{made}network.eval()
+classes = network.pretrained_cfg["label_names"]
+transform = timm.data.create_transform(**timm.data.resolve_model_data_config(network))
+picture = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("{mode}")
+pictures = transform(picture)[None]
+{_answer(run)}""")
+
+
+def as_program(run: Run, file: str) -> str:
+    """A program of PyTorch.
+
+    Parameters
+    ----------
+    run
+        whose
+    file
+        its name
+    """
+    rows, columns = run.preprocess.size
+    channels = len(run.preprocess.mean)
+    code = _code(f"""
+{IMPORTS}import torch
+from PIL import Image, ImageOps
+
+about = {{"striate.json": ""}}
+network = torch.export.load({file!r}, extra_files=about).module()
+classes = json.loads(about["striate.json"])["classes"]
+{_pixels(run.preprocess)}
+{_answer(run)}""")
+    return f"""A program goes from normalised pictures (batch, {channels}, {rows}, {columns}) of float32 to logits
+(batch, {len(run.classes)}), for batches of any length:
+
+{code}"""
+
+
+_LIKELIEST = """for place in np.argsort(-probabilities)[:5]:
+    print(f"{probabilities[place]:.3f} {classes[place]}")"""
+
+
+def _answer(run: Run | None = None) -> str:
+    several = run is not None and run.config["data"]["several"]
+    return f"""with torch.inference_mode():
+    probabilities = network(pictures){".sigmoid()" if several else ".softmax(1)"}[0].numpy()
+{_LIKELIEST}"""
+
+
+def _read(file: str) -> tuple[str, str, str]:
+    """How a file of weights is read: imports, classes and weights."""
+    if file.endswith(".safetensors"):
+        imports = "from safetensors import safe_open\nfrom safetensors.torch import load_file\n"
+        return (
+            imports,
+            f'json.loads(safe_open({file!r}, "pt").metadata()["striate"])["classes"]',
+            f"load_file({file!r})",
+        )
+    beside = str(Path(file).with_suffix(".about.json"))
+    classes = f'json.loads(Path({beside!r}).read_text(encoding="utf-8"))["classes"]'
+    return "", classes, f"torch.load({file!r}, weights_only=True)"
+
+
+def _pixels(preprocess: Preprocess) -> str:
+    """A picture's file as a network takes it, by Pillow."""
+    (rows, columns), resize = preprocess.size, preprocess.resize or min(preprocess.size)
+    filter = f"Image.Resampling.{preprocess.interpolation.upper()}"
+    gray = preprocess.channels == "L"
+    lines = [f'picture = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("{"L" if gray else "RGB"}")']
+    if preprocess.fit == "squash":
+        lines.append(f"picture = picture.resize(({columns}, {rows}), {filter})")
+    elif preprocess.fit == "pad":
+        paper = preprocess.background
+        lines.append(f"picture = ImageOps.pad(picture, ({columns}, {rows}), {filter}, {paper})")
+    else:
+        high, wide = (side * resize // min(preprocess.size) for side in preprocess.size)
+        left, top = round((wide - columns) / 2), round((high - rows) / 2)
+        lines.append(f"picture = ImageOps.fit(picture, ({wide}, {high}), {filter})")
+        lines.append(f"picture = picture.crop(({left}, {top}, {left + columns}, {top + rows}))")
+    lines.append(f"levels = np.asarray(picture, np.float32).reshape({rows}, {columns}, {1 if gray else 3})")
+    if preprocess.channels == "BGR":
+        lines.append("levels = levels[:, :, ::-1]  # blue first")
+    share = "levels / 255" if preprocess.scale == 1 else "levels"
+    mean, std = (f"np.array({json.dumps(values)}, np.float32)" for values in (preprocess.mean, preprocess.std))
+    lines.append(f"normalised = ({share} - {mean}) / {std}")
+    lines.append("pictures = torch.from_numpy(normalised.transpose(2, 0, 1)[None].copy())")
+    return "\n".join(lines)
+
+
+def _code(text: str) -> str:
+    return f"```python\n{text.strip()}\n```"
