@@ -103,7 +103,9 @@ def _reading(op: Any, preprocess: Preprocess, axis: int, before: Value, after: V
     seen = op.And(op.GreaterOrEqual(places, 0), op.Less(places, after))
     outputs = op.Max(op.Min(places, op.Sub(after, 1)), 0)  # instead of those beyond, the last
     window, weights = _weights(op, op.Reshape(outputs, [blocks, block]), before, after, preprocess.interpolation)
-    return _Reading(side, block, window, weights, preprocess.interpolation == "bicubic", op.Slice(seen, [0], [side], [0]))
+    return _Reading(
+        side, block, window, weights, preprocess.interpolation == "bicubic", op.Slice(seen, [0], [side], [0])
+    )
 
 
 def _across(op: Any, planes: Value, reading: _Reading) -> Value:
