@@ -22,6 +22,7 @@ PUBLIC = {
     "Published": "striate.nets.published",
     "Run": "striate.train.run",
     "StriateError": "striate.errors",
+    "certify": "striate.ship.certify",
     "check": "striate.data.audit.check",
     "compare": "striate.evaluate.comparing",
     "curves": "striate.train.tell.course",
@@ -57,6 +58,7 @@ __all__ = [
     "Published",
     "Run",
     "StriateError",
+    "certify",
     "check",
     "compare",
     "curves",
@@ -108,10 +110,11 @@ if TYPE_CHECKING:
     from striate.nets.weights import to_state_dict
     from striate.preprocess import Preprocess
     from striate.report.report import report
+    from striate.ship.certify import certify
     from striate.ship.export import export
     from striate.ship.predict import predict
-    from striate.train.replay import replay
     from striate.ship.serve.serve import serve
+    from striate.train.replay import replay
     from striate.train.run import Run, open_run
     from striate.train.tell.course import curves
     from striate.train.tell.runs import runs

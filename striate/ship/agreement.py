@@ -1,12 +1,13 @@
 """Agreement: how far two tables of probabilities of the same pictures are apart, and how often they name the same."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from striate.show.names import listed
+from striate.show.numbers import count
 from striate.train.learn.tally import wilson
 from striate.train.transfer.compare import HALF
 
@@ -50,9 +51,15 @@ class Agreement:
         """Of the same answers."""
         return self.same / self.pictures
 
-    def to_dict(self) -> dict[str, Any]:
-        """As plain values."""
-        return asdict(self)
+    @property
+    def told_ties(self) -> list[str]:
+        """What there is to say of pictures that may be named either way; nothing where there are none."""
+        if not self.ties:
+            return []
+        return [
+            f"in {count(self.ties)} of these the network holds two classes for equally likely, within a "
+            "ten-thousandth, and the file names the other one"
+        ]
 
 
 def agreement(

@@ -121,7 +121,7 @@ class Certificate:
     def tables(self) -> dict[str, Table]:
         """What is told, by title."""
         return {
-            "Limits": check_table(self.checks),
+            "Limits": check_table(self.checks, self.alone.told_ties),
             "Accuracy": self._accuracy(),
             "Time": self._times(),
             "Other decoders and resizers": self._drift(),
@@ -133,29 +133,28 @@ class Certificate:
 
     def _times(self) -> Table:
         columns = [
-            Column("pictures at once", "batch", exact),
+            Column("at once", "batch", exact),
             Column("", "side", WHO.__getitem__, "left"),
-            Column("from the file's bytes, ms a picture", "whole", _milliseconds),
-            Column("decoded already, ms a picture", "decoded", _milliseconds),
+            Column("ms a picture", "whole", _milliseconds),
+            Column("without decoding", "decoded", _milliseconds),
         ]
         turns = " and ".join(f"{row['turns']} turns of {row['batch']}" for row in self.times[::2])
-        note = f"medians of {turns}, both sides by turns; decoding on one thread; {self.made_with['machine']}"
+        note = (
+            f"from a file's bytes to probabilities, medians of {turns}, both sides by turns; decoding on one thread; "
+            f"{self.made_with['machine']}"
+        )
         return Table(columns, self.times, notes=[note])
 
     def _drift(self) -> Table:
+        rows = [{**row, "answers": f"{exact(row['changed'])} of {exact(row['pictures'])}"} for row in self.drift]
         columns = [
             Column("instead of the file's own", "pipeline", align="left"),
-            Column("answers that change", "changed", lambda number: f"{exact(number)} of {exact(self.drift_pictures)}"),
+            Column("answers that change", "answers"),
             Column("largest difference", "largest", probability),
             Column("not readable by it", "unread", exact, narrow=1),
         ]
         note = "no limit: this is what to expect where another program reads or resizes the pictures before the network"
-        return Table(columns, self.drift, notes=[note])
-
-    @property
-    def drift_pictures(self) -> int:
-        """How many pictures the drift was measured on."""
-        return self.drift[0]["pictures"]
+        return Table(columns, rows, notes=[note])
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
@@ -244,18 +243,20 @@ def checks(limits: Limits, alone: Agreement, together: Agreement | None, lost: C
     return found
 
 
-def check_table(found: list[Check]) -> Table:
+def check_table(found: list[Check], notes: list[str]) -> Table:
     """Limits as a table.
 
     Parameters
     ----------
     found
         the limits
+    notes
+        lines below
     """
     told = {True: "holds", False: "MISSED", None: ""}
     rows = [{"what": each.what, "value": each.value, "limit": each.limit, "holds": told[each.holds]} for each in found]
     titles = {"": "what", "here": "value", "limit": "limit", " ": "holds"}
-    return Table([Column(title, key, align="left") for title, key in titles.items()], rows)
+    return Table([Column(title, key, align="left") for title, key in titles.items()], rows, notes=notes)
 
 
 def figure_row(name: str, figure: Figure | None) -> dict[str, Any]:

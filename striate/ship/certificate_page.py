@@ -37,7 +37,7 @@ def _lead(certificate: Certificate) -> str:
         f"{file['name']} is {file['network']} with {count(file['classes'], 'class')}, in {NUMBERS[file['numbers']]}, "
         f"{memory(file['bytes'])}. Its answers were put beside those of the trained network on {count(told.pictures)}: "
         f"both began with the pictures' files, each in its own process.",
-        f"All limits hold: in {exact(told.same)} of {count(told.pictures)} both name the same, and no probability "
+        f"All limits hold. In {exact(told.same)} of {count(told.pictures)} both name the same; no probability "
         f"differs by more than {probability(told.largest)}.",
         f"striate certify {file['name']} DATA checks the file again, later and elsewhere, from what "
         f"{certificate_path(Path(file['name'])).name} holds.",
@@ -62,7 +62,7 @@ def _worst(certificate: Certificate, data: Dataset) -> str:
 
 def _shown(certificate: Certificate) -> str:
     data = certificate.data
-    lines = [f"{count(data['pictures'])} of {data['where']}, fingerprint {data['fingerprint']}", *certificate.notes]
+    lines = [f"{count(data['pictures'])} of {data['name']}, fingerprint {data['fingerprint']}", *certificate.notes]
     if data["left_out"]:
         lines.append(f"left out: {listed(data['left_out'], 20)}")
     return "".join(f"<p>{text(line)}</p>" for line in lines)

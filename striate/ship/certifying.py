@@ -73,7 +73,7 @@ def certified(content: bytes, name: str, run: Run, data: Dataset, limits: Limits
     notes
         what there is to say of the pictures
     """
-    about = check(content, name)
+    about, learned = check(content, name), calibrated(content)
     with Side("file", content) as file, Side("network", run.folder.resolve()) as network:
         said: list[Said] = []
         answers, read, sums, first = [], [], [], []
@@ -87,6 +87,13 @@ def certified(content: bytes, name: str, run: Run, data: Dataset, limits: Limits
             first = first or shown
             read += [start + place for place in kept]
             sums += [content_sum(picture.content) for picture in shown]
+            if used := [
+                picture.name for picture, each in zip(shown, sums[-len(shown) :], strict=True) if each in learned
+            ]:
+                raise DataError(
+                    "the scales of whole numbers must be found by other pictures than a certificate shows, "
+                    f"but were by {listed(used)}"
+                )
         bad = [reason for each in said for reason in each.bad.values()]
         if not answers:
             raise DataError(f"a certificate needs pictures that can be read, but of {count(len(data))}: {listed(bad)}")
@@ -114,7 +121,7 @@ def certified(content: bytes, name: str, run: Run, data: Dataset, limits: Limits
             "licence": about.licence,
         },
         data={
-            "where": data.where,
+            "name": Path(data.where).name or data.where,
             "fingerprint": judged.fingerprint,
             "pictures": len(judged),
             "left_out": bad,
@@ -130,6 +137,20 @@ def certified(content: bytes, name: str, run: Run, data: Dataset, limits: Limits
         record=Record(sums[few], network_says[few]),
         notes=notes,
     )
+
+
+def calibrated(content: bytes) -> frozenset[str]:
+    """SHA-256 of the pictures by which a file's scales were found, whatever they are called; none in floats.
+
+    Parameters
+    ----------
+    content
+        of the file
+    """
+    from striate.ship.quantised import Calibration
+
+    found = Calibration.of(onnx.load_model_from_string(content))
+    return frozenset(found.sums if found else ())
 
 
 def chunks(data: Dataset) -> Iterator[tuple[int, list[Picture]]]:

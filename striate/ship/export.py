@@ -91,10 +91,13 @@ def export(
     if int8:
         from striate.ship.quantised import quantised
 
-        say("looking for the scale of whole numbers on training pictures")
+        say("looking for the scales of whole numbers on training pictures")
         model, told = quantised(model, run, apart=sums(shown))
         notes += told
     content = model.SerializeToString()
+    # a certificate goes where others read it, who need not know in which folders things lie here
+    for where in (shown.where, run.config["data"]["where"]):
+        notes = [note.replace(printable(where), printable(Path(where).name or where)) for note in notes]
     certificate = certified(content, output.name, run, shown, limits, notes)
     if not certificate.holds:
         raise StriateError(f"{printable(output)} is not written, since {'; '.join(certificate.reasons)}")
@@ -116,9 +119,6 @@ def _written(certificate: Certificate, content: bytes, output: Path, triton: Pat
     """Write all that there is, the file last: it never lies under its name without its certificate."""
     told = certificate_path(output)
     page = told.with_suffix(".html")
-    certificate.notes.append(
-        f"written: {printable(output)} ({memory(len(content))}), {printable(told)}, {printable(page)}"
-    )
     shown = certificate_page(certificate, data)
     write_together(
         {
@@ -127,10 +127,14 @@ def _written(certificate: Certificate, content: bytes, output: Path, triton: Pat
             output: lambda file: file.write(content),
         }
     )
+    certificate.notes.append(
+        f"written: {printable(output)} ({memory(len(content))}), {printable(told)}, {printable(page)}"
+    )
     if triton is not None:
         from striate.ship.triton import write_triton
 
-        certificate.notes.extend(write_triton(content, check(content, printable(output)), triton))
+        about = check(content, printable(output))
+        certificate.notes.extend(write_triton(content, about, triton, output.stem))
     return certificate
 
 

@@ -1,0 +1,218 @@
+"""`striate certify`: an exported file checked again, later and elsewhere, without the run that it came from."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+
+from striate.data.dataset import SPLITS as SPLIT_NAMES
+from striate.data.dataset import Dataset
+from striate.errors import DataError, StriateError, WeightsError, one_of
+from striate.evaluate.figures import Figure
+from striate.evaluate.pictures import SPLITS, Split
+from striate.ship.about import About
+from striate.ship.agreement import Agreement, agreement
+from striate.ship.by_file import Said
+from striate.ship.certificate import (
+    FORMAT,
+    Check,
+    Limits,
+    accuracy_table,
+    certificate_path,
+    check_table,
+    checks,
+    figure_row,
+)
+from striate.ship.certifying import BATCH, accuracy, calibrated, chunks, drawn, made_with
+from striate.ship.record import Record, content_sum
+from striate.ship.shipped import open_shipped
+from striate.ship.sides import Side
+from striate.show.names import listed, printable
+from striate.show.numbers import count, exact
+from striate.show.progress import track
+from striate.show.table import json_text
+from striate.train.parts import Parts
+from striate.train.train import NO_KEYS
+from striate.train.transfer.compare import Comparison, compare
+
+
+@dataclass(frozen=True)
+class Certified:
+    """How an exported file does here.
+
+    Parameters
+    ----------
+    file
+        its name and SHA-256
+    pictures
+        that it was shown
+    accuracy
+        of its answers; None of several labels where no class has pictures with and without it
+    agreement
+        with what its certificate says that the network answered; None where that knows none of the pictures
+    checks
+        the certificate's limits, here
+    made_with
+        versions and machine
+    notes
+        what was shown, and what could not be checked
+    """
+
+    file: dict[str, str]
+    pictures: int
+    accuracy: Figure | None
+    agreement: Agreement | None
+    checks: list[Check]
+    made_with: dict[str, str]
+    notes: list[str]
+
+    def to_json(self) -> str:
+        """All of it."""
+        return json_text(asdict(self))
+
+    def __rich_console__(self, console, options) -> Iterator[Any]:
+        from rich.text import Text
+
+        yield accuracy_table([figure_row(self.file["name"], self.accuracy)])
+        if self.checks:
+            yield check_table(self.checks, self.agreement.told_ties if self.agreement else [])
+        for note in self.notes:
+            yield Text(note)
+
+    def __str__(self) -> str:
+        from striate.show.table import plain_text
+
+        return plain_text(self)
+
+
+def certify(
+    file: Path,
+    data: Annotated[str | Path | Dataset, NO_KEYS],
+    *,
+    split: Split | None = None,
+    pictures: int | None = None,
+) -> Certified:
+    """Check an exported file again, on this machine: how good it is, and whether it still answers like its network.
+
+    The second needs the certificate beside it, which keeps what the network said of its pictures: those of DATA that
+    are among them, whatever they are called now, are held to the same limits. It needs no run.
+
+    Parameters
+    ----------
+    file
+        that `striate export` wrote
+    data
+        pictures with the same classes
+    split
+        val or test, and no others; if absent all of them, or of the data that it learned from those held out
+    pictures
+        how many of them, drawn by a fixed seed; all if absent
+    """
+    if split is not None:
+        one_of("--split", split, Split)
+    shipped = open_shipped(file)
+    about, kept = shipped.about, _kept(file, shipped.sum)
+    found, notes = _opened(about, data, split)
+    shown = drawn(found, pictures)
+    if len(shown) < len(found):
+        notes.append(f"{count(len(shown))} of these were drawn, by a fixed seed")
+    said: list[Said] = []
+    read, sums = [], []
+    with Side("file", shipped.content) as side:
+        for start, some in track(chunks(shown), f"asking about {count(len(shown))}", -(-len(shown) // BATCH)):
+            said.append(side.ask("answers", some))
+            places = [place for place in range(len(some)) if place not in said[-1].bad]
+            read += [start + place for place in places]
+            sums += [content_sum(some[place].content) for place in places]
+    bad = [reason for each in said for reason in each.bad.values()]
+    if not read:
+        raise DataError(f"a file is judged by pictures that can be read, but of {count(len(shown))}: {listed(bad)}")
+    if bad:
+        notes.append(f"{count(len(bad))} left out, which cannot be read: {listed(bad)}")
+    if used := len(calibrated(shipped.content).intersection(sums)):
+        notes.append(f"ATTENTION, by {count(used)} of these the scales of the file's whole numbers were found")
+    judged = shown.part(np.array(read))
+    ways = [np.concatenate([getattr(each, way) for each in said]) for way in ("alone", "together")]
+    agree, found_checks = None, []
+    if kept is None:
+        notes.append(f"{printable(certificate_path(file))} is not there, so nothing says what the network answered")
+    else:
+        agree, lost, together = _compared(kept[0], about, judged, sums, ways)
+        known = exact(agree.pictures if agree else 0)
+        notes.append(f"{known} of these are among the {count(len(kept[0].sums))} that the certificate knows")
+        if agree and lost:
+            found_checks = checks(kept[1], agree, together, lost)
+    made = made_with()
+    notes.append(f"onnxruntime {made['onnxruntime']}, {made['machine']}")
+    if missed := [
+        f"{each.what} is {each.value}, but must be {each.limit}" for each in found_checks if each.holds is False
+    ]:
+        raise StriateError(f"{printable(file)} does not keep to its certificate here: {'; '.join(missed)}")
+    names = {"name": file.name, "sha256": shipped.sum}
+    return Certified(names, len(judged), accuracy(ways[0], judged.labels), agree, found_checks, made, notes)
+
+
+def _kept(file: Path, sum: str) -> tuple[Record, Limits] | None:
+    """What the certificate beside a file says that the network answered, and its limits."""
+    path = certificate_path(file)
+    if not path.exists():
+        return None
+    try:
+        told = json.loads(path.read_text("utf-8"))
+        if told["format"] != FORMAT:
+            raise WeightsError(
+                f"this version of striate reads certificates of format {FORMAT}, but {printable(path)} is of "
+                f"{told['format']!r}"
+            )
+        stated, record, limits = told["file"]["sha256"], Record.from_dict(told["record"]), Limits(**told["limits"])
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise WeightsError(f"{printable(path)} is no certificate as `striate export` writes them: {error!r}") from error
+    if stated != sum:
+        raise WeightsError(
+            f"{printable(path)} is the certificate of another file: it names the SHA-256 {stated}, "
+            f"but that of {printable(file)} is {sum}"
+        )
+    return record, limits
+
+
+def _opened(about: About, data: str | Path | Dataset, split: Split | None) -> tuple[Dataset, list[str]]:
+    """Pictures with their labels in the file's order, and what there is to say of them."""
+    found = data if isinstance(data, Dataset) else Dataset.open(data)
+    if set(found.classes) != set(about.classes):
+        raise DataError(
+            f"the classes must be those of the file, {listed(about.classes)}, but {printable(found.where)} has "
+            f"{listed(found.classes)}"
+        )
+    train, val, test = (found[name] for name in SPLIT_NAMES)
+    learned = Parts(train, val if len(val) else None, test if len(test) else None, len(train)).fingerprint
+    what = "all of them"
+    if split is None and learned == about.fingerprint:
+        split = "val" if len(val) else "test"
+        what = ""
+    if split is not None:
+        found = found[split]
+        what = SPLITS[split] + (", since the file learned from the others" if not what else "")
+    if not len(found):
+        raise DataError(f"{printable(found.where)} has no pictures to judge by: {what}; --split names others")
+    order = np.array([about.classes.index(name) for name in found.classes])
+    labels = found.labels[:, np.argsort(order)] if found.several else order[found.labels]
+    return replace(found, classes=about.classes, labels=labels), [
+        f"{count(len(found))} of {printable(found.where)}, {what}"
+    ]
+
+
+def _compared(
+    record: Record, about: About, data: Dataset, sums: list[str], ways: list[np.ndarray]
+) -> tuple[Agreement | None, Comparison | None, Agreement | None]:
+    """The file's answers beside those that the certificate keeps: each picture alone, and in batches."""
+    known = {each: row for row, each in enumerate(record.sums)}
+    places = [place for place, each in enumerate(sums) if each in known]
+    if not places:
+        return None, None, None
+    network = record.probabilities[[known[sums[place]] for place in places]]
+    some = data.part(np.array(places))
+    alone, together = (agreement(each[places], network, some.names, about.classes, about.several) for each in ways)
+    return alone, compare(ways[0][places], network, some.labels), together
