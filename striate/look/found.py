@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from striate.data.sources.classes import natural
-from striate.data.sources.folders import is_picture
+from striate.data.sources.folders import HEIC_ENDINGS, is_hidden, is_picture
 from striate.errors import StriateError
 from striate.files import check_output
 from striate.pictures.sheet import PICTURE_ENDINGS
@@ -13,22 +13,27 @@ from striate.show.names import listed, printable
 from striate.show.numbers import exact
 
 
-def picture_files(named: Sequence[str | Path]) -> list[Path]:
+def picture_files(named: Sequence[str | Path], heic: bool = False) -> list[Path]:
     """Pictures, each once, in the order in which they are named.
 
     Parameters
     ----------
     named
         files, whatever their names end in; folders, for all pictures inside; and patterns such as photos/*.jpg
+    heic
+        whether folders and patterns are for pictures in HEIC, too, which are not read: for who tells of these
     """
     if not named:
         raise StriateError("give pictures: files, folders, or patterns such as 'photos/*.jpg'")
-    return list(dict.fromkeys(file for name in named for file in _files(Path(name))))
+    return list(dict.fromkeys(file for name in named for file in _files(Path(name), heic)))
 
 
-def _files(path: Path) -> list[Path]:
+def _files(path: Path, heic: bool) -> list[Path]:
+    def wanted(name: str) -> bool:
+        return is_picture(name) or (heic and name.lower().endswith(HEIC_ENDINGS) and not is_hidden(name))
+
     if path.is_dir():
-        inside = _ordered(file for file in path.rglob("*") if is_picture(file.relative_to(path).as_posix()))
+        inside = _ordered(file for file in path.rglob("*") if wanted(file.relative_to(path).as_posix()))
         if not inside:
             raise StriateError(f"a folder is named for the pictures inside, but {printable(path)} has none")
         return inside
@@ -37,7 +42,7 @@ def _files(path: Path) -> list[Path]:
     if not any(sign in str(path) for sign in "*?["):
         raise StriateError(f"there is no picture {printable(path)}")
     top = Path(path.anchor)
-    matches = _ordered(file for file in top.glob(str(path.relative_to(path.anchor))) if is_picture(file.name))
+    matches = _ordered(file for file in top.glob(str(path.relative_to(path.anchor))) if wanted(file.name))
     if not matches:
         raise StriateError(f"no picture is called like {printable(path)}")
     return matches

@@ -82,7 +82,7 @@ def _sources(named: Sequence[str | Path]) -> list[Source]:
             if STANDARD_INPUT not in sources:
                 sources[STANDARD_INPUT] = Source(STANDARD_INPUT, _standard_input())
         else:
-            sources |= {str(file): Source(str(file), file) for file in picture_files([name])}
+            sources |= {str(file): Source(str(file), file) for file in picture_files([name], heic=True)}
     return list(sources.values())
 
 

@@ -124,6 +124,10 @@ def session(model: bytes, threads: int | None) -> Any:
     onnxruntime.set_default_logger_severity(3)  # errors, which are raised as well; no remarks
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 0
+    # a plan of the memory would be kept for each size of pictures; without any, answers take as long
+    options.enable_mem_pattern = False
+    # threads wait for each other in a loop, which is fast; but not beyond a call, when others need the processors
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 

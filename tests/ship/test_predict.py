@@ -1,0 +1,268 @@
+"""Answers to pictures: the same from both engines, in every form, whatever the files are called or hold."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from made import encoded, photo
+from PIL import Image
+
+import striate as st
+from striate.cli import main
+from striate.errors import StriateError
+from striate.ship.answering import AHEAD, AT_ONCE, Asked, Said, Source, answered
+from striate.ship.predict import _predictions
+from striate.ship.shipped import open_shipped
+from striate.show.table import plain_text
+
+ODD = [b"bytes \xff.png", b"line\nend.png", '🌷, "2".png'.encode(), b"b10.png", b"b9.png"]
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory) -> Path:
+    """Pictures with names of all kinds, and three that cannot be read."""
+    folder = tmp_path_factory.mktemp("odd")
+    for number, name in enumerate(ODD):
+        Path(os.fsdecode(bytes(folder) + b"/" + name)).write_bytes(encoded(photo(number)))
+    (folder / "cut.jpg").write_bytes(encoded(photo(9), "JPEG")[:700])
+    (folder / "text.png").write_text("no picture")
+    (folder / "telephone.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    return folder
+
+
+def strange(folder: Path) -> Path:
+    """Pictures of all shapes and kinds."""
+    folder.mkdir()
+    for number, (height, width) in enumerate(((1, 1), (1, 900), (900, 1), (16, 16), (17, 300), (401, 33))):
+        (folder / f"{number}.png").write_bytes(encoded(photo(number, height, width)))
+    tinted = Image.fromarray(photo(7))
+    (folder / "gray.jpg").write_bytes(encoded(np.asarray(tinted.convert("L")), "JPEG"))
+    (folder / "colour.jpg").write_bytes(encoded(np.asarray(tinted), "JPEG"))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    (folder / "turned.jpg").write_bytes(encoded(np.asarray(tinted), "JPEG", exif=turned.tobytes()))
+    tinted.putalpha(Image.fromarray(photo(8)).convert("L"))
+    tinted.save(folder / "transparent.webp", lossless=True)
+    tinted.convert("RGB").convert("P").save(folder / "palette.gif")
+    Image.fromarray(photo(3).mean(2).astype(np.uint16) * 257).save(folder / "deep.png")
+    return folder
+
+
+@pytest.mark.parametrize("which", ["coloured", "gray", "several"])
+def test_both_engines_say_the_same_of_pictures_of_all_kinds(which, request, tmp_path):
+    run = request.getfixturevalue(which)
+    folder = strange(tmp_path / "photos")
+    ours, theirs = (
+        st.predict(run, folder, top=2, unknown_below=0.0, engine=engine).rows for engine in ("onnx", "torch")
+    )
+    assert len(ours) == len(theirs) == 2 * len(list(folder.iterdir()))
+    for one, other in zip(ours, theirs, strict=True):
+        assert (one["picture"], one["rank"], one["class"]) == (other["picture"], other["rank"], other["class"])
+        assert abs(one["probability"] - other["probability"]) < 1e-4
+
+
+def test_it_says_what_validation_noted(coloured, coloured_file):
+    noted = coloured.predictions
+    files = [coloured.folder.parent / "photos" / name for name in noted["names"]]
+    said = st.predict(coloured_file, *files, top=3)
+    assert [Path(one.picture) for one in said] == files
+    for one, probabilities in zip(said, noted["probabilities"], strict=True):
+        told = dict(one.told)
+        assert np.abs(np.array([told[name] for name in coloured.classes]) - probabilities).max() < 1e-4
+        assert one.told[0].name == coloured.classes[probabilities.argmax()]
+
+
+def test_pictures_come_once_each_as_people_count(coloured_file, odd):
+    named = [odd / "b10.png", odd, f"{odd}/b*.png"]
+    names = [Path(one.picture).name for one in st.predict(coloured_file, *named)]
+    assert names[0] == "b10.png"
+    assert names.index("b9.png") < names.index("cut.jpg")
+    assert sorted(names) == sorted(os.listdir(odd))  # noqa: PTH208  # names alone
+
+
+def test_what_cannot_be_read_is_listed_and_stops_nothing(coloured_file, odd, capsys):
+    said = st.predict(coloured_file, odd)
+    bad = {Path(one.picture).name: one for one in said if one.error}
+    assert sorted(bad) == ["cut.jpg", "telephone.HEIC", "text.png"]
+    assert not any(one.told or one.unknown for one in bad.values())
+    assert "not a picture in a format that can be read" in bad["text.png"].error
+    assert "3 of 8 pictures cannot be read: " in capsys.readouterr().err.replace("\n", " ")
+    shown = plain_text(said, 1000)
+    assert all(name in shown for name in ("text.png is not a picture", "bytes \\xff.png", "line\\nend.png"))
+
+
+def test_all_forms_tell_the_same(coloured_file, odd, tmp_path):
+    said = st.predict(coloured_file, odd, top=2, unknown_below=0.5)
+    printed = list(csv.DictReader(io.StringIO(said.to_csv())))
+    assert [{key: None if value is None else str(value) for key, value in row.items()} for row in said.rows] == [
+        {key: value or None for key, value in row.items()} for row in printed
+    ]
+    told = json.loads(said.to_json())
+    assert told["rows"] == [one.to_dict() for one in said]
+    assert told["model"]["sha256"] == open_shipped(coloured_file).sum
+    for name in ("answers.csv", "answers.jsonl"):
+        kept = st.predict(coloured_file, odd, top=2, unknown_below=0.5, output=tmp_path / name)
+        assert (kept.pictures, kept.unreadable) == (8, 3)
+        assert sum(kept.classes.values()) == sum(len(one.told) for one in said)
+        assert f"5 pictures answered in {tmp_path / name}" in str(kept)
+        assert json.loads(kept.to_json())["classes"] == kept.classes
+    assert (tmp_path / "answers.csv").read_bytes() == said.to_csv().encode("utf-8", "surrogateescape")
+    lines = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text("utf-8").splitlines()]
+    assert [line.pop("model") for line in lines] == [said.model["sha256"]] * 8
+    assert lines == told["rows"]
+
+
+def test_where_no_picture_can_be_read_nothing_is_written(coloured_file, odd, tmp_path):
+    with pytest.raises(StriateError, match=r"none of 2 pictures can be read: .*cut.jpg"):
+        st.predict(coloured_file, odd / "cut.jpg", odd / "text.png", output=tmp_path / "answers.csv")
+    with pytest.raises(StriateError, match=r"^\S*text.png is not a picture"):
+        st.predict(coloured_file, odd / "text.png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_becomes_a_file_once(coloured, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path))
+    picture = coloured.folder.parent / "photos/ash/1.png"
+    first, again = (st.predict(coloured.folder, picture) for _ in range(2))
+    assert first.to_json() == again.to_json()
+    assert capsys.readouterr().err.count("making one file") == 1
+    (kept,) = (tmp_path / "shipped").iterdir()
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert st.predict(coloured.folder, picture).rows == first.rows
+    assert capsys.readouterr().err.count("making one file") == 1
+
+
+def test_where_nothing_can_be_kept_a_run_answers_all_the_same(gray, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "file"))
+    (tmp_path / "1.png").write_bytes(encoded(photo(1)))
+    assert len(st.predict(gray, tmp_path / "1.png")) == 1
+
+
+def fake(classes: tuple[str, ...], several: bool) -> Asked:
+    """A network that is never asked."""
+    return Asked(classes, several, {}, lambda content, name: np.zeros(1), lambda fitted: fitted)
+
+
+SHARES = some.lists(some.floats(0, 1, width=32), min_size=1, max_size=6)
+
+
+@given(
+    shares=SHARES, several=some.booleans(), top=some.integers(1, 6) | some.none(), least=some.floats(0, 1) | some.none()
+)
+def test_only_what_is_sure_enough_is_told(shares, several, top, least):
+    asked = fake(tuple(f"class {place}" for place in range(len(shares))), several)
+    (one,) = _predictions(asked, [Said(Source("x", b""), np.array(shares, np.float32), None)], top, least)
+    sure = least if least is not None else 0.5 if several else 0.0
+    assert one.unknown == (max(shares) < sure)
+    assert one.told[0].probability == max(shares)
+    if one.unknown:
+        assert [name for name, _ in one.told] == ["unknown"]
+        return
+    by_name = dict(zip(asked.classes, shares, strict=True))
+    assert [share for _, share in one.told] == sorted((by_name[name] for name, _ in one.told), reverse=True)
+    enough = [share for share in shares if not several or share >= sure]
+    most = top or (len(shares) if several else 1)
+    assert [share for _, share in one.told] == sorted(enough, reverse=True)[:most]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_few_pictures_are_in_memory_at_a_time_and_their_order_stays(workers):
+    read = []
+
+    def reading(content, name: str) -> np.ndarray:
+        read.append(name)
+        time.sleep(0.002 * (int(name) % 3))  # so that they end in another order
+        return np.array([float(name)])
+
+    asked = Asked(("a",), False, {}, reading, lambda fitted: fitted)
+    sources = [Source(str(number), b"") for number in range(120)]
+    for place, said in enumerate(answered(asked, sources, workers)):
+        assert said.source is sources[place]
+        assert said.probabilities == [place]
+        assert len(read) - place <= AT_ONCE * (AHEAD * workers + 2)
+    assert sorted(read, key=int) == [source.name for source in sources]
+
+
+def test_a_fault_of_ours_is_not_taken_for_a_bad_picture():
+    def reading(content, name: str) -> np.ndarray:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        list(answered(Asked(("a",), False, {}, reading, lambda x: x), [Source("1", b"")] * 50, 2))
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["{file}"], "give pictures: files, folders"),
+        (["{file}", "{odd}/none.jpg"], "there is no picture"),
+        (["{file}", "{odd}", "--top", "4"], "the network has 3 classes, but the top 4"),
+        (["{file}", "{odd}", "--top", "0"], "the network has 3 classes, but the top 0"),
+        (["{file}", "{odd}", "--unknown-below", "50"], "between 0 and 1, but --unknown-below is 50"),
+        (["{file}", "{odd}", "--unknown-below", "nan"], "between 0 and 1, but --unknown-below is nan"),
+        (["{file}", "{odd}", "--workers", "0"], "at least 1 thread"),
+        (["{file}", "{odd}", "--output", "answers.txt"], "the output must end in .csv, .jsonl"),
+        (["{file}", "{odd}", "--engine", "torch"], "PyTorch answers for a run"),
+        (["{file}", "{odd}", "--engine", "tensorflow"], "--engine"),
+        (["{odd}/nowhere.onnx", "{odd}"], "nowhere.onnx is not there"),
+        (["{odd}", "{odd}"], "a run is a folder with a config.json"),
+        (["{odd}/text.png", "{odd}"], "must be a whole ONNX file"),
+        (["{file}", "{odd}/text.png"], "is not a picture"),
+    ],
+)
+def test_mistakes_in_predicting_are_one_sentence(capsys, coloured_file, odd, words, sentence):
+    with pytest.raises(SystemExit) as stop:
+        main(["predict", *(word.format(file=coloured_file, odd=odd) for word in words)])
+    printed = capsys.readouterr()
+    assert stop.value.code == 2
+    assert sentence in printed.err.replace("\n", " ")
+    assert not printed.out
+
+
+def process(code: str, *words, **options) -> subprocess.CompletedProcess:
+    """A new Python that runs this."""
+    return subprocess.run([sys.executable, "-c", code, *map(str, words)], capture_output=True, timeout=120, **options)
+
+
+def test_a_file_answers_without_pytorch_from_standard_input_and_for_any_name(coloured_file, odd):
+    code = "import sys; from striate.cli import main; main(sys.argv[1:]); assert 'torch' not in sys.modules"
+    strict = os.environ | {"PYTHONIOENCODING": "utf-8:strict"}
+    words = ["predict", coloured_file, "-", odd, "--csv"]
+    done = process(code, *words, input=(odd / "b9.png").read_bytes(), env=strict)
+    assert not done.returncode, done.stderr
+    assert b"3 of 9 pictures cannot be read" in done.stderr.replace(b"\n", b" ")
+    assert bytes(odd) + b"/bytes \xff.png,1," in done.stdout
+    rows = list(csv.DictReader(io.StringIO(done.stdout.decode("utf-8", "surrogateescape"))))
+    (same,) = (row for row in rows if row["picture"].endswith("b9.png"))
+    assert rows[0] == same | {"picture": "standard input"}
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_number_of_pictures(coloured_file, tmp_path):
+    random = np.random.default_rng(0)
+    rough = Image.fromarray(random.integers(0, 256, (40, 40, 3), np.uint8)).resize((1200, 1200))
+    for number in range(2000):
+        height, width = random.integers(300, 1200, 2).tolist()
+        rough.crop((0, 0, width, height)).save(tmp_path / f"{number}.jpg", quality=80)
+    code = """
+import resource, sys, striate
+striate.predict(sys.argv[1], *sys.argv[4:], output=striate.ship.predict.Path(sys.argv[2]), workers=int(sys.argv[3]))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+    few, many = (
+        int(process(code, coloured_file, tmp_path / "answers.csv", 2, *sorted(tmp_path.glob("*.jpg"))[:count]).stdout)
+        for count in (200, 2000)
+    )
+    assert many < few + 60  # MiB
+    assert (tmp_path / "answers.csv").read_text().count("\n") == 2001
