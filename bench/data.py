@@ -101,20 +101,19 @@ def striate(argument: str) -> Callable[[], Work]:
 
     def batches() -> Batches:
         how = distortion(CHAINS[asked["chain"]])
-        return Batches(data, preprocess, batch_size=BATCH, distortion=how, workers=WORKERS, cache="disk")
+        floats = asked["epoch"] != "bytes"
+        return Batches(
+            data, preprocess, batch_size=BATCH, distortion=how, workers=WORKERS, cache="disk", normalised=floats
+        )
 
-    kept, buffer = None if asked["epoch"] == "first" else batches(), None
+    kept = None if asked["epoch"] == "first" else batches()
 
     def numbers() -> Iterator:
-        nonlocal buffer  # a training has one, too
         if not kept:  # another folder each time; deleting the last one is no part of what is measured
             os.environ["STRIATE_CACHE"] = tempfile.mkdtemp(dir=asked["cache"])
         for batch in kept or batches():
-            if asked["epoch"] == "bytes" and work.found:
-                yield batch.pixels
-            else:
-                buffer = normalised(batch.pixels, preprocess, buffer)
-                yield buffer
+            ready = work.found or batch.pixels.is_floating_point()
+            yield batch.pixels if ready else normalised(batch.pixels, preprocess)
 
     work = Sums(numbers, EPOCHS[asked["epoch"]])
     return work

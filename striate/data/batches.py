@@ -1,8 +1,8 @@
 """Batches: threads load and distort pictures while the network trains.
 
-Decoding, resizing and warping release Python's lock, so threads run side by side and share one cache. Pixels travel as
-bytes and become numbers on the device. The order is fixed beforehand and every random choice has an address, so neither
-the number of threads nor the order in which they finish changes anything.
+Decoding, resizing and warping release Python's lock, so threads run side by side and share one cache. Pixels travel to
+a GPU as bytes; on the processor these threads normalise them, too. The order is fixed beforehand and every random
+choice has an address, so neither the number of threads nor the order in which they finish changes anything.
 """
 
 import os
@@ -12,11 +12,13 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from striate.data.dataset import Dataset, OnBad, Problem
@@ -24,6 +26,7 @@ from striate.data.distort.distortion import Distortion
 from striate.data.distort.distortion import distortion as read_distortion
 from striate.data.distort.warp import warp
 from striate.data.feeds import Item, ShardFeed, WholeFeed, refuse_for_shards
+from striate.data.normalise import normalise_into, normalised
 from striate.data.order import Order
 from striate.data.position import ingredients, position
 from striate.data.prepared import Cache, FinalPictures, WholePictures
@@ -34,8 +37,9 @@ from striate.preprocess import Preprocess
 from striate.show.names import printable
 from striate.show.numbers import memory
 
-AHEAD = 3  # batches that are being made while one is used: enough to hide a slow picture, and memory stays bounded
+AHEAD = 2  # batches that are being made while one is used: enough to hide a slow picture, and memory stays bounded
 MOST = 100_000
+CLOSE = 2**19  # bytes normalised at a time: they stay in the cache of a core, and each call costs a wait for the lock
 PIECE = 32  # pictures that a thread takes at most at a time: each piece costs a wait for Python's lock
 
 
@@ -46,7 +50,8 @@ class Batch:
     Parameters
     ----------
     pixels
-        (n, channels, height, width) of uint8 on the device, red, green, blue; laid out channels last
+        (n, channels, height, width) on the device, laid out channels last: uint8, red, green, blue; or float32,
+        normalised
     labels
         (n,) places in the classes, or (n, classes) of 0.0 and 1.0
     rows
@@ -90,6 +95,8 @@ class Batches:
         threads; None is one per processor
     device
         where the batches are put
+    normalised
+        hand over what the network takes, in place of bytes
     rank, world
         this process and how many there are; each gets its part
     on_bad
@@ -111,6 +118,7 @@ class Batches:
         cache: Cache | None = None,
         workers: int | None = None,
         device: str | torch.device = "cpu",
+        normalised: bool = False,
         rank: int = 0,
         world: int = 1,
         on_bad: OnBad | None = None,
@@ -125,10 +133,10 @@ class Batches:
             )
         if distortion is not None:
             distortion = read_distortion(distortion)
-        self.size, self.distortion, self.seed, self.world = preprocess.size, distortion, seed, world
+        self.preprocess, self.distortion, self.seed, self.world = preprocess, distortion, seed, world
         self.batch_size = batch_size
         self.workers = workers or os.cpu_count() or 1
-        self.device = known_device(device)
+        self.device, self.normalised = known_device(device), normalised
         if isinstance(data, Shards):
             refuse_for_shards(balanced=balanced, cache=cache, on_bad=on_bad)
             self.on_bad = data.on_bad
@@ -177,7 +185,7 @@ class Batches:
         """What is left of the epoch; then the next epoch can be gone through."""
         items = self.feed.items(self.epoch, self.number * self.batch_size)
         groups = enumerate(self._groups(items), self.number)
-        with ThreadPoolExecutor(self.workers, "striate", _step_back if self.device.type == "cpu" else None) as pool:
+        with ThreadPoolExecutor(self.workers, "striate", _settle, (self.device.type == "cpu",)) as pool:
             try:
                 waiting = deque(self._begin(pool, *group) for group in islice(groups, AHEAD))
                 while waiting:
@@ -234,11 +242,14 @@ class Batches:
 
     def _begin(self, pool: ThreadPoolExecutor, number: int, items: list[Item]) -> "_Making":
         """Hand the pictures of a batch to the threads, a few at a time."""
-        pixels = self.rooms.take(len(items), *self.size, self.feed.channels)
+        here = self.normalised and self.device.type == "cpu"
+        shape = len(items), *self.preprocess.size, self.feed.channels
+        kind, fill = (np.float32, self._fill_normalised) if here else (np.uint8, self._fill)
+        pixels = self.rooms.take(shape, np.dtype(kind))
         slots = pixels.numpy()
         piece = min(PIECE, -(-len(items) // self.workers))
         pieces = [
-            pool.submit(self._fill, items[first : first + piece], slots[first : first + piece], self.epoch)
+            pool.submit(fill, items[first : first + piece], slots[first : first + piece], self.epoch)
             for first in range(0, len(items), piece)
         ]
         return _Making(number, items, pixels, pieces)
@@ -261,7 +272,17 @@ class Batches:
                 slot[:] = pixels
             else:
                 address = self.seed, epoch, item.address
-                warp(pixels, self.distortion.draw(pixels.shape[:2], self.size, *address, self._spread), slot)
+                warp(pixels, self.distortion.draw(pixels.shape[:2], slot.shape[:2], *address, self._spread), slot)
+        return problems
+
+    def _fill_normalised(self, items: list[Item], slots: np.ndarray, epoch: int) -> list[Problem | None]:
+        """In a thread: the same with slots of float32, a few at a time, whose bytes are still close by."""
+        few, problems = max(1, CLOSE // slots[0].size), []
+        views = np.empty((min(few, len(items)), *slots.shape[1:]), np.uint8)
+        for first in range(0, len(items), few):
+            part = slots[first : first + few]
+            problems += self._fill(items[first : first + few], views[: len(part)], epoch)
+            normalise_into(part, views[: len(part)], self.preprocess)
         return problems
 
     def _finish(self, making: "_Making") -> Batch:
@@ -277,8 +298,9 @@ class Batches:
             pixels, items = pixels[kept], [items[place] for place in kept]
         kind = np.float32 if self.feed.several else np.int64
         labels = torch.from_numpy(np.array([item.label for item in items], kind))
+        pixels = pixels.permute(0, 3, 1, 2).to(self.device, non_blocking=True)
         return Batch(
-            pixels.permute(0, 3, 1, 2).to(self.device, non_blocking=True),
+            normalised(pixels, self.preprocess) if self.normalised and pixels.dtype == torch.uint8 else pixels,
             labels.to(self.device, non_blocking=True),
             np.array([item.row for item in items], np.int64),
             self.epoch,
@@ -286,13 +308,21 @@ class Batches:
         )
 
 
-def _step_back() -> None:
-    """In a thread: let those that train go first, where they need the same cores.
+def _settle(behind: bool) -> None:
+    """In a thread: compute in it alone, and behind those that train where they need the same cores.
 
     PyTorch's threads wait for each other in every layer, so one that has to share its core holds up the others.
     """
-    if sys.platform == "linux":  # elsewhere a priority belongs to a whole process
+    torch.get_num_threads()  # a thread's first question brings PyTorch's own answer, which would take the place of ours
+    _libraries().limit(limits=1, user_api="openmp")
+    if behind and sys.platform == "linux":  # elsewhere a priority belongs to a whole process
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """Those that start threads of their own; looking for them takes 4 ms."""
+    return ThreadpoolController()
 
 
 @dataclass(frozen=True)
@@ -301,5 +331,5 @@ class _Making:
 
     number: int
     items: list[Item]
-    pixels: Tensor  # (n, height, width, channels)
+    pixels: Tensor  # (n, height, width, channels) of uint8, or of float32 where the threads normalise
     pieces: list[Future]

@@ -2,7 +2,6 @@
 
 from functools import lru_cache
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,7 +9,7 @@ from torch import Tensor
 from striate.preprocess import Preprocess
 
 
-def normalised(pixels: Tensor, preprocess: Preprocess, out: Tensor | None = None) -> Tensor:
+def normalised(pixels: Tensor, preprocess: Preprocess) -> Tensor:
     """Bytes as the network's input, float32, on the device where they are.
 
     Parameters
@@ -19,39 +18,40 @@ def normalised(pixels: Tensor, preprocess: Preprocess, out: Tensor | None = None
         (n, channels, height, width) of uint8
     preprocess
         mean, std, scale and the order of the channels
-    out
-        what was returned for an earlier batch, whose memory is used again: fresh memory costs several times the sums
     """
+    if pixels.device.type == "cpu":
+        before = pixels.permute(0, 2, 3, 1).numpy()
+        after = np.empty(before.shape, np.float32)
+        normalise_into(after, before, preprocess)
+        return torch.from_numpy(after).permute(0, 3, 1, 2)
     if preprocess.channels == "BGR":
         pixels = pixels.flip(1)
-    out = _room(pixels, out)
-    factor, shift = preprocess.factors
-    if pixels.device.type != "cpu":
-        factor, shift = (torch.from_numpy(each).to(pixels.device)[:, None, None] for each in (factor, shift))
-        return out.copy_(pixels).mul_(factor).add_(shift)
-    # one call without Python's lock, which the loading threads want, too; and none of PyTorch's threads on their cores
-    flat = (-1, pixels.shape[3]) if len(factor) == 1 else (-1, pixels.shape[3], 3)
-    before, after = (tensor.permute(0, 2, 3, 1).numpy() for tensor in (pixels, out))
-    cv2.LUT(np.ascontiguousarray(before).reshape(flat), _levels(preprocess), after.reshape(flat))
-    return out
+    factor, shift = (torch.from_numpy(each).to(pixels.device)[:, None, None] for each in preprocess.factors)
+    return pixels.to(torch.float32, memory_format=torch.channels_last).mul_(factor).add_(shift)
 
 
-def _room(pixels: Tensor, used: Tensor | None) -> Tensor:
-    """Memory for these pixels in float32, in the layout of images; where it is new, for a larger batch as well."""
-    count, *shape = pixels.shape
-    channels, height, width = shape
-    if used is not None and list(used.shape[1:]) == shape and used.device == pixels.device:
-        strides = (height * width * channels, 1, width * channels, channels)
-        if used.untyped_storage().nbytes() >= 4 * pixels.numel() and used.storage_offset() == 0:
-            return used.as_strided(pixels.shape, strides)
-    # the last batch of an epoch may hold half as many more
-    room = (count + count // 2, *shape)
-    whole = torch.empty(room, dtype=torch.float32, device=pixels.device, memory_format=torch.channels_last)
-    return whole[:count]
+def normalise_into(out: np.ndarray, pixels: np.ndarray, preprocess: Preprocess) -> None:
+    """Bytes (…, height, width, channels) as the network's input, in memory that is there: the same shape of float32.
+
+    Parameters
+    ----------
+    out
+        in one piece
+    pixels
+        of uint8
+    preprocess
+        mean, std, scale and the order of the channels
+    """
+    if preprocess.channels == "BGR":
+        pixels = pixels[..., ::-1]
+    factor, shift = _rows(preprocess, pixels.shape[-2])
+    before = torch.from_numpy(np.ascontiguousarray(pixels).reshape(-1, len(factor)))
+    # one call without Python's lock, which other threads want, too
+    torch.addcmul(shift, before, factor, out=torch.from_numpy(out.reshape(before.shape)))
 
 
 @lru_cache(maxsize=4)
-def _levels(preprocess: Preprocess) -> np.ndarray:
-    """(1, 256, channels) of float32: what each level of each channel becomes."""
-    factor, shift = preprocess.factors
-    return (np.arange(256, dtype=np.float32)[:, None] * factor + shift)[None]
+def _rows(preprocess: Preprocess, width: int) -> tuple[Tensor, Tensor]:
+    """What pixels are multiplied by and what is added then, (width · channels,) each."""
+    factor, shift = (torch.from_numpy(np.tile(each, width)) for each in preprocess.factors)
+    return factor, shift

@@ -1,5 +1,6 @@
 """Memory for batches, used again when nobody holds it: fresh memory costs a tenth of what making a batch costs."""
 
+from math import prod
 from weakref import ReferenceType, ref
 
 import numpy as np
@@ -24,16 +25,16 @@ class Rooms:
         self.most, self.device = most, device
         self.rooms: list[tuple[np.ndarray, ReferenceType]] = []  # each with what is alive while somebody holds it
 
-    def take(self, *shape: int) -> Tensor:
-        """A tensor of uint8, in memory that nobody holds any more if there is any."""
+    def take(self, shape: tuple[int, ...], dtype: np.dtype) -> Tensor:
+        """A tensor of uint8 or float32, in memory that nobody holds any more if there is any."""
         if self.device.type != "cpu":  # pinned: from there a GPU copies while the processor goes on
             return torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
-        free = (room for room, holder in self.rooms if room.shape == shape and holder() is None)
-        room = next(free, None)
-        if room is None:
-            room = np.empty(shape, np.uint8)
-        view = room[:]  # the tensor, and whatever is made of it, keeps this alive
-        others = [(other, holder) for other, holder in self.rooms if other is not room and other.shape == shape]
+        wanted = prod(shape) * dtype.itemsize
+        room = next((room for room, holder in self.rooms if len(room) >= wanted and holder() is None), None)
+        if room is None:  # the last batch of an epoch may hold half as many more; what is not written to costs nothing
+            room = np.empty(wanted + wanted // 2, np.uint8)
+        view = room[:wanted].view(dtype).reshape(shape)  # the tensor, and whatever is made of it, keeps this alive
+        others = [(other, holder) for other, holder in self.rooms if other is not room]
         self.rooms = [*others[1 - self.most :], (room, ref(view))]
         return torch.from_numpy(view)
 

@@ -59,7 +59,8 @@ class Store:
             # arrays, not memmaps: a view of one costs several times as much
             self._there = np.asarray(np.memmap(folder / "there", np.uint8, "r", shape=max(1, len(shapes))))
             self._there = self._there[: len(shapes)]
-            self._pixels = np.asarray(np.memmap(folder / "pixels", np.uint8, "r", shape=max(1, self.bytes)))
+            self._pixels = np.asarray(np.memmap(folder / "pixels", np.uint8, "r+", shape=max(1, self.bytes)))
+            self._pixels.flags.writeable = False  # but the memory is, which PyTorch wants of what it only reads
             write_whole(folder / "about.json", lambda file: file.write(json.dumps(about or {}, indent=2).encode()))
 
     @property

@@ -79,6 +79,7 @@ class Around:
             cache=self.cache,
             workers=self.workers,
             device=ranks.device,
+            normalised=learning,
             rank=0 if alone else ranks.rank,
             world=1 if alone else ranks.world,
             on_bad=None if isinstance(data, Shards) else self.on_bad,

@@ -40,8 +40,6 @@ class Learner:
         that training took, pauses left out
     unsaved
         the best weights, by name, until the next checkpoint: until then they could not be gone on from
-    pixels
-        of the last batch, normalised: memory for the next
     """
 
     network: Net
@@ -57,7 +55,6 @@ class Learner:
     waited: int = 0
     seconds: float = 0.0
     unsaved: dict[str, Tensor] = field(default_factory=dict)
-    pixels: Tensor | None = None
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors by name."""

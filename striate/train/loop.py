@@ -15,7 +15,6 @@ from torch import Tensor
 
 from striate.data.batches import Batch, Batches
 from striate.data.distort.mixing import Mixing, mix
-from striate.data.normalise import normalised
 from striate.data.randomness import Purpose, words
 from striate.errors import StriateError
 from striate.nets.net import Net
@@ -138,10 +137,7 @@ def _gradient(learner: Learner, job: Job, batch: Batch) -> Tensor:
     # the address of all that is random inside the network, such as dropout; 63 bits, for seeds may have a sign
     _seed(int(words(recipe.seed, learner.step, ranks.rank, Purpose.STEP, 1)[0]) >> 1, ranks.device)
     learner.optimiser.zero_grad(set_to_none=True)
-    pixels = batch.pixels  # or features of a frozen part, ready to be learned from
-    if not pixels.is_floating_point():
-        learner.pixels = pixels = normalised(pixels, job.preprocess, learner.pixels)
-    labels, mixed = batch.labels, bool(recipe.mixup or recipe.cutmix)
+    pixels, labels, mixed = batch.pixels, batch.labels, bool(recipe.mixup or recipe.cutmix)
     if mixed:
         address = {"seed": recipe.seed, "epoch": batch.epoch, "batch": batch.number * ranks.world + ranks.rank}
         pixels, labels = mix(pixels, labels, Mixing(recipe.mixup, recipe.cutmix), job.classes, **address)

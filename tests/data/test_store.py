@@ -32,6 +32,9 @@ def test_what_is_put_is_what_is_got(tmp_path, where):
     assert not store.complete()
     store.put(2, pixels(2))
     assert store.complete()
+    if where == "disk":
+        with pytest.raises(ValueError, match="read-only"):
+            store.get(1)[:] = 0
 
 
 def test_a_later_process_finds_what_an_earlier_one_left(tmp_path):

@@ -165,3 +165,21 @@ def test_it_fills_what_it_is_given_and_leaves_the_picture_alone(channels):
     with pytest.raises(StriateError, match="the view is 20×30×"):
         warp(picture, drawn, np.zeros((20, 31, channels), np.uint8))
     np.testing.assert_array_equal(warp(picture[::-1, ::-1], drawn), warp(picture[::-1, ::-1].copy(), drawn))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("mirror", [0, 1])
+def test_a_plain_crop_of_what_must_not_be_written_to(channels, mirror):
+    drawn = distortion(f"none, crop 0.3, mirror {mirror}").draw((50, 60), (20, 30), 1, 2, 3)
+    whole = noise((50, 60), channels)
+    expected, before = warp(whole.copy(), drawn), whole.copy()
+    own = whole.copy()
+    own.flags.writeable = False
+    kept = np.frombuffer(before.tobytes(), np.uint8).reshape(before.shape)  # no array behind it may be written to
+    shown = whole[:]
+    shown.flags.writeable = False
+    for picture in (own, shown, kept, np.asfortranarray(whole), whole[::-1, ::-1][::-1, ::-1]):
+        np.testing.assert_array_equal(warp(picture, drawn), expected)
+        assert np.array_equal(picture, before)
+    assert not shown.flags.writeable
+    np.testing.assert_array_equal(warp(whole[:, ::-1], drawn), warp(whole[:, ::-1].copy(), drawn))

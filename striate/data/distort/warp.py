@@ -115,11 +115,24 @@ def stretches(drawn: Drawn, room: tuple[int, ...]) -> bool:
 
 def _stretched(part: np.ndarray, mirrored: bool, out: np.ndarray) -> None:
     """Resize (height, width, channels) into `out`."""
-    # one piece of memory of its own, since PyTorch warns of a cache that must not be written to
-    part = cv2.flip(part, 1).reshape(part.shape) if mirrored else part.copy()
-    before, after = (torch.from_numpy(pixels).permute(2, 0, 1)[None] for pixels in (part, out))
+    # turned by NumPy, which keeps Python's lock: giving it away and waiting for it costs more than turning
+    before, after = (
+        torch.from_numpy(pixels.reshape(1, *pixels.shape).transpose(0, 3, 1, 2)) for pixels in (_plain(part), out)
+    )
     # what `interpolate(…, antialias=True)` calls; that one cannot fill memory that is there
     torch.ops.aten._upsample_bilinear2d_aa.out(before, out.shape[:2], False, out=after)
+    if mirrored:
+        cv2.flip(out, 1, out)
+
+
+def _plain(part: np.ndarray) -> np.ndarray:
+    """The same pixels as PyTorch takes them: it warns of what must not be written to, though it only reads this."""
+    part = part.view()
+    try:
+        part.flags.writeable = True
+    except ValueError:
+        return part.copy()
+    return part if min(part.strides) > 0 else part.copy()  # it knows no steps backwards
 
 
 def _finished(values: np.ndarray, drawn: Drawn, out: np.ndarray) -> None:
