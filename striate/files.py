@@ -93,6 +93,24 @@ def write_text(output: Path, text: str) -> None:
     write_whole(output, lambda file: file.write(text.encode("utf-8", "surrogateescape")))
 
 
+def check_folder(output: Path, own: Callable[[Path], bool]) -> None:
+    """Say what is wrong with a folder that `whole_folder` is to write, before anything is computed.
+
+    Parameters
+    ----------
+    output, own
+        as there
+    """
+    if not output.parent.is_dir():
+        raise StriateError(f"the output's folder must exist, but {output.parent} does not")
+    if output.exists() and not output.is_dir():
+        raise StriateError(f"the output is to be a folder, but {output} is a file")
+    if output.is_dir() and any(output.iterdir()) and not own(output):
+        raise StriateError(
+            f"only a folder that was written in the same way is replaced, but {output} holds other files"
+        )
+
+
 @contextmanager
 def whole_folder(output: Path, own: Callable[[Path], bool]) -> Iterator[Path]:
     """A folder to be filled, which is there under its name only when it is complete.
@@ -104,14 +122,7 @@ def whole_folder(output: Path, own: Callable[[Path], bool]) -> Iterator[Path]:
     own
         whether a folder that is there may be replaced; an empty one always is
     """
-    if not output.parent.is_dir():
-        raise StriateError(f"the output's folder must exist, but {output.parent} does not")
-    if output.exists() and not output.is_dir():
-        raise StriateError(f"the output is to be a folder, but {output} is a file")
-    if output.is_dir() and any(output.iterdir()) and not own(output):
-        raise StriateError(
-            f"only a folder that was written in the same way is replaced, but {output} holds other files"
-        )
+    check_folder(output, own)
     part, gone = (output.with_name(f".{token_hex(8)}{PART}") for _ in range(2))
     with writing(output):
         try:

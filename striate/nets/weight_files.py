@@ -7,11 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from striate.errors import WeightsError
+from striate.errors import StriateError, WeightsError
+from striate.preprocess import Preprocess
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 HUB_NAME = r"[\w-][\w.-]*/[\w-][\w.-]*"
@@ -36,6 +38,8 @@ class Stored:
         the names in the order of the forward pass, where the file tells it
     notes
         what was done to read it
+    about
+        what striate wrote into it: the network that it is of, its preprocess and origin; None where it did not
     """
 
     path: Path
@@ -43,6 +47,7 @@ class Stored:
     tensors: dict[str, Tensor]
     order: list[str] | None
     notes: list[str] = field(default_factory=list)
+    about: dict[str, Any] | None = None
 
 
 def open_weights(weights: str | Path) -> Stored:
@@ -110,13 +115,33 @@ def read_safetensors(path: Path, source: str) -> Stored:
 
     try:
         with safe_open(path, "pt") as file:
-            order = (file.metadata() or {}).get("order")
+            metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except SafetensorError:
         raise WeightsError(f"{source} is not a sound safetensors file: {damage(path)}") from None
     if not tensors:
         raise WeightsError(f"{source} holds no tensors")
-    return Stored(path, source, tensors, None if order is None else ordered(order, tensors, source))
+    order = None if "order" not in metadata else ordered(metadata["order"], tensors, source)
+    return Stored(path, source, tensors, order, about=told(metadata.get("striate", ""), source))
+
+
+def told(text: str, source: str) -> dict[str, Any] | None:
+    """What striate wrote of a network into its file's metadata; None where it did not."""
+    try:
+        about = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(about, dict) or "network" not in about:
+        return None
+    try:
+        Preprocess.from_dict(about["preprocess"])
+        sound = isinstance(about["network"], str) and isinstance(about["name"], str)
+        sound = sound and isinstance(about["origin"], dict | None)
+    except (StriateError, KeyError, TypeError, AttributeError):
+        sound = False
+    if not sound:
+        raise WeightsError(f"the metadata of {source} tell of a network, but not as striate writes them")
+    return about
 
 
 def damage(path: Path) -> str:

@@ -54,10 +54,12 @@ def net_with_weights(
         )
     stored = open_weights(weights)
     network, chosen = asked(layers, options)
-    record = find_record(stored)
+    record = None if stored.about else find_record(stored)
     if record:
         check_record(record, network, stored)
         size = size or (network and show_size((*record.preprocess.size, 3)))
+    if stored.about:
+        size = size or told_size(stored.about)
     built = assemble(layers, size, None, options)
     layout = find_layout(set(own_tensors(stored.tensors)), network, built)
     if layout and layout.network == network and chosen:
@@ -84,8 +86,16 @@ def net_with_weights(
         notes.append(f"the weights are for {outputs:,} classes; the last layer begins anew with {number_of_classes:,}")
     elif found and number_of_classes is None:
         notes.append(f"the weights are for {outputs:,} classes, so the network has as many outputs")
+    if stored.about and layers == stored.about["network"]:
+        built.name = stored.about["name"]
     built.notes = [*built.notes, *notes]
     return built
+
+
+def told_size(about: dict) -> str:
+    """The size of pictures that a file of striate's is for."""
+    preprocess = Preprocess.from_dict(about["preprocess"])
+    return show_size((*preprocess.size, len(preprocess.mean)))
 
 
 def asked(layers: str | Sequence[str | nn.Module], options: dict) -> tuple[str | None, dict]:
@@ -189,6 +199,9 @@ def settle(built: Net, layout: Layout | None, stored: Stored, record: Published 
             "licence": licence,
         }
         notes.append(f"weights: {record.publisher}'s {record.name}, {record.source}, licence {licence}{claim}")
+    elif about := stored.about:
+        built.preprocess, built.origin = fitted(Preprocess.from_dict(about["preprocess"]), built), about["origin"]
+        notes.append(f"weights: {stored.source}, of a run of striate, with its preprocess")
     elif layout:
         notes.append(
             f"{stored.source} has the names of {layout.publisher}'s {layout.model}, but which of its weights they are "

@@ -68,7 +68,7 @@ def export(
     max_drop
         by how many points the share of right answers may be lower than the network's, as observed
     triton
-        a folder for a model repository that Triton and KServe serve
+        a folder of models that Triton and KServe serve, into which the file goes, too
     """
     run = run if isinstance(run, Run) else open_run(run)
     one_of("--to", to, To)
@@ -84,6 +84,10 @@ def export(
     _refuse(["--max-drop"] if max_drop != DROP and not int8 else [], "a file that is not --int8")
     limits = _limits(max_difference, min_agreement, max_drop, int8)
     check_output(output, (".onnx",))
+    if triton is not None:
+        from striate.ship.triton import check_triton
+
+        check_triton(triton, output.stem)
     run.net()  # says what is wrong with the weights before anything takes long
     shown, notes = _pictures(run, data, pictures)
     say("exporting the network")

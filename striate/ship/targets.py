@@ -5,6 +5,7 @@ Every target has a model card beside it, which says what the weights are and how
 
 import io
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -13,8 +14,10 @@ import torch
 
 from striate.errors import StriateError, one_of
 from striate.files import check_output, whole_folder, write_text, write_whole
+from striate.nets.build import net as build
 from striate.nets.net import Net
 from striate.nets.weights import layout_of, to_state_dict
+from striate.nets.zoo import find
 from striate.ship.about import KEY
 from striate.ship.assembly import about_run
 from striate.ship.card import MARK, card
@@ -138,7 +141,18 @@ def _weights(run: Run, net: Net, state: dict[str, Any], output: Path) -> list[st
 
 def _about(run: Run, net: Net) -> dict[str, Any]:
     """What the weights are of, and what they mean; striate reads it again where they are given as --weights."""
-    return {**asdict(about_run(run)), "notation": net.notation, "origin": net.origin}
+    about = asdict(about_run(run))
+    return {**about, "network": _builds(net), "notation": net.notation, "origin": net.origin}
+
+
+def _builds(net: Net) -> str:
+    """What `striate.net` builds a network from: the name or text that it was made from, where that says all."""
+    assert net.input
+    with torch.device("meta"), suppress(StriateError):
+        text = net.name if find(net.name) else f"input {'x'.join(map(str, net.input))}, {net.name}"
+        if build(text, input=net.input, classes=net.classes).notation == net.notation:
+            return text
+    return net.notation
 
 
 def _card(run: Run, output: Path, library: str, use: str) -> str:

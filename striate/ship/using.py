@@ -63,7 +63,7 @@ from safetensors import safe_open
 
 about = json.loads(safe_open({file!r}, "pt").metadata()["striate"])
 classes = about["classes"]
-network = st.net(about["notation"], weights={file!r}, classes=classes).eval()
+network = st.net(about["network"], weights={file!r}, classes=classes).eval()
 levels = network.preprocess.read(Path("photo.jpg")).pixels
 pictures = torch.from_numpy(network.preprocess.normalised(levels)[None])
 {_answer()}""")

@@ -100,7 +100,7 @@ def _adapted(network: Net, channels: int) -> tuple[Net, tuple[str, str]]:
 
 
 def network_of(weights: str) -> str:
-    """The network of the zoo that weights are of, by their name or by the names of their tensors.
+    """The network that weights are of, by their name, by what striate wrote of it or by the names of their tensors.
 
     Parameters
     ----------
@@ -111,6 +111,8 @@ def network_of(weights: str) -> str:
     if known and not Path(weights).exists():
         return known.network
     stored = open_weights(_file(weights))
+    if stored.about:
+        return stored.about["network"]
     if record := find_record(stored):
         return record.network
     names = set(own_tensors(stored.tensors))
