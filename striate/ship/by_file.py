@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from striate.errors import PictureError
+from striate.errors import PictureError, WeightsError
 from striate.pictures.decode import decode
 from striate.ship.drift import DECODERS, resizers
 from striate.ship.shipped import Shipped, check
 from striate.ship.sides import Picture, timed
+from striate.show.numbers import show_size
 
 NAME = "the exported file"
 
@@ -72,10 +73,20 @@ class ByFile:
         return timed(lambda: [read(picture, background) for picture in pictures], answered)
 
     def _alone(self, pixels: np.ndarray) -> np.ndarray:
-        return self.shipped(pixels[None]).probabilities[0]
+        return self._each(self.shipped(pixels[None]).probabilities, 1)[0]
 
     def _together(self, pixels: list[np.ndarray]) -> np.ndarray:
-        return self.shipped.answers(np.stack([self.shipped.fit(each) for each in pixels])).probabilities
+        fitted = np.stack([self.shipped.fit(each) for each in pixels])
+        return self._each(self.shipped.answers(fitted).probabilities, len(pixels))
+
+    def _each(self, probabilities: np.ndarray, number: int) -> np.ndarray:
+        """Probabilities, if there is one for each picture and class."""
+        if probabilities.shape != (number, len(self.shipped.classes)):
+            raise WeightsError(
+                f"probabilities are one for each picture and class, {number}×{len(self.shipped.classes)} here, but "
+                f"{NAME} gives {show_size(probabilities.shape)}"
+            )
+        return probabilities
 
     def _otherwise(self, pictures: list[Picture], pixels: list[np.ndarray], alone: np.ndarray) -> dict[str, np.ndarray]:
         told = {}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from inside import inside as inside  # a fixture
 from made import dataset, encoded, photo
 
 from striate.data.dataset import Dataset
