@@ -1,6 +1,7 @@
 """The addresses of a server, and what they answer."""
 
 import json
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
@@ -89,7 +90,7 @@ def reasons(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Reason, "description": REASONS[status]} for status in statuses}
 
 
-def application(desk: Desk, figures: Figures, ready: Any) -> FastAPI:
+def application(desk: Desk, figures: Figures, ready: Callable[[], bool], token: bool) -> FastAPI:
     """All addresses.
 
     Parameters
@@ -100,6 +101,8 @@ def application(desk: Desk, figures: Figures, ready: Any) -> FastAPI:
         for /metrics
     ready
         whether new requests are wanted
+    token
+        whether requests need one
     """
     app = FastAPI(
         title="striate",
@@ -154,7 +157,7 @@ def application(desk: Desk, figures: Figures, ready: Any) -> FastAPI:
         return Response(figures.text(), media_type="text/plain; version=0.0.4")
 
     inference.add(app, desk, ready, reasons)
-    pages.add(app, desk)
+    pages.add(app, desk, token)
 
     @app.exception_handler(Refusal)
     async def refused(request: Request, error: Refusal) -> Response:

@@ -1,8 +1,8 @@
 """Who answers: threads that take the pictures that wait, in batches.
 
-Two threads that answer a picture each are faster than two that share one, and a batch is hardly faster than its
-pictures one by one; but a picture that is alone is answered sooner when the processors share it. So a batch is what has
-piled up while all were busy, and nobody waits for it to fill unless that is asked for.
+Threads that answer a picture each are faster than threads that share one, and on processors a batch is no faster than
+its pictures one by one; but a picture that is alone is answered sooner when the processors share it. Where batches pay,
+a batch is what has piled up while all were busy, and waits to be filled if that is asked for.
 """
 
 import asyncio
@@ -66,14 +66,23 @@ class Crew:
         pictures that are answered together, at most
     wait
         seconds that a picture waits for others to join it
+    underway
+        how many pictures wait, here or to be read, or are being answered
     watch
         is told the model and the length of each batch
     """
 
     def __init__(
-        self, models: Sequence[Served], threads: int, batch: int, wait: float, watch: Callable[[Served, int], None]
+        self,
+        models: Sequence[Served],
+        threads: int,
+        batch: int,
+        wait: float,
+        underway: Callable[[], int],
+        watch: Callable[[Served, int], None],
     ):
-        self.models, self.threads, self.batch, self.wait, self.watch = models, threads, batch, wait, watch
+        self.models, self.threads, self.batch, self.wait = models, threads, batch, wait
+        self.underway, self.watch = underway, watch
         self.pool = ThreadPoolExecutor(threads, "answering", step_back)
         self.busy = 0
         self.shared = False  # whether all processors work on one picture
@@ -112,8 +121,8 @@ class Crew:
                 if self.timer is None:
                     self.timer = loop.call_at(due, self._due)
                 return
-            only = not self.busy and sum(len(one.waiting) for one in asked) == 1
-            share = -(-len(model.waiting) // (self.threads - self.busy))
+            only = self.underway() == 1
+            share = -(-len(model.waiting) // self.threads)  # the others come for theirs soon
             batch = [model.waiting.popleft() for _ in range(min(self.batch, share))]
             self.busy += 1
             self.shared = only

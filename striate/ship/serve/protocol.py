@@ -25,11 +25,13 @@ class _Gentle:
 
     Bytes that are never read make the system reset a connection, and what was sent last may be lost. So while a client
     still sends, only the own side is closed, and what comes is thrown away for a while.
+    And what is written in one go is sent at once: a call of the system takes as long as all else that an answer needs.
     """
 
     def __init__(self, transport: asyncio.Transport, connection: "Timed"):
         self.transport, self.connection = transport, connection
         self.closing = False
+        self.unsent: list[bytes] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.transport, name)
@@ -37,7 +39,18 @@ class _Gentle:
     def is_closing(self) -> bool:
         return self.closing or self.transport.is_closing()
 
+    def write(self, data: bytes) -> None:
+        if not self.unsent:
+            self.connection.loop.call_soon(self._send)
+        self.unsent.append(data)
+
+    def _send(self) -> None:
+        if self.unsent:
+            self.transport.write(b"".join(self.unsent))
+            self.unsent = []
+
     def close(self) -> None:
+        self._send()
         connection = self.connection
         if self.closing or connection.conn.their_state is not h11.SEND_BODY or not self.transport.can_write_eof():
             self.transport.close()

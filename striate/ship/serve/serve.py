@@ -1,5 +1,6 @@
 """`striate serve`: models behind HTTP."""
 
+import gc
 import logging
 import os
 import re
@@ -31,7 +32,7 @@ def serve(
     port: int = 8000,
     token: Annotated[str | None, Parameter(env_var="STRIATE_TOKEN")] = None,
     name: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
-    batch: int = 8,
+    batch: int = 1,
     wait: float = 0.0,
     threads: int | None = None,
     limits: Annotated[Limits, Parameter(name="*")] = Limits(),  # noqa: B008 (it cannot be changed)
@@ -56,7 +57,7 @@ def serve(
     name
         by which browsers may call the server, beside its addresses
     batch
-        pictures that are answered together, at most
+        pictures that are answered together, at most; on processors, single ones side by side are faster
     wait
         milliseconds that a picture waits for others to be answered with it
     threads
@@ -74,11 +75,11 @@ def serve(
     figures = Figures(places)
     log = Log(lost=figures.lost.inc)
     cv2.setNumThreads(1)  # pictures are read side by side
-    crew = Crew(list(models.values()), threads, batch, wait / 1000, figures.batch)
+    crew = Crew(list(models.values()), threads, batch, wait / 1000, lambda: places.pictures, figures.batch)
     crew.warm_up()
     desk = Desk(models, crew, places, limits, threads)
     guard = Guard(None, host, name, token, figures, log)  # type: ignore[arg-type]
-    guard.application = application(desk, figures, lambda: not guard.stopping)  # type: ignore[assignment]
+    guard.application = application(desk, figures, lambda: not guard.stopping, token is not None)  # type: ignore[assignment]
     address = listener.getsockname()
     shown = f"[{address[0]}]" if ":" in address[0] else address[0]
 
@@ -91,6 +92,8 @@ def serve(
     _allow_connections(limits.connections)
     logging.getLogger("uvicorn.error").addHandler(_Handing(log))
     logging.getLogger("uvicorn.error").propagate = False
+    gc.collect()
+    gc.freeze()  # what was loaded stays: to look through it again and again would take a tenth of a second each time
     try:
         Draining(guard, limits, closed, started).run([listener])
     finally:

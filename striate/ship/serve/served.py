@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from striate.errors import StriateError
-from striate.ship.shipped import Shipped, check, open_shipped
+from striate.ship.opening import shipped
+from striate.ship.shipped import Shipped
 from striate.show.names import printable
-from striate.show.progress import say
 
 if TYPE_CHECKING:
     from striate.ship.serve.crew import Waiting
@@ -45,8 +45,8 @@ class Served:
         """Load what is loaded at the first call."""
         about = self.beside.about
         fitted = self.beside.fit(np.zeros((*about.preprocess.size, 3), np.uint8))
-        for shipped in {self.alone, self.beside}:
-            maps = shipped.answers(fitted[None]).maps
+        for opened in {self.alone, self.beside}:
+            maps = opened.answers(fitted[None]).maps
             self.map_size = None if maps is None else maps.shape[1:]
 
     @property
@@ -105,13 +105,5 @@ def _named(word: str) -> tuple[str, Path]:
 
 
 def _served(name: str, path: Path, threads: int) -> Served:
-    if path.is_dir():
-        from striate.ship.assembly import assembled
-        from striate.train.run import open_run
-
-        say(f"{printable(path)} is a run: it is made into a file in memory; `striate export` makes one that is proven")
-        content = assembled(open_run(path)).SerializeToString()
-        beside = Shipped(path, check(content, printable(path)), content, 1)
-    else:
-        beside = open_shipped(path, 1)
+    beside = shipped(path, 1)
     return Served(name, replace(beside, threads=threads) if threads > 1 else beside, beside)

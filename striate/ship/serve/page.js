@@ -1,0 +1,113 @@
+// Sends a photo to /predict and shows what comes back. Texts are set as texts, never as HTML.
+"use strict";
+
+const part = (id) => document.getElementById(id);
+const TOP = 5;
+let last = null; // the photo on show, to be asked about again when another model is chosen
+let asked = 0; // an answer to an earlier photo that comes late is not shown
+
+async function ask(file) {
+  last = file;
+  const mine = ++asked;
+  part("problem").textContent = "";
+  part("busy").textContent = "looking …";
+  const model = encodeURIComponent(part("model").value);
+  const headers = { "content-type": "application/octet-stream" };
+  if (part("token")) headers.authorization = `Bearer ${part("token").value}`;
+  try {
+    const send = (map) => fetch(`/predict?model=${model}&top=${TOP}${map}`, { method: "POST", headers, body: file });
+    let answer = await send("&map=true");
+    let told = await answer.json();
+    if (answer.status === 422 && /has no map/.test(told.error)) {
+      answer = await send("");
+      told = await answer.json();
+    }
+    if (mine !== asked) return;
+    if (answer.ok) show(file, told.predictions[0]);
+    else complain(told.error);
+  } catch (error) {
+    if (mine === asked) complain(`The server cannot be reached: ${error.message}`);
+  }
+}
+
+function complain(reason) {
+  part("busy").textContent = "";
+  part("answer").hidden = true;
+  part("problem").textContent = reason;
+}
+
+function show(file, prediction) {
+  part("busy").textContent = "";
+  const photo = part("shown");
+  URL.revokeObjectURL(photo.src);
+  photo.src = URL.createObjectURL(file);
+  photo.alt = `the photo: ${prediction.top[0].name}`;
+  const rows = prediction.top.map(({ name, probability }) => {
+    const row = document.createElement("tr");
+    const head = document.createElement("th");
+    head.scope = "row";
+    head.textContent = name;
+    const bar = document.createElement("span");
+    bar.className = "bar";
+    bar.style.width = `${100 * probability}%`;
+    const cell = document.createElement("td");
+    cell.append(bar);
+    const number = document.createElement("td");
+    number.className = "number";
+    number.textContent = `${(100 * probability).toFixed(1)} %`;
+    row.append(head, cell, number);
+    return row;
+  });
+  part("classes").tBodies[0].replaceChildren(...rows);
+  part("notes").textContent = prediction.notes.join("; ");
+  part("overlay").hidden = !prediction.map;
+  part("answer").hidden = false;
+  if (prediction.map) {
+    photo.onload = () => lay(prediction.map, prediction.seen, photo);
+  }
+  part("map").hidden = !prediction.map || !part("lay").checked;
+}
+
+// Lays a map over the part of the photo that the network saw: what speaks for the class in orange, the rest clear.
+function lay(map, [top, bottom, left, right], photo) {
+  const small = document.createElement("canvas");
+  small.width = map[0].length;
+  small.height = map.length;
+  const most = Math.max(...map.flat(), 1e-9);
+  const pixels = small.getContext("2d").createImageData(small.width, small.height);
+  map.flat().forEach((value, place) => {
+    pixels.data.set([255, 120, 0, 255 * Math.max(0, value / most)], 4 * place);
+  });
+  small.getContext("2d").putImageData(pixels, 0, 0);
+  const canvas = part("map");
+  canvas.width = Math.min(photo.naturalWidth, 1024);
+  canvas.height = (canvas.width * photo.naturalHeight) / photo.naturalWidth;
+  const [width, height] = [canvas.width, canvas.height];
+  const paper = canvas.getContext("2d");
+  paper.imageSmoothingQuality = "high";
+  paper.drawImage(small, left * width, top * height, (right - left) * width, (bottom - top) * height);
+}
+
+const drop = part("drop");
+for (const name of ["dragenter", "dragover"]) {
+  drop.addEventListener(name, (event) => {
+    event.preventDefault();
+    drop.classList.add("over");
+  });
+}
+for (const name of ["dragleave", "drop"]) drop.addEventListener(name, () => drop.classList.remove("over"));
+drop.addEventListener("drop", (event) => {
+  event.preventDefault();
+  if (event.dataTransfer.files.length) ask(event.dataTransfer.files[0]);
+});
+part("file").addEventListener("change", (event) => {
+  if (event.target.files.length) ask(event.target.files[0]);
+  event.target.value = ""; // so that the same file can be chosen again
+});
+document.addEventListener("paste", (event) => {
+  if (event.clipboardData.files.length) ask(event.clipboardData.files[0]);
+});
+part("model").addEventListener("change", () => last && ask(last));
+part("lay").addEventListener("change", (event) => {
+  part("map").hidden = !event.target.checked;
+});

@@ -1,0 +1,295 @@
+"""What a server answers to those who ask properly: the file's own answers, in each form that is promised."""
+
+import base64
+import gzip
+import json
+import zlib
+from contextlib import ExitStack
+
+import numpy as np
+import pytest
+from conftest import tinted
+from made import encoded, photo
+from served_files import post, served
+
+from striate.ship.shipped import open_shipped
+from striate.train.run import Run
+
+TOKEN = "a-token-of-a-test-0123"
+
+
+@pytest.fixture(scope="module")
+def server(coloured_file, gray_file, tmp_path_factory):
+    words = [f"trees={coloured_file}", f"letters={gray_file}"]
+    with served(words, tmp_path_factory.mktemp("answers")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def files() -> list[bytes]:
+    """Pictures of several sizes and formats."""
+    kinds = ["PNG", "JPEG", "WEBP", "BMP"]
+    return [encoded(tinted(n, n % 3, 30 + 7 * n, 26 + 3 * n), kind) for n, kind in enumerate(kinds)]
+
+
+def expected(run: Run, path, file: bytes) -> np.ndarray:
+    """What the file says of a picture that is read as training reads it."""
+    fitted = run.preprocess.read(file).pixels.transpose(2, 0, 1)
+    return open_shipped(path).answers(fitted[None]).probabilities[0]
+
+
+def likely(answer, place: int = 0) -> dict[str, float]:
+    return {one["name"]: one["probability"] for one in answer.told["predictions"][place]["top"]}
+
+
+def multipart(files: list[bytes], names: list[str] | None = None) -> tuple[bytes, dict[str, str]]:
+    names = names or [f"{n}.png" for n in range(len(files))]
+    parts = [
+        f'--limit\r\ncontent-disposition: form-data; name="picture"; filename="{name}"\r\n\r\n'.encode()
+        + file
+        + b"\r\n"
+        for name, file in zip(names, files, strict=True)
+    ]
+    return b"".join(parts) + b"--limit--\r\n", {"content-type": "multipart/form-data; boundary=limit"}
+
+
+def close(found: dict[str, float], run: Run, path, file: bytes) -> bool:
+    wanted = expected(run, path, file)
+    return found == pytest.approx(dict(zip(run.classes, wanted.tolist(), strict=True)), abs=1e-5)
+
+
+def test_a_picture_gets_the_answer_of_its_file(server, coloured, coloured_file, files):
+    for file in files:
+        answer = server.ask("POST", "/predict?model=trees", file)
+        assert answer.status == 200
+        assert close(likely(answer), coloured, coloured_file, file)
+
+
+def test_colour_and_depth_and_transparency_are_read_as_in_training(server, gray, gray_file):
+    random = np.random.default_rng(0)
+    deep = encoded(random.integers(0, 65536, (20, 30)).astype(np.uint16))
+    clear = encoded(random.integers(0, 256, (20, 30, 4)).astype(np.uint8))
+    for file in (deep, clear, encoded(photo(3)), encoded(photo(4), "JPEG")):
+        answer = server.ask("POST", "/predict?model=letters", file)
+        assert close(likely(answer), gray, gray_file, file)
+    assert server.ask("POST", "/predict?model=letters", clear).told["predictions"][0]["notes"] == [
+        "transparent parts laid on white"
+    ]
+
+
+def test_several_pictures_keep_order_and_name(server, coloured, coloured_file, files):
+    body, headers = multipart(files, ["a.png", "b/../../c.jpg", "ü.webp", "d"])
+    answer = server.ask("POST", "/predict?model=trees&top=9", body, headers)
+    told = answer.told["predictions"]
+    assert [one["picture"] for one in told] == ["a.png", "b/../../c.jpg", "ü.webp", "d"]
+    assert all(close(likely(answer, n), coloured, coloured_file, file) for n, file in enumerate(files))
+
+
+def test_top_says_how_many_and_sorts(server, files):
+    top = server.ask("POST", "/predict?model=trees&top=2", files[0]).told["predictions"][0]["top"]
+    assert len(top) == 2
+    assert top[0]["probability"] >= top[1]["probability"]
+
+
+def test_a_map_is_that_of_the_file(server, coloured, coloured_file):
+    file = encoded(tinted(1, 1, 60, 40))
+    told = server.ask("POST", "/predict?model=trees&map=true", file).told["predictions"][0]
+    fitted = coloured.preprocess.read(file).pixels.transpose(2, 0, 1)
+    maps = open_shipped(coloured_file).answers(fitted[None]).maps
+    assert maps is not None
+    assert np.allclose(told["map"], maps[0], atol=1e-4)
+    assert told["seen"] == pytest.approx(coloured.preprocess.seen((60, 40)))
+    refused = server.ask("POST", "/predict?model=letters&map=true", file)
+    assert (refused.status, "has no map" in refused.told["error"]) == (422, True)
+
+
+@pytest.mark.parametrize("squeeze", [gzip.compress, zlib.compress])
+def test_compressed_bodies_are_inflated(server, files, squeeze):
+    coding = "gzip" if squeeze is gzip.compress else "deflate"
+    plain = server.ask("POST", "/predict?model=trees", files[0])
+    small = server.ask("POST", "/predict?model=trees", squeeze(files[0]), {"content-encoding": coding})
+    assert (small.status, small.told) == (200, plain.told)
+
+
+def test_health_models_and_figures(server):
+    assert server.ask("GET", "/healthz").told == {"status": "alive"}
+    assert server.ask("GET", "/readyz").told == {"status": "ready"}
+    assert [model["name"] for model in server.ask("GET", "/models").told] == ["trees", "letters"]
+    before = server.figure('striate_requests_total{route="/predict",status="415"}')
+    server.ask("POST", "/predict?model=trees", b"no picture")
+    assert server.figure('striate_requests_total{route="/predict",status="415"}') == before + 1
+    assert server.figure("process_resident_memory_bytes") > 1e6
+
+
+def test_every_answer_has_an_id_and_a_line_and_safe_headers(server, files):
+    answer = server.ask("POST", "/predict?model=trees", files[0], {"x-request-id": "mine.1"})
+    assert answer.headers["x-request-id"] == "mine.1"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+    forged = server.ask("GET", "/healthz", None, {"x-request-id": 'x" {"event": "forged"}'})
+    assert len(forged.headers["x-request-id"]) == 16
+    server.until(lambda: forged.headers["x-request-id"] in server.log.read_text())
+    line = next(line for line in server.lines if line.get("request_id") == "mine.1")
+    assert (line["path"], line["status"], line["model"], line["pictures"]) == ("/predict", 200, "trees", 1)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "status", "reason"),
+    [
+        ("/predict?model=trees", b"", {}, 400, "it is empty"),
+        ("/predict?model=trees", b"GIF89a", {}, 415, "format that can be read"),
+        ("/predict?model=trees", b"{}", {"content-type": "application/json"}, 415, "a body is a picture"),
+        ("/predict?model=trees", b"x", {"content-encoding": "br"}, 415, "gzip or deflate"),
+        ("/predict?model=trees", b"x", {"content-encoding": "gzip"}, 400, "said to be compressed"),
+        ("/predict?model=trees&top=0", b"x", {}, 422, "top"),
+        ("/predict?model=trees", b"x", {"content-type": "multipart/form-data"}, 400, "boundary"),
+        ("/predict", b"x", {}, 422, "which model"),
+        ("/predict?model=../../etc/passwd", b"x", {}, 404, "no model is called"),
+        ("/nothing", b"x", {}, 404, "nothing at this address"),
+        ("/v2/models/..%2F..%2Fetc/infer", b"{}", {}, 404, "nothing at this address"),
+        ("/page.css/../../../../etc/passwd", b"x", {}, 404, "nothing at this address"),
+        ("/healthz", b"x", {}, 405, "method"),
+        ("/predict?model=trees", b"x", {"host": "evil.example"}, 403, "not called 'evil.example'"),
+        ("/predict?model=trees", b"x", {"host": "127.0.0.1.evil.example"}, 403, "not called"),
+        ("/predict?model=trees", b"x", {"host": "localhost@evil.example"}, 403, "not called"),
+        ("/predict?model=trees", b"x", {"origin": "http://evil.example"}, 403, "requests from pages of"),
+        ("/predict?model=trees", b"x", {"origin": "null"}, 403, "requests from pages of"),
+        ("/v2/models/trees/infer", b"[", {}, 400, "must be JSON"),
+        ("/v2/models/trees/infer", b"[" * 100_000, {}, 400, "must be JSON"),
+        ("/v2/models/trees/versions/2/infer", b"{}", {}, 404, "has the version 1"),
+    ],
+)
+def test_what_cannot_be_answered_is_told(server, path, body, headers, status, reason):
+    answer = server.ask("POST", path, body, headers)
+    assert answer.status == status
+    assert reason in answer.told["error"]
+    assert answer.told["request_id"] == answer.headers["x-request-id"]
+
+
+def test_broken_pictures_are_told_by_name(server):
+    whole = encoded(photo(1, 200, 200))
+    cut = server.ask("POST", "/predict?model=trees", whole[: len(whole) // 2])
+    assert (cut.status, "cannot be read as a picture" in cut.told["error"]) == (422, True)
+    body, headers = multipart([whole, b"text", whole[:200]], ["good.png", "bad.png", "cut.png"])
+    answer = server.ask("POST", "/predict?model=trees", body, headers)
+    assert answer.status == 422
+    assert "bad.png is not a picture" in answer.told["error"]
+    assert "cut.png cannot be read" in answer.told["error"]
+    assert "good.png" not in answer.told["error"]
+
+
+def test_a_page_of_this_server_may_ask(server, files):
+    own = {"origin": f"http://127.0.0.1:{server.port}"}
+    assert server.ask("POST", "/predict?model=trees", files[0], own).status == 200
+
+
+def test_the_description_and_its_page_need_no_network(server):
+    described = server.ask("GET", "/openapi.json").told
+    assert {"/predict", "/v2/models/{name}/infer", "/healthz"} <= described["paths"].keys()
+    page = server.ask("GET", "/docs").content.decode()
+    assert all(f"POST {path}" in page for path in ("/predict", "/v2/models/{name}/infer"))
+    for content in (page, server.ask("GET", "/").content.decode(), server.ask("GET", "/page.js").content.decode()):
+        assert "://" not in content.replace("http://…", "")
+
+
+def tensor(data, kind: str, shape: list[int]) -> dict:
+    return {"inputs": [{"name": "pictures", "datatype": kind, "shape": shape, "data": data}]}
+
+
+def test_the_protocol_in_json(server, coloured, coloured_file, files):
+    body = tensor([base64.b64encode(file).decode() for file in files], "BYTES", [len(files)])
+    told = server.ask("POST", "/v2/models/trees/infer", json.dumps({**body, "id": "7"})).told
+    assert (told["id"], told["model_name"], told["outputs"][0]["shape"]) == ("7", "trees", [4, 3])
+    found = np.reshape(told["outputs"][0]["data"], (4, 3))
+    wanted = [expected(coloured, coloured_file, file) for file in files]
+    assert np.allclose(found, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"name": "images"}, "the input is called pictures"),
+        ({"datatype": "FP32"}, "pictures is UINT8"),
+        ({"shape": [1, 2, 2, 4]}, "shape of UINT8 is"),
+        ({"shape": [1, 2, 3, 3]}, "holds 18 numbers, but 12"),
+        ({"shape": [-1, 2, 2, 3]}, "numbers above 0"),
+        ({"shape": "many"}, "must be a list"),
+        ({"data": [300] * 12}, "from 0 to 255"),
+        ({"data": ["a"] * 12}, "from 0 to 255"),
+        ({"data": [[1], [2, 3]]}, "lists of one length"),
+        ({"data": None}, "an input has data, or"),
+        ({"parameters": {"shared_memory_region": "/dev/shm/x"}}, "parameter is binary_data_size"),
+        ({"datatype": "BYTES", "shape": [1], "data": ["/etc/passwd"]}, "base64"),
+        ({"datatype": "BYTES", "shape": [1], "data": ["http://127.0.0.1/"]}, "base64"),
+    ],
+)
+def test_the_protocol_says_what_is_wrong(server, change, reason):
+    body = tensor([1] * 12, "UINT8", [1, 2, 2, 3])
+    assert server.ask("POST", "/v2/models/trees/infer", json.dumps(body)).status == 200
+    body["inputs"][0].update(change)
+    answer = server.ask("POST", "/v2/models/trees/infer", json.dumps(body))
+    assert answer.status == 400
+    assert reason in answer.told["error"]
+
+
+def test_tritons_client(server, coloured_file, files, coloured):
+    from tritonclient import http
+    from tritonclient.utils import InferenceServerException
+
+    client = http.InferenceServerClient(f"127.0.0.1:{server.port}")
+    try:
+        assert client.is_server_live()
+        assert client.is_server_ready()
+        assert client.is_model_ready("trees")
+        assert client.get_server_metadata()["name"] == "striate"
+        told = client.get_model_metadata("trees")
+        assert (told["inputs"][0]["datatype"], told["outputs"][0]["shape"]) == ("UINT8", [-1, 3])
+        pixels = np.stack([tinted(n, n % 3, 40, 30) for n in range(5)])
+        wanted = open_shipped(coloured_file)(pixels)
+        for binary in (True, False):  # the first is what the client does by itself
+            tensor = http.InferInput("pictures", list(pixels.shape), "UINT8")
+            tensor.set_data_from_numpy(pixels, binary_data=binary)
+            found = client.infer("trees", [tensor], request_id="9", request_compression_algorithm="gzip")
+            assert np.allclose(found.as_numpy("probabilities"), wanted.probabilities, atol=1e-5)
+            assert np.allclose(found.as_numpy("map"), wanted.maps, atol=1e-4)
+            assert found.get_response()["id"] == "9"
+        wanted = [expected(coloured, coloured_file, file) for file in files]
+        names = http.InferInput("pictures", [len(files)], "BYTES")
+        names.set_data_from_numpy(np.array(files, object))
+        asked = [http.InferRequestedOutput("probabilities", binary_data=binary) for binary in (True, False)]
+        for output in asked:
+            found = client.infer("trees", [names], outputs=[output])
+            assert np.allclose(found.as_numpy("probabilities"), wanted, atol=1e-5)
+        with pytest.raises(InferenceServerException, match="no model is called 'woods'"):
+            client.infer("woods", [names])
+    finally:
+        client.close()
+
+
+def test_a_token_is_asked_for(coloured_file, files, tmp_path):
+    with served([coloured_file, "--name", "trees.example"], tmp_path, STRIATE_TOKEN=TOKEN) as server:
+        for path in ("/predict", "/v2/models/exported/infer"):
+            for shown in ({}, {"authorization": "Bearer wrong"}, {"authorization": f"Basic {TOKEN}"}):
+                answer = server.ask("POST", path, files[0], shown)
+                assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
+        assert server.ask("GET", "/metrics").status == server.ask("GET", "/models").status == 401
+        assert server.ask("GET", "/healthz").status == server.ask("GET", "/").status == 200
+        right = {"authorization": f"Bearer {TOKEN}", "host": "trees.example"}
+        assert server.ask("POST", "/predict", files[0], right).status == 200
+        assert TOKEN not in server.said + server.log.read_text()
+
+
+def test_batches_fill_up_for_as_long_as_they_may(coloured_file, files, tmp_path):
+    with served([coloured_file, "--batch", "8", "--wait", "200"], tmp_path) as server:
+        with ExitStack() as open_ones:
+            clients = [open_ones.enter_context(server.connect(post(file))) for file in files]
+            assert all(b" 200 OK" in client.recv(20) for client in clients)
+        assert server.figure("striate_batch_pictures_sum") == 4
+        assert server.figure("striate_batch_pictures_count") <= 2
+
+
+def test_a_run_can_be_served(coloured, coloured_file, files, tmp_path):
+    with served([f"trees={coloured.folder}"], tmp_path) as server:
+        assert "making one file" in server.said
+        assert close(likely(server.ask("POST", "/predict", files[0])), coloured, coloured_file, files[0])
