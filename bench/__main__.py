@@ -14,6 +14,7 @@ BENCHES = {
     "transfer": "a new head on a frozen network, beside a loop in PyTorch and beside fastai; likewise",
     "look": "looking inside, beside captum, pytorch-grad-cam and the usual loop; takes a folder of weights",
     "report": "`striate report` of 1,000 photos; needs a folder of data",
+    "ship": "exported files beside eager PyTorch, `striate serve` beside FastAPI and LitServe; likewise",
     "check": "`striate check` of 10,000 photos; likewise",
     "data_memory": "the memory that an epoch takes, beside the same, and with 10,000 pictures beside 1,000; likewise",
 }

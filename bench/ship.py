@@ -5,11 +5,13 @@
 FOLDER holds `flowers`, photos, and `googlenet_bvlc.safetensors`. Pictures are JPEGs of 500×375. What the peers do
 stands in `ship_peers.py`. All have the same weights, use two threads, and must give the same answers, or the bench
 stops; int8 may differ, by as much as is told. The services stay up, but only one is asked at a time, by a process of
-its own (`ship_load.py`); that the others rest meanwhile is checked. `BENCH_TURNS` and `BENCH_SECONDS` make it shorter.
+its own (`ship_load.py`), and the others are stopped meanwhile: LitServe's never rest. `BENCH_TURNS` and `BENCH_SECONDS`
+make it shorter.
 """
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -26,7 +28,6 @@ import numpy as np
 
 from bench.look import WEIGHTS
 from bench.ship_one import NETWORKS, SAME, contest
-from bench.ship_peers import LITSERVE
 from bench.train import given_folder
 from bench.turns import Contestant
 
@@ -34,7 +35,7 @@ CLIENTS = (1, 8, 64)
 SECONDS = float(os.environ.get("BENCH_SECONDS", 5))  # of a turn
 SERVED = ("googlenet", "mobilenet_v2")
 GOALS = {"plain FastAPI": 2.0, "LitServe": 1.3}  # times as many requests a second
-RESTING = 0.05  # processors that a service may use while nobody asks
+RESTING, RESTED = 0.02, 2.0  # processors that striate may use while nobody asks; seconds of looking
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -83,6 +84,7 @@ class Service:
 
     def __exit__(self, *error: object) -> None:
         self.process.terminate()
+        self.signal(signal.SIGCONT)
         try:
             self.process.wait(20)
         finally:
@@ -109,6 +111,17 @@ class Service:
         stats = [self._stat(process) for process in self.processes()]
         return sum(int(stat[11]) + int(stat[12]) for stat in stats if stat) / TICKS
 
+    def resting(self) -> float:
+        """Processors that it uses while nobody asks it."""
+        time.sleep(1)  # it may have something to finish
+        before = self.worked()
+        time.sleep(RESTED)
+        return (self.worked() - before) / RESTED
+
+    def signal(self, number: int) -> None:
+        """Stop it or let it go on, all of its processes: only one service may use the processors."""
+        os.killpg(self.process.pid, number)
+
     def memory(self) -> tuple[float, float]:
         """MiB that its processes hold: each counted whole, and what they share divided among them."""
         whole = shared = 0
@@ -132,11 +145,10 @@ def services(place: Path, network: str) -> list[Service]:
     ports = [free_port() for _ in range(3)]
     serve = [sys.executable, "-m", "striate", "serve", str(place / f"{network}.onnx"), "--port", str(ports[0])]
     found = [Service("striate serve", serve, ports[0], "/readyz")]
-    for (who, name, ready), port in zip(
-        (("plain", "plain FastAPI", "/docs"), ("litserve", "LitServe", "/health")), ports[1:], strict=True
-    ):
+    peers = ("ship_peers", "plain FastAPI", "/docs"), ("ship_litserve", "LitServe", "/health")
+    for (module, name, ready), port in zip(peers, ports[1:], strict=True):
         asked = json.dumps({"place": str(place), "network": network, "port": port})
-        words = [sys.executable, "-W", "ignore", "-m", "bench.ship_peers", who, asked]
+        words = [sys.executable, "-W", "ignore", "-m", f"bench.{module}", asked]
         found.append(Service(name, words, port, ready))
     return found
 
@@ -144,7 +156,14 @@ def services(place: Path, network: str) -> list[Service]:
 def serving(place: Path, network: str, turns: int) -> None:
     """The tables of one network."""
     with ExitStack() as stack:
-        found = [stack.enter_context(service) for service in services(place, network)]
+        found = []
+        for service in services(place, network):
+            found.append(stack.enter_context(service))
+            used = service.resting()
+            if service is found[0] and used > RESTING:
+                raise SystemExit(f"{service.name} uses {used:.2f} processors while nobody asks it")
+            print(f"{service.name} uses {100 * used:.1f} % of a processor while nobody asks it", flush=True)
+            service.signal(signal.SIGSTOP)
         for clients in CLIENTS:
             loads = []
             for service in found:
@@ -153,13 +172,9 @@ def serving(place: Path, network: str, turns: int) -> None:
                 loads.append(stack.enter_context(Contestant(service.name, "bench.ship_load:load", told)))
             for turn in range(turns + 1):
                 for service, load in zip(found, loads, strict=True):
-                    rest = [other for other in found if other is not service]
-                    before = [other.worked() for other in rest]
+                    service.signal(signal.SIGCONT)
                     load.turn()
-                    for other, start in zip(rest, before, strict=True):
-                        used = (other.worked() - start) / load.seconds[-1]
-                        if used > RESTING:
-                            raise SystemExit(f"{other.name} uses {used:.2f} processors while nobody asks it")
+                    service.signal(signal.SIGSTOP)
                     if turn:  # caches fill in the first one
                         service.turns.setdefault(clients, []).append(load.work)
             compared(found, clients)
@@ -184,9 +199,8 @@ def compared(found: list[Service], clients: int) -> None:
 
 def probabilities(answer: dict) -> dict[str, float]:
     """Names and probabilities of an answer in JSON."""
-    while "answers" not in answer:
-        answer = answer["pictures"][0]
-    return {row["name"]: row["probability"] for row in answer["answers"]}
+    rows = answer["predictions"][0]["top"] if "predictions" in answer else answer["answers"]
+    return {row["name"]: row["probability"] for row in rows}
 
 
 def tell(network: str, found: list[Service], clients: int) -> None:
@@ -199,9 +213,8 @@ def tell(network: str, found: list[Service], clients: int) -> None:
         half, last = (1e3 * np.percentile([second for turn in done for second in turn["took"]], q) for q in (50, 99))
         refused = sum(turn["refused"] for turn in done)
         times = rates[found[0].name] / rates[service.name]
-        goal = f"; at least {GOALS[service.name]}: {'yes' if times >= GOALS[service.name] else 'NO'}" * (
-            service.name in GOALS
-        )
+        least = GOALS.get(service.name)
+        goal = f"; at least {least}×: {'yes' if times >= least else 'NO'}" if least else ""
         print(
             f"{NETWORKS[network]:18} {clients:3} client(s) {service.name:16} "
             f"{f'{median(rate):.1f} a second ({min(rate):.1f} … {max(rate):.1f})':>34}, "
@@ -222,6 +235,5 @@ def main(turns: int = 5) -> None:
         print()
         for network in NETWORKS:
             contest(Path(place), network, turns)
-        print(f"LitServe's settings: {LITSERVE}")
         for network in SERVED:
             serving(Path(place), network, turns)

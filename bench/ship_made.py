@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 
 import striate as st
 from bench.look import WEIGHTS
-from bench.ship_one import NETWORKS
+from bench.ship_one import NETWORKS, SIZE
 from striate.nets.net import last_layer
 from striate.nets.weights import to_state_dict
 from striate.ship.assembly import assembled
@@ -30,7 +30,6 @@ from striate.train.parts import open_parts
 from striate.train.recipe import Recipe
 from striate.train.run import CONFIG, FORMAT, MODEL, write_json
 
-SIZE = (500, 375)  # of the photos
 COUNT = 64  # of those that are sent and told, as files of their own
 CLASSES = 1000
 DECIDED = 3.0  # standard deviation of the logits
@@ -110,7 +109,7 @@ def main(folder: Path, place: Path) -> None:
         (place / f"{name}.json").write_text(json.dumps(asdict(network.preprocess)))
         model = assembled(run)
         onnx.save(model, place / f"{name}.onnx")
-        narrow, notes = quantised(model, run)
+        narrow, notes = quantised(model, run, pictures=64)
         onnx.save(narrow, place / f"{name}-int8.onnx")
         print(f"{NETWORKS[name]} in int8: {'; '.join(notes)}", flush=True)
 

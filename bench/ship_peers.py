@@ -1,11 +1,11 @@
-"""What users write to answer with a network in PyTorch: for one picture, as a service in FastAPI, and in LitServe.
+"""What users write to answer with a network in PyTorch: for one picture, and as a service in FastAPI.
 
-    python -m bench.ship_peers plain '{"place": …, "network": "resnet50", "port": 8000}'
+    python -m bench.ship_peers '{"place": …, "network": "resnet50", "port": 8000}'
 
 The networks are torchvision's (GoogLeNet: a plain transcription of BVLC's) with the very weights of the exported file,
 in evaluation and `torch.inference_mode`; pictures are opened by Pillow and pass torchvision's transforms. The plain
-service is that of the tutorials: an upload, and a function that FastAPI runs in its threads. LitServe gets its own
-settings for speed: see `LITSERVE`. Both run on uvloop and httptools, as `uvicorn[standard]` brings them.
+service is that of the tutorials: an upload, and a function that FastAPI runs in its threads, of which it has 40. It
+runs on uvloop and httptools, as `uvicorn[standard]` brings them.
 """
 
 import json
@@ -13,12 +13,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench.peers import FOLDER
 from bench.peers import torchvision as load
 
 TOP = 5  # classes that an answer names
-# the fastest of those that were tried: its queue over ZeroMQ, batches as in its documentation
-LITSERVE = {"workers_per_device": 1, "max_batch_size": 8, "batch_timeout": 0.005, "fast_queue": True}
 
 
 def network(place: Path, name: str) -> tuple[Any, Any]:
@@ -66,34 +63,5 @@ def plain(asked: dict) -> None:
     uvicorn.run(app, host="127.0.0.1", port=asked["port"])
 
 
-def litserve(asked: dict) -> None:
-    """LitServe with eager PyTorch."""
-    sys.path.append(str(FOLDER))
-    import litserve
-    import torch
-    from PIL import Image
-
-    settings = {**LITSERVE, **asked.get("settings", {})}
-
-    class Api(litserve.LitAPI):
-        def setup(self, device: str) -> None:
-            self.model, self.fitted = network(Path(asked["place"]), asked["network"])
-            torch.set_num_threads(max(1, torch.get_num_threads() // settings["workers_per_device"]))
-
-        def decode_request(self, request: Any) -> torch.Tensor:
-            return self.fitted(Image.open(request["file"].file).convert("RGB"))
-
-        def predict(self, pictures: torch.Tensor) -> torch.Tensor:
-            with torch.inference_mode():
-                return self.model(pictures if pictures.ndim == 4 else pictures[None]).softmax(1)
-
-        def encode_response(self, probabilities: torch.Tensor) -> dict:
-            return told(probabilities.flatten())
-
-    of_api = {name: settings.pop(name) for name in ("max_batch_size", "batch_timeout")}
-    server = litserve.LitServer(Api(**of_api), accelerator="cpu", **settings)
-    server.run(host="127.0.0.1", port=asked["port"], generate_client_file=False)
-
-
 if __name__ == "__main__":
-    {"plain": plain, "litserve": litserve}[sys.argv[1]](json.loads(sys.argv[2]))
+    plain(json.loads(sys.argv[1]))
