@@ -121,6 +121,8 @@ class Guard:
 
     def _check(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
         """A request that a foreign page made a browser send stops here, and so does one without the token."""
+        if b"transfer-encoding" in headers and b"content-length" in headers:  # a proxy may have believed the other one
+            raise Refusal(400, "a body is chunked or has a Content-Length, but this one has both")
         host = headers.get(b"host", b"").decode("latin-1").lower()
         if not self._own(host):
             raise Refusal(403, f"this server is not called '{printable(host)[:200]}'; --name gives it further names")
@@ -156,7 +158,7 @@ async def refuse(refusal: Refusal, request: str, send: Send) -> None:
         headers.append((b"retry-after", str(refusal.after).encode()))
     if refusal.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
-    if refusal.status == 413:  # what is too much is not read to its end
+    if refusal.status in (400, 413):  # what is too much, or of unknown length, is not read to its end
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

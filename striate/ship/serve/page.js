@@ -68,7 +68,7 @@ function show(file, prediction) {
   part("map").hidden = !prediction.map || !part("lay").checked;
 }
 
-// Lays a map over the part of the photo that the network saw: what speaks for the class in orange, the rest clear.
+// Lays a veil over the photo that is clear where the map speaks for the class, and dark where the network saw nothing.
 function lay(map, [top, bottom, left, right], photo) {
   const small = document.createElement("canvas");
   small.width = map[0].length;
@@ -76,7 +76,7 @@ function lay(map, [top, bottom, left, right], photo) {
   const most = Math.max(...map.flat(), 1e-9);
   const pixels = small.getContext("2d").createImageData(small.width, small.height);
   map.flat().forEach((value, place) => {
-    pixels.data.set([255, 120, 0, 255 * Math.max(0, value / most)], 4 * place);
+    pixels.data.set([0, 0, 0, 255 * (1 - Math.max(0, value / most))], 4 * place);
   });
   small.getContext("2d").putImageData(pixels, 0, 0);
   const canvas = part("map");
@@ -84,8 +84,11 @@ function lay(map, [top, bottom, left, right], photo) {
   canvas.height = (canvas.width * photo.naturalHeight) / photo.naturalWidth;
   const [width, height] = [canvas.width, canvas.height];
   const paper = canvas.getContext("2d");
+  const seen = [left * width, top * height, (right - left) * width, (bottom - top) * height];
+  paper.fillRect(0, 0, width, height);
+  paper.clearRect(...seen);
   paper.imageSmoothingQuality = "high";
-  paper.drawImage(small, left * width, top * height, (right - left) * width, (bottom - top) * height);
+  paper.drawImage(small, ...seen);
 }
 
 const drop = part("drop");

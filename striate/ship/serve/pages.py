@@ -31,7 +31,7 @@ select, input[type=password] { padding: .35rem .5rem; border: 1px solid var(--li
 [hidden] { display: none !important; }
 #photo { position: relative; line-height: 0; border-radius: 6px; overflow: hidden; background: var(--soft); }
 #photo img { width: 100%; height: auto; }
-#photo canvas { position: absolute; inset: 0; width: 100%; height: 100%; opacity: .6; }
+#photo canvas { position: absolute; inset: 0; width: 100%; height: 100%; opacity: .72; }
 #classes { width: 100%; table-layout: fixed; }
 #classes th { overflow-wrap: anywhere; }
 #classes .number { width: 4.5rem; }
@@ -91,8 +91,8 @@ def docs_page(described: dict[str, Any]) -> str:
     lead = (
         f"<p>{text(described['info']['description'])}</p>"
         '<p class="faint">The same for programs: <a href="/openapi.json">openapi.json</a></p>'
-        "<pre>curl --data-binary @photo.jpg http://…/predict?top=3\ncurl -F picture=@a.jpg -F picture=@b.png "
-        "http://…/predict</pre>"
+        '<pre class="scroll">curl --data-binary @photo.jpg http://…/predict?top=3\n'
+        "curl -F picture=@a.jpg -F picture=@b.png http://…/predict</pre>"
     )
     return page("How programs ask", sections, lead)
 

@@ -65,7 +65,7 @@ def serve(
     limits
         what requests may take
     """
-    _check(host, token, batch, wait)
+    _check(host, token, batch, wait, threads)
     if not files:
         raise StriateError("a server needs a model: a file that `striate export` wrote, or a run's folder")
     threads = threads or len(os.sched_getaffinity(0))
@@ -100,7 +100,7 @@ def serve(
         log.close()
 
 
-def _check(host: str, token: str | None, batch: int, wait: float) -> None:
+def _check(host: str, token: str | None, batch: int, wait: float, threads: int | None) -> None:
     if token is not None and not re.fullmatch(rf"[!-~]{{{LEAST_TOKEN},}}", token):
         raise StriateError(f"a token is {LEAST_TOKEN} or more ASCII signs without spaces, so that nobody guesses it")
     if token is None and not is_loopback(host):
@@ -108,6 +108,8 @@ def _check(host: str, token: str | None, batch: int, wait: float) -> None:
             f"a server that others can reach wants a token, but {host} is not this machine alone, and there is none; "
             "give --token, or STRIATE_TOKEN in the environment"
         )
+    if threads is not None and threads < 1:
+        raise StriateError(f"a server answers with at least 1 thread, but {threads} are given")
     if batch < 1:
         raise StriateError(f"a batch holds at least 1 picture, but {batch} is given")
     if not 0 <= wait <= 1000:

@@ -1,0 +1,311 @@
+"""Nothing breaks a server: crowds, slow and silent clients, what is too much, what is cut off, and its own end."""
+
+import asyncio
+import gzip
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import zlib
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import tinted
+from made import encoded
+from served_files import PATIENCE, Server, post, rest, served
+
+PICTURE = encoded(tinted(1, 1, 60, 40), "JPEG")
+HEADER, BODY = 1.0, 1.5  # seconds
+LIMITS = [
+    *("--header-seconds", HEADER, "--body-seconds", BODY, "--bytes", 100_000, "--memory", 1_000_000),
+    *("--pixels", 1_000_000, "--pictures", 4, "--queue", 16, "--connections", 60),
+]
+# clients that all ask at once, from a process of their own: prints the status, the seconds and the Retry-After of each
+CROWD = """
+import asyncio, json, sys, time
+port, count, file = int(sys.argv[1]), int(sys.argv[2]), open(sys.argv[3], "rb").read()
+head = b"POST /predict HTTP/1.1\\r\\nhost: localhost\\r\\ncontent-length: %d\\r\\n\\r\\n" % len(file)
+async def ask():
+    try:
+        begun = time.monotonic()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head + file)
+        answer = (await reader.readuntil(b"\\r\\n\\r\\n")).decode().lower()
+        took = time.monotonic() - begun
+        length = int(answer.split("content-length: ")[1].split("\\r")[0])
+        await reader.readexactly(length)
+        writer.close()
+        after = answer.split("retry-after: ")[1].split("\\r")[0] if "retry-after" in answer else None
+        return int(answer.split()[1]), took, after
+    except (OSError, asyncio.IncompleteReadError) as error:
+        return 0, 0.0, repr(error)
+async def main():
+    print(json.dumps(await asyncio.gather(*(ask() for _ in range(count)))))
+asyncio.run(main())
+"""
+
+
+@pytest.fixture(scope="module")
+def server(coloured_file, tmp_path_factory):
+    with served([coloured_file, *LIMITS], tmp_path_factory.mktemp("endured")) as server:
+        yield server
+
+
+def crowd(server: Server, count: int, folder: Path) -> subprocess.Popen:
+    (folder / "picture.jpg").write_bytes(PICTURE)
+    words = [sys.executable, "-c", CROWD, str(server.port), str(count), str(folder / "picture.jpg")]
+    return subprocess.Popen(words, stdout=subprocess.PIPE)
+
+
+def told(crowd: subprocess.Popen) -> list[tuple[int, float, str | None]]:
+    out, _ = crowd.communicate(timeout=PATIENCE)
+    return json.loads(out)
+
+
+def test_a_thousand_at_once_are_each_answered_or_sent_away(coloured_file, tmp_path):
+    with served([coloured_file, "--queue", 64], tmp_path, slow=0.05) as server:
+        before = server.memory()
+        everyone = crowd(server, 1000, tmp_path)
+        slowest = 0.0
+        while everyone.poll() is None and server.process.poll() is None:
+            begun = time.monotonic()
+            assert server.ask("GET", "/healthz").status == 200
+            slowest = max(slowest, time.monotonic() - begun)
+            time.sleep(0.02)
+        answers = told(everyone)
+        statuses = [status for status, _, _ in answers]
+        assert set(statuses) == {200, 503}, {answer for answer in map(tuple, answers) if answer[0] == 0}
+        assert statuses.count(200) >= 64
+        assert all(int(after or 0) >= 1 for status, _, after in answers if status == 503)
+        assert server.memory("VmHWM") < before + 200  # MB
+        assert server.figure("striate_pictures_underway") == 0
+        assert server.ask("POST", "/predict", PICTURE).status == 200
+
+
+def test_who_is_sent_away_knows_soon(coloured_file, tmp_path):
+    with served([coloured_file, "--queue", 2, "--pictures", 1], tmp_path, slow=1.0) as server, ExitStack() as clients:
+        for _ in range(2):
+            clients.enter_context(server.connect(post(PICTURE)))
+        server.until(lambda: server.figure("striate_pictures_underway") == 2)
+        begun = time.monotonic()
+        answer = server.ask("POST", "/predict", PICTURE)
+        assert time.monotonic() - begun < 0.5
+        assert (answer.status, int(answer.headers["retry-after"]) >= 1) == (503, True)
+        assert "2 of 2 places are taken" in answer.told["error"]
+
+
+def test_a_client_that_goes_frees_its_place(coloured_file, tmp_path):
+    with served([coloured_file, "--queue", 4, "--pictures", 1], tmp_path, slow=1.0) as server:
+        for _ in range(3):
+            with ExitStack() as clients:
+                for _ in range(4):
+                    clients.enter_context(server.connect(post(PICTURE)))
+                server.until(lambda: server.figure("striate_pictures_underway") == 4)
+            begun = time.monotonic()
+            server.until(lambda: server.figure("striate_pictures_underway") == 0)
+            assert time.monotonic() - begun < 0.9  # sooner than they would have been answered
+        # half open: it has shut its side down, as one does that is about to go
+        with server.connect(post(PICTURE)) as client:
+            server.until(lambda: server.figure("striate_pictures_underway") == 1)
+            client.shutdown(socket.SHUT_WR)
+            server.until(lambda: server.figure("striate_pictures_underway") == 0)
+        assert server.ask("POST", "/predict", PICTURE).status == 200
+
+
+@pytest.mark.parametrize(
+    ("begin", "drip", "seconds", "status"),
+    [
+        (b"", b"", HEADER, b""),
+        (b"POST /predict HTTP/1.1\r\nhost: localhost\r\n", b"", HEADER, b" 408 "),
+        (b"POST /predict HTTP/1.1\r\nhost: localhost\r\n", b"x-a: b\r\n", HEADER, b" 408 "),
+        (b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9999\r\n\r\n", b"", BODY, b" 408 "),
+        (b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9999\r\n\r\n", b"x", BODY, b" 408 "),
+        (
+            b"POST /predict HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n",
+            b"1\r\nx\r\n",
+            BODY,
+            b" 408 ",
+        ),
+    ],
+    ids=["silent", "headers stop", "headers drip", "body stops", "body drips", "chunks drip"],
+)
+def test_slow_clients_are_closed_in_time(server, begin, drip, seconds, status):
+    begun = time.monotonic()
+    with server.connect(begin) as client:
+        client.settimeout(0.1)
+        heard = b""
+        while True:
+            try:
+                part = client.recv(4096)
+                heard += part
+                if not part:
+                    break
+            except TimeoutError:
+                if drip:
+                    client.sendall(drip)
+            except (ConnectionResetError, BrokenPipeError):
+                break
+            assert time.monotonic() - begun < PATIENCE
+    took = time.monotonic() - begun
+    assert seconds - 0.05 < took < seconds + 1.0
+    assert status in heard
+    assert server.figure("striate_pictures_underway") == 0
+
+
+def test_a_crowd_of_silent_sockets_keeps_nobody_out(server):
+    with ExitStack() as clients:
+        for _ in range(80):  # more than there may be connections
+            clients.enter_context(server.connect())
+        assert server.ask("GET", "/healthz").status == 200
+    assert server.figure('striate_connections_closed_total{why="crowd"}') >= 20
+
+
+def test_what_is_too_much_is_413_and_leaves_no_file(server):
+    chunked = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
+    open_before = files_of(server)
+    begun = time.monotonic()
+    with server.connect(chunked) as client:
+        heard: list[bytes] = []
+        listener = threading.Thread(target=lambda: heard.append(rest(client)))
+        listener.start()
+        try:
+            while time.monotonic() - begun < PATIENCE:
+                client.sendall(b"8000\r\n" + bytes(0x8000) + b"\r\n")
+        except (ConnectionResetError, BrokenPipeError):
+            pass
+        listener.join(PATIENCE)
+    assert b" 413 " in heard[0]
+    assert time.monotonic() - begun < 10
+    announced = server.ask("POST", "/predict", b"", {"content-length": str(10**12)})
+    assert (announced.status, "a body may have 100,000 bytes" in announced.told["error"]) == (413, True)
+    parts = b"--b\r\ncontent-disposition: form-data; name=a\r\n\r\n\r\n" * 1_900 + b"--b--"
+    kind = {"content-type": "multipart/form-data; boundary=b"}
+    many = server.ask("POST", "/predict", parts, kind)
+    assert (many.status, "may hold 4 pictures" in many.told["error"]) == (413, True)
+    bomb = server.ask("POST", "/predict", gzip.compress(bytes(50_000_000)), {"content-encoding": "gzip"})
+    assert (bomb.status, "when inflated" in bomb.told["error"]) == (413, True)
+    assert files_of(server) == open_before
+    assert server.figure("striate_body_bytes_underway") == 0
+
+
+def test_ten_thousand_parts_are_413(coloured_file, tmp_path):
+    (tmp_path / "temporary").mkdir()
+    with served([coloured_file], tmp_path, TMPDIR=str(tmp_path / "temporary")) as server:
+        before = sorted((tmp_path / "temporary").rglob("*"))
+        kind = {"content-type": "multipart/form-data; boundary=b"}
+        parts = b'--b\r\ncontent-disposition: form-data; name=a; filename="a.png"\r\n\r\nabc\r\n' * 10_000 + b"--b--"
+        assert server.ask("POST", "/predict", parts, kind).status == 413
+        large = b"--b\r\ncontent-disposition: form-data; name=a\r\n\r\n" + bytes(15_000_000) + b"\r\n--b--"
+        assert server.ask("POST", "/predict", large, kind).status == 415
+        assert sorted((tmp_path / "temporary").rglob("*")) == before
+
+
+def files_of(server: Server) -> list[str]:
+    """Files on a disk that it has open."""
+    links = [link.readlink() for link in Path(f"/proc/{server.process.pid}/fd").iterdir()]
+    return sorted(str(link) for link in links if str(link).startswith("/"))
+
+
+def test_bombs_are_told(server):
+    large = encoded(np.zeros((1001, 1000, 3), np.uint8))
+    answer = server.ask("POST", "/predict", large)
+    assert (answer.status, "may have 1,000,000 pixels" in answer.told["error"]) == (422, True)
+    before = server.memory("VmHWM")
+    bomb = bytearray(encoded(tinted(1, 1)))
+    bomb[16:24] = (60_000).to_bytes(4, "big") * 2  # its header says that it has 3.6 thousand million pixels
+    bomb[29:33] = zlib.crc32(bomb[12:29]).to_bytes(4, "big")
+    answer = server.ask("POST", "/predict", bytes(bomb))
+    assert answer.status == 422
+    assert server.memory("VmHWM") < before + 50
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET / HTTQ/1.1\r\n\r\n",
+        b"GET /\x00 HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: -1\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: localhost\r\n" + b"x: " + bytes(100_000) + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+    ],
+    ids=["TLS", "protocol", "path", "length", "both lengths", "header", "no host"],
+)
+def test_what_is_no_http_is_400(server, said):
+    with server.connect(said) as client:
+        assert b" 400 " in rest(client).split(b"\r\n")[0]
+    assert server.ask("GET", "/healthz").status == 200
+
+
+def test_pipelined_requests_are_answered_in_their_order(server):
+    wrong = post(b"no picture")
+    with server.connect(post(PICTURE) + wrong + post(PICTURE, more=b"connection: close\r\n")) as client:
+        heard = rest(client)
+    found = [int(part.split()[0]) for part in heard.split(b"HTTP/1.1 ")[1:]]
+    assert found == [200, 415, 200]
+
+
+def test_sigterm_loses_nothing_that_was_accepted(coloured_file, tmp_path):
+    with served([coloured_file, "--queue", 200], tmp_path, slow=0.05) as server:
+        everyone = crowd(server, 100, tmp_path)
+        server.until(lambda: server.figure("striate_pictures_underway") >= 90)
+        server.process.send_signal(signal.SIGTERM)
+        answers = told(everyone)
+        assert [status for status, _, _ in answers] == [200] * 100
+        assert server.process.wait(PATIENCE) == 0
+
+
+def test_sigterm_does_not_wait_for_silent_clients(coloured_file, tmp_path):
+    with served([coloured_file], tmp_path) as server, ExitStack() as clients:
+        silent = clients.enter_context(server.connect())
+        idle = clients.enter_context(server.connect(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n"))
+        assert b" 200 " in idle.recv(4096)
+        begun = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - begun < 3
+        assert rest(silent) == rest(idle) == b""
+
+
+def test_nothing_is_fetched_and_no_path_is_read(coloured_file, tmp_path):
+    with socket.socket() as tempting, served([coloured_file], tmp_path) as server:
+        tempting.bind(("127.0.0.1", 0))
+        tempting.listen()
+        tempting.setblocking(False)
+        address = f"http://127.0.0.1:{tempting.getsockname()[1]}/a.jpg"
+        for text in (address, f"file://{coloured_file}", str(coloured_file), "/etc/passwd"):
+            assert server.ask("POST", "/predict", text.encode()).status == 415
+            path = f"/predict?model={text}&url={text}&path={text}"
+            assert server.ask("POST", path, PICTURE).status == 404
+            form = f'--b\r\ncontent-disposition: form-data; name="url"; filename="{text}"\r\n\r\n{text}\r\n--b--'
+            kind = {"content-type": "multipart/form-data; boundary=b"}
+            assert server.ask("POST", "/predict", form.encode(), kind).status == 415
+        with pytest.raises(BlockingIOError):
+            tempting.accept()
+
+
+def test_a_reader_of_the_log_that_stops_holds_up_nobody(coloured_file):
+    words = [sys.executable, "-m", "striate", "serve", str(coloured_file), "--port", "0"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            assert process.stderr
+            line = b""
+            while b"serving" not in line:
+                line = process.stderr.readline()
+            port = int(line.decode().rsplit(":", 1)[1].split("/")[0])
+            asyncio.run(many(port, 1500))  # far more lines than a pipe holds
+        finally:
+            process.kill()
+
+
+async def many(port: int, count: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for _ in range(count):
+        writer.write(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"}"), PATIENCE)
+    writer.close()

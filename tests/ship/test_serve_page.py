@@ -1,0 +1,85 @@
+"""The page to drop a photo on, in a browser."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import tinted
+from driven import CHROMIUM, browser
+from made import encoded
+from served_files import served
+
+from striate.show.page import COLOURS
+
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")]
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1100, False), (390, True)])
+def test_a_photo_gets_its_answer_with_its_map(coloured_file, gray_file, tmp_path, width, dark):
+    photo, text = tmp_path / "photo.png", tmp_path / "text.png"
+    photo.write_bytes(encoded(np.full((200, 300, 3), 255, np.uint8)))
+    text.write_text("no picture")
+    words = [f"trees={coloured_file}", f"letters={gray_file}"]
+    with served(words, tmp_path) as server, browser(tmp_path / "user") as page:
+        page.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        page.call("Emulation.setEmulatedMedia", features=[scheme])
+        page.call("Page.navigate", url=f"http://127.0.0.1:{server.port}/")
+        page.until("document.readyState == 'complete' && !!document.getElementById('file')")
+        paper = bytes.fromhex(COLOURS["paper"][dark][1:])
+        assert (page.shot()[-1, 0] == tuple(paper)).all()
+        page.choose("#file", photo)
+        page.until("!document.getElementById('answer').hidden && document.getElementById('map').width == 300")
+        wanted = server.ask("POST", "/predict?model=trees", photo.read_bytes()).told["predictions"][0]["top"]
+        rows = page.run("[...document.querySelectorAll('#classes tr')].map(row => row.innerText).join('\\n')")
+        assert [word for word in rows.split("\n") if word.strip() in [one["name"] for one in wanted]]
+        assert f"{100 * wanted[0]['probability']:.1f} %" in rows
+        bars = page.run("[...document.querySelectorAll('.bar')].map(bar => bar.style.width).join()").split(",")
+        assert [float(bar[:-1]) for bar in bars] == pytest.approx(
+            [100 * one["probability"] for one in wanted], abs=0.01
+        )
+        # the photo is white; under the veil it is darker, and in some places more than in others
+        page.run("scrollTo(0, 0)")
+        box = page.run("JSON.stringify(document.getElementById('photo').getBoundingClientRect())")
+        veiled = inside(page.shot(), box)
+        assert veiled.min() < 100 < veiled.max()
+        page.run("document.getElementById('lay').click()")
+        assert inside(page.shot(), box).min() > 250
+        assert page.run("document.documentElement.scrollWidth") <= width
+        page.choose("#file", text)
+        page.until("document.getElementById('problem').textContent.includes('not a picture')")
+        page.run("document.getElementById('model').value = 'letters'")
+        page.choose("#file", photo)
+        page.until("!document.getElementById('answer').hidden && document.getElementById('map').hidden")
+        own = f"http://127.0.0.1:{server.port}/"
+        assert all(address.removeprefix("blob:").startswith(own) for address in page.fetched)
+        # a browser notes each answer that is a refusal, and nothing else: no script or style was held back
+        assert all("status of 4" in str(complaint) for complaint in page.complaints), page.complaints
+
+
+def inside(shot: np.ndarray, box: str) -> np.ndarray:
+    """The middle of what is shown at a place."""
+    place = json.loads(box)
+    top, left, height, width = (int(place[name]) for name in ("top", "left", "height", "width"))
+    return shot[top + 5 : min(top + height, 900) - 5, left + 5 : left + width - 5].astype(int).mean(2)
+
+
+def test_the_description_is_shown_without_a_script(coloured_file, tmp_path):
+    with served([coloured_file], tmp_path) as server, browser(tmp_path / "user") as page:
+        page.call("Page.navigate", url=f"http://127.0.0.1:{server.port}/docs")
+        page.until("document.readyState == 'complete' && document.querySelectorAll('section').length > 8")
+        assert page.run("document.scripts.length") == 0
+        assert page.complaints == []
+
+
+def test_the_page_asks_for_the_token(coloured_file, tmp_path):
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(encoded(tinted(0, 0)))
+    with served([coloured_file, "--token", "0123456789abcdef"], tmp_path) as server, browser(tmp_path / "user") as page:
+        page.call("Page.navigate", url=f"http://127.0.0.1:{server.port}/")
+        page.until("document.readyState == 'complete' && !!document.getElementById('token')")
+        page.choose("#file", photo)
+        page.until("document.getElementById('problem').textContent.includes('Bearer TOKEN')")
+        page.run("document.getElementById('token').value = '0123456789abcdef'")
+        page.choose("#file", photo)
+        page.until("!document.getElementById('answer').hidden")

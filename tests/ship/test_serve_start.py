@@ -1,0 +1,88 @@
+"""What stops a server before it starts: one sentence, and exit code 2."""
+
+import socket
+
+import onnx
+import pytest
+
+from striate.cli import main
+from striate.ship.serve.limits import Limits
+from striate.ship.serve.places import Places
+from striate.ship.serve.refusal import Refusal
+
+
+def refused(capsys, *words: object) -> str:
+    with pytest.raises(SystemExit) as stop:
+        main(["serve", *map(str, words)])
+    printed = capsys.readouterr()
+    assert (stop.value.code, printed.out) == (2, "")
+    assert len(printed.err.strip().splitlines()) == 1
+    return printed.err
+
+
+def test_a_port_in_use_is_told(coloured_file, capsys):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        said = refused(capsys, coloured_file, "--port", port)
+    assert f"cannot listen on 127.0.0.1, port {port}: Address already in use" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([], "needs a model"),
+        (["FILE", "FILE"], "each model has a name of its own"),
+        (["a=FILE", "a=FILE"], "each model has a name of its own"),
+        (["a%2Fb=FILE"], "a model's name stands in addresses"),
+        (["FILE", "--host", "0.0.0.0"], "wants a token"),
+        (["FILE", "--token", "short"], "16 or more ASCII signs"),
+        (["FILE", "--batch", "0"], "at least 1 picture"),
+        (["FILE", "--wait", "-1"], "0 to 1,000 milliseconds"),
+        (["FILE", "--threads", "0"], "at least 1 thread"),
+        (["FILE", "--port", "70000"], "cannot listen"),
+        (["FILE", "--host", "no.such.name.invalid", "--token", "0123456789abcdef"], "cannot listen"),
+        (["FILE", "--bytes", "0"], "a limit is above 0"),
+        (["FILE", "--pixels", "65000000"], "may have up to 64,000,000 pixels"),
+        (["FILE", "--queue", "4"], "must fit into the queue"),
+        (["FILE", "--memory", "1000"], "one body must fit"),
+        (["nowhere.onnx"], "nowhere.onnx"),
+    ],
+)
+def test_mistakes_are_told(coloured_file, capsys, words, sentence):
+    words = [word.replace("FILE", str(coloured_file)) for word in words]
+    assert sentence in refused(capsys, *words, *([] if "--port" in words else ["--port", 0]))
+
+
+def test_files_that_cannot_be_trusted_are_refused(coloured_file, capsys, tmp_path):
+    content = coloured_file.read_bytes()
+    (tmp_path / "cut.onnx").write_bytes(content[: len(content) // 2])
+    assert "cut short" in refused(capsys, tmp_path / "cut.onnx", "--port", 0)
+    model = onnx.load_model_from_string(content)
+    model.graph.node[-1].domain = "com.example"
+    (tmp_path / "custom.onnx").write_bytes(model.SerializeToString())
+    assert "nothing but ONNX's own operators" in refused(capsys, tmp_path / "custom.onnx", "--port", 0)
+    model = onnx.load_model_from_string(content)
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="/etc/passwd")
+    (tmp_path / "elsewhere.onnx").write_bytes(model.SerializeToString())
+    assert "in another file" in refused(capsys, tmp_path / "elsewhere.onnx", "--port", 0)
+
+
+def test_places_are_given_back_whatever_happens():
+    places = Places(Limits(queue=3, pictures=2, memory=100, bytes=60))
+    with places.take(50) as first:
+        first.grow(1)
+        with places.take(50), pytest.raises(Refusal, match="3 of 3 places") as refusal, places.take(0):
+            pass
+        assert (refusal.value.status, refusal.value.after) == (503, 1)
+        with pytest.raises(Refusal, match="50 of 100 bytes"):
+            first.grow(0, 51)
+        first.drop_body()
+    assert (places.pictures, places.bytes) == (0, 0)
+    with pytest.raises(ZeroDivisionError), places.take(10):
+        raise ZeroDivisionError
+    assert (places.pictures, places.bytes) == (0, 0)
