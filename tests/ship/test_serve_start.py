@@ -74,15 +74,18 @@ def test_files_that_cannot_be_trusted_are_refused(coloured_file, capsys, tmp_pat
 
 def test_places_are_given_back_whatever_happens():
     places = Places(Limits(queue=3, pictures=2, memory=100, bytes=60))
-    with places.take(50) as first:
-        first.grow(1)
-        with places.take(50), pytest.raises(Refusal, match="3 of 3 places") as refusal, places.take(0):
-            pass
+    with places.enter() as first, places.enter() as second:
+        first.take(pictures=2, size=50)
+        second.take(pictures=1)
+        with pytest.raises(Refusal, match="3 of 3 places") as refusal:
+            places.enter()
         assert (refusal.value.status, refusal.value.after) == (503, 1)
         with pytest.raises(Refusal, match="50 of 100 bytes"):
-            first.grow(0, 51)
+            second.take(size=51)
         first.drop_body()
+        second.take(size=51)
     assert (places.pictures, places.bytes) == (0, 0)
-    with pytest.raises(ZeroDivisionError), places.take(10):
+    with pytest.raises(ZeroDivisionError), places.enter() as place:
+        place.take(pictures=1, size=10)
         raise ZeroDivisionError
     assert (places.pictures, places.bytes) == (0, 0)

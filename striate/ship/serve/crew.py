@@ -100,7 +100,7 @@ class Crew:
         model.waiting.extend(waiting)
         self._begin()
         try:
-            return [await each.answer for each in waiting]
+            return list(await asyncio.gather(*(each.answer for each in waiting)))
         finally:
             for each in waiting:
                 if not each.answer.done():
@@ -112,14 +112,14 @@ class Crew:
         """Give work to threads that have none."""
         loop = asyncio.get_running_loop()
         while self.busy < self.threads and not self.shared:
-            asked = [model for model in self.models if model.waiting]
+            asked = sorted((one for one in self.models if one.waiting), key=lambda one: one.waiting[0].since)
             if not asked:
                 return
-            model = min(asked, key=lambda one: one.waiting[0].since)
-            due = model.waiting[0].since + self.wait
-            if len(model.waiting) < self.batch and loop.time() < due:
+            due = loop.time() - self.wait
+            model = next((one for one in asked if len(one.waiting) >= self.batch or one.waiting[0].since <= due), None)
+            if model is None:
                 if self.timer is None:
-                    self.timer = loop.call_at(due, self._due)
+                    self.timer = loop.call_at(asked[0].waiting[0].since + self.wait, self._due)
                 return
             only = self.underway() == 1
             share = -(-len(model.waiting) // self.threads)  # the others come for theirs soon

@@ -64,8 +64,10 @@ class Desk:
             makes of a body the pictures, and whatever else is wanted
         """
         encoding = request.headers.get("content-encoding", "").lower()
-        with self.places.take(self._announced(request)) as place:
+        self._check_announced(request)
+        with self.places.enter() as place:
             body = await self._received(request, place)
+            place.take(pictures=1)
 
             def work() -> tuple[Any, list[Read]]:
                 return read(inflated(body, encoding, self.limits.bytes), place)
@@ -75,17 +77,16 @@ class Desk:
                 more, seen = await asyncio.get_running_loop().run_in_executor(self.pool, work)
                 body = b""
                 place.drop_body()
-                place.grow(len(seen) - 1)
+                place.take(pictures=len(seen) - 1)
                 request.state.told.update(model=model.name, pictures=len(seen))
                 return more, seen, await self.crew.answers(model, [each.fitted for each in seen])
 
             return await _unless_gone(request, through())
 
-    def _announced(self, request: Request) -> int:
+    def _check_announced(self, request: Request) -> None:
         announced = int(request.headers.get("content-length") or 0)
         if announced > self.limits.bytes:
             raise Refusal(413, f"a body may have {self.limits.bytes:,} bytes, but this one has {announced:,}")
-        return announced
 
     async def _received(self, request: Request, place: Place) -> bytes:
         parts: list[bytes] = []
@@ -98,8 +99,7 @@ class Desk:
             size += len(part)
             if size > self.limits.bytes:
                 raise Refusal(413, f"a body may have {self.limits.bytes:,} bytes, but this one has more")
-            if size > place.bytes:  # its length was not announced
-                place.grow(0, size - place.bytes)
+            place.take(size=len(part))
             parts.append(part)
             if not message.get("more_body"):
                 return b"".join(parts) if len(parts) > 1 else part

@@ -20,7 +20,8 @@ class Places:
         how much there is
 
     >>> places = Places(Limits(queue=1, pictures=1))
-    >>> with places.take(0):
+    >>> with places.enter() as place:
+    ...     place.take(pictures=1)
     ...     places.pictures
     1
     >>> places.pictures
@@ -32,10 +33,10 @@ class Places:
         self.pictures = self.bytes = 0
         self.stay = 0.0  # seconds from coming in to the answer, lately
 
-    def take(self, size: int) -> "Place":
-        """A place for a request with a body of so many bytes."""
+    def enter(self) -> "Place":
+        """Let a request in that has nothing yet, if there is room for a picture."""
         place = Place(self)
-        place.grow(1, size)
+        place.check(1, 0)
         return place
 
     def full(self, what: str) -> Refusal:
@@ -59,15 +60,19 @@ class Place:
         self.since = time.monotonic()
         self.left = False
 
-    def grow(self, pictures: int = 0, size: int = 0) -> None:
-        """Take more, if there is more."""
+    def check(self, pictures: int, size: int) -> None:
+        """Whether there is room for so many pictures and bytes more."""
         places, limits = self.places, self.places.limits
         if places.pictures + pictures > limits.queue:
             raise places.full(f"{places.pictures} of {limits.queue} places are taken")
         if places.bytes + size > limits.memory:
             raise places.full(f"{places.bytes:,} of {limits.memory:,} bytes of bodies are taken")
-        places.pictures += pictures
-        places.bytes += size
+
+    def take(self, *, pictures: int = 0, size: int = 0) -> None:
+        """Take more, if there is more: of bytes what has come, since what is announced may never come."""
+        self.check(pictures, size)
+        self.places.pictures += pictures
+        self.places.bytes += size
         self.pictures += pictures
         self.bytes += size
 

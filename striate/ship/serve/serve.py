@@ -88,6 +88,7 @@ def serve(
 
     def closed(why: str) -> None:
         figures.closed.labels(why).inc()
+        log("closed", why=why)
 
     _allow_connections(limits.connections)
     logging.getLogger("uvicorn.error").addHandler(_Handing(log))

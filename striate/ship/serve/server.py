@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from math import ceil
 
 from uvicorn import Config, Server
 
@@ -71,7 +72,7 @@ class Draining(Server):
             proxy_headers=False,
             backlog=BACKLOG,
             timeout_keep_alive=IDLE,
-            timeout_graceful_shutdown=int(limits.drain_seconds),
+            timeout_graceful_shutdown=ceil(limits.drain_seconds),
         )
         super().__init__(config)
 

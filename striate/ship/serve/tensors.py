@@ -1,0 +1,221 @@
+"""Requests and answers of the Open Inference Protocol as its clients write them: JSON, and binary tensors behind it."""
+
+import base64
+import binascii
+import json
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+from fastapi import Response
+
+from striate.ship.about import MAP, PICTURES, PROBABILITIES
+from striate.ship.serve.crew import Answer
+from striate.ship.serve.limits import Limits
+from striate.ship.serve.places import Place
+from striate.ship.serve.reading import Read, read
+from striate.ship.serve.refusal import Refusal
+from striate.ship.serve.served import Served
+from striate.show.names import printable
+
+HEADER = "inference-header-content-length"
+VERSION = "1"  # of each model: a file has no other
+NUMBERS = 400_000  # in JSON: reading them holds up everything else, and binary tensors need no reading
+
+
+class Asked(NamedTuple):
+    """What a request wants.
+
+    Parameters
+    ----------
+    id
+        that its client gave it
+    outputs
+        name -> whether it is to be binary
+    """
+
+    id: str | None
+    outputs: dict[str, bool]
+
+
+def parse(content: bytes, header: str | None, model: Served) -> tuple[dict[str, Any], Asked, bytes]:
+    """The JSON of a request, what it asks for, and the binary rest.
+
+    Parameters
+    ----------
+    content
+        of the body
+    header
+        how long the JSON is, if something follows it
+    model
+        that is asked
+    """
+    length = len(content)
+    if header is not None:
+        if not (header.isascii() and header.isdigit() and int(header) <= length):
+            raise Refusal(400, f"{HEADER} is a number of bytes of the body, which has {length:,}, but '{header[:50]}'")
+        length = int(header)
+    if content.count(b",", 0, length) > NUMBERS:
+        raise Refusal(413, f"a request may hold {NUMBERS:,} numbers in JSON; binary tensors are not limited so")
+    try:
+        told = json.loads(content[:length])
+    except (ValueError, RecursionError) as error:
+        raise Refusal(400, f"the request must be JSON, but is not: {error}") from error
+    if not isinstance(told, dict):
+        raise Refusal(400, "the request must be a JSON object with inputs")
+    return told, _asked(told, model), content[length:]
+
+
+def _asked(told: dict[str, Any], model: Served) -> Asked:
+    known = [PROBABILITIES, MAP] if model.has_map else [PROBABILITIES]
+    parameters = _object(told.get("parameters", {}), "parameters")
+    binary = parameters.get("binary_data_output", False) is True
+    outputs: dict[str, bool] = {}
+    for output in _list(told.get("outputs", [{"name": name} for name in known]), "outputs"):
+        wanted = _object(output, "an output")
+        name, how = wanted.get("name"), _object(wanted.get("parameters", {}), "an output's parameters")
+        if name not in known:
+            raise Refusal(
+                400, f"'{model.name}' has the outputs {', '.join(known)}, but {printable(name)!r:.100} is asked"
+            )
+        if unknown := how.keys() - {"binary_data"}:
+            raise Refusal(400, f"an output's parameter is binary_data, but {printable(sorted(unknown))[:100]} is given")
+        outputs[name] = how.get("binary_data", binary) is True
+    id = told.get("id")
+    if id is not None and not isinstance(id, str):
+        raise Refusal(400, f"a request's id is a text, but {printable(id)[:50]} is given")
+    return Asked(id, outputs)
+
+
+def _object(value: Any, what: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Refusal(400, f"{what} must be a JSON object, but is {type(value).__name__}")
+    return value
+
+
+def _list(value: Any, what: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise Refusal(400, f"{what} must be a list, but is {type(value).__name__}")
+    return value
+
+
+def inputs(told: dict[str, Any], rest: bytes, limits: Limits) -> list[bytes] | np.ndarray:
+    """The one input of a request: files, or a tensor (batch, height, width, 3) of uint8.
+
+    Parameters
+    ----------
+    told
+        its JSON
+    rest
+        what follows it
+    limits
+        of pictures
+    """
+    given = _list(told.get("inputs"), "inputs")
+    if len(given) != 1:
+        raise Refusal(400, f"there is one input, {PICTURES}, but {len(given)} are given")
+    tensor = _object(given[0], "an input")
+    name, kind, shape = tensor.get("name"), tensor.get("datatype"), _list(tensor.get("shape"), "an input's shape")
+    if name != PICTURES:
+        raise Refusal(400, f"the input is called {PICTURES}, but {printable(name)!r:.100} is given")
+    if not all(type(side) is int and 0 < side < 2**31 for side in shape):
+        raise Refusal(400, f"a shape is numbers above 0, but is {printable(shape)[:100]}")
+    parameters = _object(tensor.get("parameters", {}), "an input's parameters")
+    if unknown := parameters.keys() - {"binary_data_size", "content_type"}:  # such as shared memory, which is not read
+        raise Refusal(400, f"an input's parameter is binary_data_size, but {printable(sorted(unknown))[:100]} is given")
+    size, data = parameters.get("binary_data_size"), tensor.get("data")
+    if (size is None) == (data is None):
+        raise Refusal(400, "an input has data, or binary_data_size and its bytes behind the JSON")
+    if size is not None and size != len(rest):
+        raise Refusal(400, f"{len(rest):,} bytes follow the JSON, but binary_data_size is {printable(size)[:50]}")
+    if size is None and rest:
+        raise Refusal(400, f"{len(rest):,} bytes follow the JSON, but no input has binary_data_size")
+    if shape and shape[0] > limits.pictures:
+        raise Refusal(413, f"a request may hold {limits.pictures} pictures, but this one has {shape[0]}")
+    if kind == "BYTES":
+        return _files(shape, rest if data is None else _list(data, "data"))
+    if kind == "UINT8":
+        return _pixels(shape, rest if data is None else data, limits)
+    raise Refusal(
+        400,
+        f"{PICTURES} is UINT8 of shape (batch, height, width, 3), or BYTES of shape (batch) with files, "
+        f"but {printable(kind)!r:.50} is given",
+    )
+
+
+def _files(shape: list[int], data: bytes | list[Any]) -> list[bytes]:
+    """Files behind each other, each after its length; or in base64, since JSON holds text alone."""
+    files: list[bytes] = []
+    if len(shape) not in (1, 2):
+        raise Refusal(400, f"the shape of files is [batch], but it is {printable(shape)[:100]}")
+    if isinstance(data, bytes):
+        start = 0
+        while start < len(data) and len(files) <= shape[0]:
+            length = int.from_bytes(data[start : start + 4], "little")
+            if start + 4 + length > len(data):
+                raise Refusal(400, "an element of BYTES is its length in 4 bytes and as many bytes; these end early")
+            files.append(data[start + 4 : start + 4 + length])
+            start += 4 + length
+    else:
+        try:
+            files = [base64.b64decode(text, validate=True) for text in data]
+        except (binascii.Error, ValueError, TypeError) as error:
+            raise Refusal(400, f"BYTES stand in JSON as base64, but: {error}") from error
+    if shape not in ([len(files)], [len(files), 1]):
+        raise Refusal(400, f"the shape of {len(files)} files is [{len(files)}], but it is {printable(shape)[:100]}")
+    return files
+
+
+def _pixels(shape: list[int], data: Any, limits: Limits) -> np.ndarray:
+    """A tensor (batch, height, width, 3) of uint8."""
+    if len(shape) != 4 or shape[3] != 3:
+        raise Refusal(400, f"the shape of UINT8 is [batch, height, width, 3], but it is {printable(shape)[:100]}")
+    if shape[1] * shape[2] > limits.pixels:
+        raise Refusal(413, f"a picture may have {limits.pixels:,} pixels, but {shape[1] * shape[2]:,} are announced")
+    if isinstance(data, bytes):
+        flat = np.frombuffer(data, np.uint8)
+    else:
+        try:
+            numbers = np.array(data)
+        except ValueError as error:
+            raise Refusal(400, "data must be a list of numbers, or lists of lists of one length") from error
+        if numbers.dtype.kind not in "iu" or not ((numbers >= 0) & (numbers <= 255)).all():
+            raise Refusal(400, "data of UINT8 are whole numbers from 0 to 255")
+        flat = numbers.astype(np.uint8).ravel()
+    if flat.size != prod(shape):
+        raise Refusal(400, f"the shape {shape} holds {prod(shape):,} numbers, but {flat.size:,} are given")
+    return flat.reshape(shape)
+
+
+def fitted(given: list[bytes] | np.ndarray, model: Served, limits: Limits, place: Place) -> list[Read]:
+    """What the network sees of the pictures in an input."""
+    if isinstance(given, list):
+        return read([(f"file {n}", content) for n, content in enumerate(given, 1)], model.beside, limits, place)
+    seen = []
+    for picture in given:
+        if place.left:
+            return []
+        seen.append(Read("", model.beside.fit(picture), picture.shape[:2], ()))
+    return seen
+
+
+def response(model: Served, asked: Asked, answers: list[Answer]) -> Response:
+    """The outputs that were asked for, in JSON or behind it."""
+    outputs, rest = [], []
+    for name, binary in asked.outputs.items():
+        values = np.stack([answer.probabilities if name == PROBABILITIES else answer.map for answer in answers])  # type: ignore[misc]
+        output: dict[str, Any] = {"name": name, "datatype": "FP32", "shape": list(values.shape)}
+        if binary:
+            rest.append(values.astype("<f4").tobytes())
+            output["parameters"] = {"binary_data_size": len(rest[-1])}
+        else:
+            output["data"] = values.ravel().tolist()
+        outputs.append(output)
+    told = {"model_name": model.name, "model_version": VERSION, "outputs": outputs}
+    if asked.id is not None:
+        told["id"] = asked.id
+    head = json.dumps(told).encode()
+    if not rest:
+        return Response(head, media_type="application/json")
+    headers = {"Inference-Header-Content-Length": str(len(head))}
+    return Response(b"".join([head, *rest]), headers=headers, media_type="application/octet-stream")
