@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from shlex import quote
 
+from striate.pictures.decode import brightness
 from striate.preprocess import Preprocess
 from striate.train.run import Run
 
@@ -95,7 +96,7 @@ classes = {classes}
 network = {made}
 network.load_state_dict({state}, strict=True)
 network.eval()
-{_pixels(run.preprocess)}
+{pixels(run.preprocess)}
 {_answer(run)}""")
 
 
@@ -156,7 +157,7 @@ from PIL import Image, ImageOps
 about = {{"striate.json": ""}}
 network = torch.export.load({file!r}, extra_files=about).module()
 classes = json.loads(about["striate.json"])["classes"]
-{_pixels(run.preprocess)}
+{pixels(run.preprocess)}
 {_answer(run)}""")
     return f"""A program goes from normalised pictures (batch, {channels}, {rows}, {columns}) of float32 to logits
 (batch, {len(run.classes)}), for batches of any length:
@@ -189,22 +190,45 @@ def _read(file: str) -> tuple[str, str, str]:
     return "", classes, f"torch.load({file!r}, weights_only=True)"
 
 
-def _pixels(preprocess: Preprocess) -> str:
-    """A picture's file as a network takes it, by Pillow."""
-    (rows, columns), resize = preprocess.size, preprocess.resize or min(preprocess.size)
+def pixels(preprocess: Preprocess) -> str:
+    """Code by which Pillow makes of a file what a network takes: the steps of `Preprocess.pixels`, in whole numbers.
+
+    Parameters
+    ----------
+    preprocess
+        what is done
+    """
+    rows, columns = preprocess.size
     filter = f"Image.Resampling.{preprocess.interpolation.upper()}"
     gray = preprocess.channels == "L"
     lines = [f'picture = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("{"L" if gray else "RGB"}")']
     if preprocess.fit == "squash":
         lines.append(f"picture = picture.resize(({columns}, {rows}), {filter})")
-    elif preprocess.fit == "pad":
-        paper = preprocess.background
-        lines.append(f"picture = ImageOps.pad(picture, ({columns}, {rows}), {filter}, {paper})")
     else:
-        high, wide = (side * resize // min(preprocess.size) for side in preprocess.size)
-        left, top = round((wide - columns) / 2), round((high - rows) / 2)
-        lines.append(f"picture = ImageOps.fit(picture, ({wide}, {high}), {filter})")
-        lines.append(f"picture = picture.crop(({left}, {top}, {left + columns}, {top + rows}))")
+        high, wide = rows, columns
+        if preprocess.fit == "crop" and preprocess.resize:
+            high, wide = (side * preprocess.resize // min(rows, columns) for side in (rows, columns))
+        across, down = f"width * {high} // height", f"height * {wide} // width"
+        if preprocess.fit == "crop":
+            size, start = f"max({across}, {wide}), max({down}, {high})", "round(({0} - {1}) / 2)"
+        else:
+            size = f"max(min({across}, {wide}), 1), max(min({down}, {high}), 1)"
+            start = "({1} - {0}) // 2"
+        lines += [
+            "width, height = picture.size",
+            f"width, height = {size}",
+            f"left, top = {start.format('width', columns)}, {start.format('height', rows)}",
+            f"picture = picture.resize((width, height), {filter})",
+        ]
+        if preprocess.fit == "crop":
+            lines.append(f"picture = picture.crop((left, top, left + {columns}, top + {rows}))")
+        else:
+            paper = brightness(preprocess.background) if gray else preprocess.background
+            lines += [
+                f"paper = Image.new(picture.mode, ({columns}, {rows}), {paper})",
+                "paper.paste(picture, (left, top))",
+                "picture = paper",
+            ]
     lines.append(f"levels = np.asarray(picture, np.float32).reshape({rows}, {columns}, {1 if gray else 3})")
     if preprocess.channels == "BGR":
         lines.append("levels = levels[:, :, ::-1]  # blue first")

@@ -20,6 +20,7 @@ from huggingface_hub import ModelCard
 from hypothesis import given
 from hypothesis import strategies as st
 from made import encoded, photo
+from PIL import Image, ImageOps
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
@@ -36,6 +37,7 @@ from striate.ship.card import MARK, card
 from striate.ship.hub import without_places
 from striate.ship.targets import write_target
 from striate.ship.timm_config import timm_config
+from striate.ship.using import pixels
 from striate.train.choose.weights import begun, network_of
 from striate.train.keep.sealed import save_sealed, stated_sum
 from striate.train.run import MODEL, Run, open_run
@@ -219,6 +221,33 @@ def test_the_code_on_the_card_of_weights_runs(coloured, tmp_path, monkeypatch, c
     monkeypatch.chdir(tmp_path)
     exec(script(tmp_path / "own.card.md"), {})
     assert capsys.readouterr().out == said(coloured, tmp_path / "photo.jpg")
+
+
+@pytest.mark.parametrize(
+    "preprocess",
+    [
+        Preprocess((24, 24), 28),
+        Preprocess((20, 31), 23, interpolation="bicubic"),
+        Preprocess((24, 20), None, channels="BGR", scale=255, mean=(104.0, 117.0, 123.0), std=(1.0, 2.0, 3.0)),
+        Preprocess((24, 30), fit="squash", channels="L", mean=(0.5,), std=(0.25,)),
+        Preprocess((24, 31), fit="pad", background=(9, 99, 199)),
+        Preprocess((31, 20), fit="pad", background=(9, 99, 199), channels="L", mean=(0.5,), std=(0.25,)),
+    ],
+)
+@pytest.mark.parametrize("size", [(40, 61), (61, 40), (9, 7), (300, 5)])
+def test_the_code_that_fits_pictures_is_the_preprocess(tmp_path, monkeypatch, preprocess, size):
+    file = tmp_path / "photo.jpg"
+    file.write_bytes(encoded(photo(3, *size)))  # Pillow looks at the content
+    monkeypatch.chdir(tmp_path)
+    scope = {"np": np, "torch": torch, "Image": Image, "ImageOps": ImageOps}
+    exec(pixels(preprocess), scope)
+    ours = preprocess.normalised(preprocess.read(file).pixels)
+    level = preprocess.scale / 255 / min(preprocess.std)  # Pillow rounds once more where it resizes columns first
+    assert scope["pictures"].dtype == torch.float32
+    assert scope["pictures"].shape == (1, *ours.shape)
+    apart = np.abs(scope["pictures"][0].numpy() - ours)
+    assert apart.max() < 1.01 * level
+    assert (apart > 0.01 * level).mean() < 0.15
 
 
 def said(run: Run, file: Path) -> str:
