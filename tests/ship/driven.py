@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from select import select
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,7 @@ class Browser:
         self.to.write(json.dumps(message | ({"sessionId": self.session} if self.session else {})).encode() + b"\0")
         while True:
             while b"\0" not in self.heard:
+                assert select([self.of], [], [], PATIENCE)[0], f"Chromium does not answer {method}"
                 self.heard += self.of.read(65536)
             line, _, self.heard = self.heard.partition(b"\0")
             answer = json.loads(line)
@@ -96,7 +98,7 @@ def browser(folder: Path) -> Iterator[Browser]:
     # it reads from 3 and writes to 4, whatever numbers are taken here
     ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 100) for end in (theirs_in, theirs_out)]
     command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-pipe"]
-    shell = ["sh", "-c", f'exec "$@" 3<&{ends[0]} 4>&{ends[1]}', "sh", *command, f"--user-data-dir={folder}"]
+    shell = ["bash", "-c", f'exec "$@" 3<&{ends[0]} 4>&{ends[1]}', "bash", *command, f"--user-data-dir={folder}"]
     process = subprocess.Popen(shell, pass_fds=ends, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for end in (theirs_in, theirs_out, *ends):
         os.close(end)

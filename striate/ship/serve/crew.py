@@ -122,7 +122,8 @@ class Crew:
                     self.timer = loop.call_at(asked[0].waiting[0].since + self.wait, self._due)
                 return
             only = self.underway() == 1
-            share = -(-len(model.waiting) // self.threads)  # the others come for theirs soon
+            # the others come for theirs soon; unless it was waited for so that the batch becomes long
+            share = len(model.waiting) if self.wait else -(-len(model.waiting) // self.threads)
             batch = [model.waiting.popleft() for _ in range(min(self.batch, share))]
             self.busy += 1
             self.shared = only
