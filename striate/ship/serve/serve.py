@@ -35,7 +35,7 @@ def serve(
     batch: int = 1,
     wait: float = 0.0,
     threads: int | None = None,
-    limits: Annotated[Limits, Parameter(name="*")] = Limits(),  # noqa: B008 (it cannot be changed)
+    limits: Annotated[Limits, Parameter(name="*", group="Limits of requests")] = Limits(),  # noqa: B008 (it cannot be changed)
 ) -> None:
     """Answer pictures over HTTP, until it is told to stop: then it finishes what it has accepted.
 
@@ -45,8 +45,8 @@ def serve(
     Parameters
     ----------
     files
-        what `striate export` wrote; a run's folder is made into such a file in memory. NAME=FILE gives it a name, else
-        it is called as its file is
+        what `striate export` wrote; of a run's folder such a file is made first, and kept. NAME=FILE gives it a name,
+        else it is called as its file is
     host
         address to listen on; others than this machine's own need a token
     port
@@ -68,7 +68,7 @@ def serve(
     _check(host, token, batch, wait, threads)
     if not files:
         raise StriateError("a server needs a model: a file that `striate export` wrote, or a run's folder")
-    threads = threads or len(os.sched_getaffinity(0))
+    threads = threads or processors()
     listener = bound(host, port)
     models = open_models(files, threads)
     places = Places(limits)
@@ -125,6 +125,13 @@ def _allow_connections(connections: int) -> None:
         raise StriateError(f"{connections:,} connections need {wanted:,} open files, but the system allows {hard:,}")
     if most < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def processors() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class _Handing(logging.Handler):
