@@ -83,6 +83,7 @@ def test_a_thousand_at_once_are_each_answered_or_sent_away(coloured_file, tmp_pa
         assert statuses.count(200) >= 64
         assert all(int(after or 0) >= 1 for status, _, after in answers if status == 503)
         assert server.memory("VmHWM") < before + 200  # MB
+        assert slowest < 1.0  # seconds, of which most are spent on being let in
         assert server.figure("striate_pictures_underway") == 0
         assert server.ask("POST", "/predict", PICTURE).status == 200
 

@@ -23,7 +23,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-# without a token: what shows nothing but that there is a server, and the page that asks for the token
+# without a token: whether there is a server, and the page that asks for the token
 OPEN = ("/", "/page.css", "/page.js", "/docs", "/healthz", "/readyz", "/v2/health/live", "/v2/health/ready")
 POLICY = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 HEADERS = [
@@ -127,7 +127,7 @@ class Guard:
         if not self._own(host):
             raise Refusal(403, f"this server is not called '{printable(host)[:200]}'; --name gives it further names")
         origin = headers.get(b"origin")
-        if origin is not None and urlsplit_host(origin.decode("latin-1").lower()) != host:
+        if origin is not None and host_of_origin(origin.decode("latin-1").lower()) != host:
             raise Refusal(403, f"requests from pages of '{printable(origin.decode('latin-1'))[:200]}' are not answered")
         if self.token and scope["path"] not in OPEN:
             kind, _, shown = headers.get(b"authorization", b"").partition(b" ")
@@ -138,7 +138,7 @@ class Guard:
 
     def _own(self, host: str) -> bool:
         """Whether the header Host names this server: a page that had its name point here is told apart by it."""
-        name = urlsplit_name(host)
+        name = name_of_host(host)
         if name is None:
             return False
         if name in self.names:
@@ -164,7 +164,7 @@ async def refuse(refusal: Refusal, request: str, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def urlsplit_host(origin: str) -> str | None:
+def host_of_origin(origin: str) -> str | None:
     """The host and port of an origin, as the header Host would say them."""
     try:
         parts = urlsplit(origin)
@@ -173,7 +173,7 @@ def urlsplit_host(origin: str) -> str | None:
     return parts.netloc if parts.scheme in ("http", "https") else None
 
 
-def urlsplit_name(host: str) -> str | None:
+def name_of_host(host: str) -> str | None:
     """The name or address in a header Host, without its port."""
     try:
         parts = urlsplit(f"//{host}")

@@ -4,6 +4,7 @@ uvicorn itself waits for headers and bodies without an end, so that a few silent
 """
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -69,7 +70,7 @@ class Timed(H11Protocol):
     limits
         how long to wait
     tell
-        is told what a connection was closed for
+        is told what a connection was closed for, and the id in its answer
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class Timed(H11Protocol):
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
         limits: Limits,
-        tell: Callable[[str], None],
+        tell: Callable[[str, str], None],
     ):
         super().__init__(config, server_state, app_state, _loop)
         self.limits, self.tell = limits, tell
@@ -89,15 +90,16 @@ class Timed(H11Protocol):
         self.writing: asyncio.TimerHandle | None = None
         self.surplus = 0  # bytes that came after the answer
         self.stopping = False
+        self.since = self.loop.time()  # when the last request was answered here
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.transport = _Gentle(transport, self)  # type: ignore[assignment]
         if len(self.connections) > self.limits.connections:
-            silent = [other for other in self.connections if isinstance(other, Timed) and other.silent]
-            first = min(silent, key=lambda other: other.timer.when() if other.timer else 0.0, default=self)
-            first.refuse(503, "the server has too many connections; try again in 1 second", "crowd", b"1")
-            if first is self:
+            others = [other for other in self.connections if isinstance(other, Timed) and other is not self]
+            oldest = min((other for other in others if other.idle), key=lambda other: other.since, default=self)
+            oldest.refuse(503, "the server has too many connections; try again in 1 second", "crowd", b"1")
+            if oldest is self:
                 return
         self._retime()
 
@@ -114,21 +116,22 @@ class Timed(H11Protocol):
         if self._answered_early():
             self.surplus += len(data)
             if self.surplus > self.limits.bytes:
-                self.tell("surplus")
+                self.tell("surplus", "")
                 self.transport.close()
                 return
         super().data_received(data)
         self._retime()
 
     def on_response_complete(self) -> None:
-        self.surplus = 0
+        self.surplus, self.since = 0, self.loop.time()
         super().on_response_complete()
         self._retime()
 
     @property
-    def silent(self) -> bool:
-        """Whether no request is underway here."""
-        return self.phase is not None and self.phase[0] == "headers"
+    def idle(self) -> bool:
+        """Whether no request is underway here, or just its headers."""
+        answered = self.cycle is None or self.cycle.response_complete
+        return answered and self.conn.their_state in (h11.IDLE, h11.DONE) and not self.transport.is_closing()
 
     def _answered_early(self) -> bool:
         return bool(self.cycle and self.cycle.response_complete and self.conn.their_state is h11.SEND_BODY)
@@ -160,7 +163,7 @@ class Timed(H11Protocol):
         if self.transport.is_closing():
             return
         if what == "rest" or (what == "headers" and not self.conn.trailing_data[0]):
-            self.tell("silent" if what == "headers" else what)
+            self.tell("silent" if what == "headers" else what, "")
             self.transport.close()
         else:
             self.refuse(408, f"a request's {what} must come within {seconds:g} seconds, but did not", what)
@@ -179,12 +182,15 @@ class Timed(H11Protocol):
         after
             seconds after which a client may try again
         """
-        self.tell(why)
-        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            body = reason_json(reason, "")
+        request = secrets.token_hex(8)
+        self.tell(why, request)
+        new = self.cycle is None or not self.cycle.response_complete or self.conn.trailing_data[0]
+        if new and self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            body = reason_json(reason, request)
             headers = [
                 (b"content-type", b"application/json"),
                 (b"content-length", str(len(body)).encode()),
+                (b"x-request-id", request.encode()),
                 (b"connection", b"close"),
             ]
             if after:
@@ -206,7 +212,7 @@ class Timed(H11Protocol):
         self.stopping = True
         if self.cycle and not self.cycle.response_complete:
             self.cycle.keep_alive = False
-        elif self.phase is None or self.silent:  # a request may be on its way
+        elif self.idle:  # a request may be on its way
             self._unset_keepalive_if_required()
             self.loop.call_later(GRACE, self._close_if_idle)
 
@@ -231,5 +237,5 @@ class Timed(H11Protocol):
             self.writing.cancel()
 
     def _unread(self) -> None:
-        self.tell("unread")
+        self.tell("unread", "")
         self.transport.abort()

@@ -86,9 +86,9 @@ def serve(
     def started() -> None:
         say(f"serving {', '.join(models)} at http://{shown}:{address[1]}/ until Ctrl-C")
 
-    def closed(why: str) -> None:
+    def closed(why: str, request: str) -> None:
         figures.closed.labels(why).inc()
-        log("closed", why=why)
+        log("closed", request_id=request, why=why)
 
     _allow_connections(limits.connections)
     logging.getLogger("uvicorn.error").addHandler(_Handing(log))

@@ -58,7 +58,7 @@ class Draining(Server):
         is called when it listens
     """
 
-    def __init__(self, guard: Guard, limits: Limits, tell: Callable[[str], None], started: Callable[[], None]):
+    def __init__(self, guard: Guard, limits: Limits, tell: Callable[[str, str], None], started: Callable[[], None]):
         self.guard, self.when_started = guard, started
         config = Config(
             guard,  # type: ignore[arg-type]
