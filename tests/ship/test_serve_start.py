@@ -41,7 +41,7 @@ def test_a_port_in_use_is_told(coloured_file, capsys):
         (["FILE", "--batch", "0"], "at least 1 picture"),
         (["FILE", "--wait", "-1"], "0 to 1,000 milliseconds"),
         (["FILE", "--threads", "0"], "at least 1 thread"),
-        (["FILE", "--port", "70000"], "cannot listen"),
+        (["FILE", "--port", "70000"], "a port is 0 to 65,535"),
         (["FILE", "--host", "no.such.name.invalid", "--token", "0123456789abcdef"], "cannot listen"),
         (["FILE", "--bytes", "0"], "a limit is above 0"),
         (["FILE", "--pixels", "65000000"], "may have up to 64,000,000 pixels"),

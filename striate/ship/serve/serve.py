@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import resource
+import socket
 from typing import Annotated
 
 import cv2
@@ -19,7 +20,7 @@ from striate.ship.serve.guard import Guard, is_loopback
 from striate.ship.serve.limits import Limits
 from striate.ship.serve.logs import Log
 from striate.ship.serve.places import Places
-from striate.ship.serve.served import open_models
+from striate.ship.serve.served import Served, open_models
 from striate.ship.serve.server import Draining, bound
 from striate.show.progress import say
 
@@ -69,8 +70,23 @@ def serve(
     if not files:
         raise StriateError("a server needs a model: a file that `striate export` wrote, or a run's folder")
     threads = threads or processors()
-    listener = bound(host, port)
-    models = open_models(files, threads)
+    with bound(host, port) as listener:  # before the models, which may take long to open
+        models = open_models(files, threads)
+        _run(listener, models, host, name, token, batch, wait, threads, limits)
+
+
+def _run(
+    listener: socket.socket,
+    models: dict[str, Served],
+    host: str,
+    names: tuple[str, ...],
+    token: str | None,
+    batch: int,
+    wait: float,
+    threads: int,
+    limits: Limits,
+) -> None:
+    """Serve at a socket until it is told to stop."""
     places = Places(limits)
     figures = Figures(places)
     log = Log(lost=figures.lost.inc)
@@ -78,7 +94,7 @@ def serve(
     crew = Crew(list(models.values()), threads, batch, wait / 1000, lambda: places.pictures, figures.batch)
     crew.warm_up()
     desk = Desk(models, crew, places, limits, threads)
-    guard = Guard(None, host, name, token, figures, log)  # type: ignore[arg-type]
+    guard = Guard(None, host, names, token, figures, log)  # type: ignore[arg-type]
     guard.application = application(desk, figures, lambda: not guard.stopping, token is not None)  # type: ignore[assignment]
     address = listener.getsockname()
     shown = f"[{address[0]}]" if ":" in address[0] else address[0]

@@ -20,7 +20,8 @@ BACKLOG = 2048
 SETTLE = 0.2  # seconds in which whoever connected before the end is let in
 
 
-def bound(host: str, port: int) -> socket.socket:
+@contextmanager
+def bound(host: str, port: int) -> Iterator[socket.socket]:
     """A socket at that address, which no client can connect to yet.
 
     Parameters
@@ -30,17 +31,26 @@ def bound(host: str, port: int) -> socket.socket:
     port
         0 is any that is free
     """
-    try:
+    if not 0 <= port < 2**16:  # the system would take the rest of a division
+        raise StriateError(f"a port is 0 to 65,535, but is {port}")
+    with _listening(host, port):
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
+    with socket.socket(family, kind, protocol) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except (OSError, OverflowError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
+        with _listening(host, port):
+            listener.bind(address)
+        yield listener
+
+
+@contextmanager
+def _listening(host: object, port: object) -> Iterator[None]:
+    """Tell why an address cannot be listened on."""
+    try:
+        yield
+    except OSError as error:
         raise StriateError(
-            f"the server cannot listen on {host}, port {port}: {why}; --port 0 takes any port that is free"
+            f"the server cannot listen on {host}, port {port}: {error.strerror}; --port 0 takes any port that is free"
         ) from error
-    return listener
 
 
 class Draining(Server):
@@ -77,7 +87,9 @@ class Draining(Server):
         super().__init__(config)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        assert sockets
+        with _listening(*sockets[0].getsockname()[:2]):  # another server may have been faster since it was bound
+            await super().startup(sockets)
         self.when_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
