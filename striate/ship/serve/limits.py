@@ -48,9 +48,7 @@ class Limits:
             if not 0 < value < float("inf"):
                 raise StriateError(f"a limit is above 0, but {field.name.replace('_', ' ')} is {value}")
         if self.pixels > PIXEL_LIMIT:
-            raise StriateError(
-                f"pictures of up to {PIXEL_LIMIT:,} pixels are decoded, but the limit is {self.pixels:,}"
-            )
+            raise StriateError(f"a picture may have up to {PIXEL_LIMIT:,} pixels, but the limit is {self.pixels:,}")
         if self.bytes > self.memory:
             raise StriateError(
                 f"one body must fit into what all bodies may take, but may have {self.bytes:,} of {self.memory:,} bytes"
