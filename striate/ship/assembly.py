@@ -102,15 +102,16 @@ def network_model(run: Run, about: About) -> bytes:
 
 def about_run(run: Run) -> About:
     """What a file made from a run says of itself."""
-    origin = run.config["network"]["origin"] or {}
-    path = run.folder / MODEL
+    trained = run.members.values() or (run,)  # an ensemble is one file, too
+    origins = [each.config["network"]["origin"] or {} for each in trained]
+    licences = dict.fromkeys(origin.get("licence", "") for origin in origins)
     return About(
         name=run.config["network"]["name"],
         classes=run.classes,
         several=run.config["data"]["several"],
         preprocess=run.preprocess,
-        licence=origin.get("licence", ""),
-        run=stated_sum(path),
+        licence="; ".join(filter(None, licences)),
+        run=stated_sum(run.folder / MODEL),
         fingerprint=run.config["data"]["fingerprint"],
         versions={"striate": __version__, **{name: version(name) for name in VERSIONS}},
     )

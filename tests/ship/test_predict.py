@@ -70,6 +70,15 @@ def test_both_engines_say_the_same_of_pictures_of_all_kinds(which, request, tmp_
         assert abs(one["probability"] - other["probability"]) < 1e-4
 
 
+def test_an_ensemble_answers_as_one_file(coloured, tmp_path):
+    photos = coloured.folder.parent / "photos"
+    other = st.train(photos, like=coloured.folder, seed=1, quiet=True, output=tmp_path / "other")
+    both = st.ensemble([coloured.folder, other.folder], output=tmp_path / "both")
+    ours, theirs = (st.predict(both, photos, engine=engine).rows for engine in ("onnx", "torch"))
+    assert [row["class"] for row in ours] == [row["class"] for row in theirs]
+    assert max(abs(a["probability"] - b["probability"]) for a, b in zip(ours, theirs, strict=True)) < 1e-4
+
+
 def test_it_says_what_validation_noted(coloured, coloured_file):
     noted = coloured.predictions
     files = [coloured.folder.parent / "photos" / name for name in noted["names"]]
