@@ -24,7 +24,8 @@ class Spread:
         """
         self.low, self.high = min(self.low, float(numbers.min())), max(self.high, float(numbers.max()))
         most = max(-self.low, self.high)
-        if most == 0:
+        if most == 0:  # all so far, and no bin has a width yet: zero begins the upper half
+            self.counts[BINS // 2] += numbers.size
             return
         if self.reach == 0:
             self.reach = 2.0 ** np.ceil(np.log2(most))

@@ -19,7 +19,8 @@ SMALL = 1e-8  # the scale of what is zero
 class Plan:
     """What becomes whole numbers in a graph of floats.
 
-    `layers` compute with them; `groups` are the activations that become whole numbers, those of one scale together.
+    `layers` compute with them; `groups` are the activations that become whole numbers, those of one scale together;
+    `sorting` are the nodes that sort them. What is sorted as floats becomes whole afterwards, which is as good.
 
     Parameters
     ----------
@@ -33,17 +34,14 @@ class Plan:
         self._group: dict[ir.Value, list[ir.Value]] = {}
         # whole numbers arise from convolutions alone
         self._given = [_bounded(node.outputs[0]) for node in self.layers if node.op_type == "Conv"]
+        self.sorting = {node for node in graph if node.op_type in SORTING and all(map(self._whole, _activations(node)))}
         for value in [*(_input(node) for node in self.layers), *self._given]:
             self._add(value)
 
     def measured(self) -> list[list[str]]:
         """Names of activations that tell the range of each group: all that are not sorted from others of it."""
-        told = [[value for value in group if not self._sorted(value)] for group in self.groups]
+        told = [[value for value in group if value.producer() not in self.sorting] for group in self.groups]
         return [[value.name or "" for value in group] for group in told]
-
-    def sorts(self, node: ir.Node) -> bool:
-        """Whether a node sorts whole numbers. What it sorts as floats becomes whole afterwards, which is as good."""
-        return node.op_type in SORTING and all(map(self._whole, _activations(node)))
 
     def _add(self, value: ir.Value) -> None:
         """A value becomes whole numbers, and so does what it is sorted or summed from, if that is made of such."""
@@ -60,10 +58,6 @@ class Plan:
             self._add(each)
             if node.op_type in SORTING:
                 self._join(self._group[each], self._group[value])
-
-    def _sorted(self, value: ir.Value) -> bool:
-        node = value.producer()
-        return node is not None and self.sorts(node)
 
     def _whole(self, value: ir.Value) -> bool:
         """Whether a value is made of what convolutions give, and nothing else."""
@@ -123,7 +117,7 @@ def _rounded(graph: ir.Graph, plan: Plan, value: ir.Value, scale: np.float32, ze
     whole = _node(graph, "QuantizeLinear", [value, *how], f"{value.name}.whole")
     read = _node(graph, "DequantizeLinear", [whole, *how], f"{value.name}.rounded")
     for node, place in readers:
-        if node.op_type not in SORTING or plan.sorts(node):
+        if node.op_type not in SORTING or node in plan.sorting:
             node.replace_input_with(place, read)
     return read
 
@@ -172,8 +166,11 @@ def _with_whole_rows(graph: ir.Graph, weight: ir.Value, whole: ir.Value, steps: 
 
 def _floats(graph: ir.Graph, name: str, whole: np.ndarray, steps: np.ndarray, axis: int) -> list[ir.Value]:
     """What whole numbers mean, with steps along an axis; these numbers; the steps."""
-    kept = [_constant(graph, f"{name}.{what}", each) for what, each in (("whole", whole), ("steps", steps))]
-    return [_node(graph, "DequantizeLinear", kept, name, [ir.AttrInt64("axis", axis)]), *kept]
+    zero = np.zeros(len(steps), whole.dtype)  # which need not be stated, but engines rewrite what is
+    kept = [
+        _constant(graph, f"{name}.{what}", each) for what, each in (("whole", whole), ("steps", steps), ("zero", zero))
+    ]
+    return [_node(graph, "DequantizeLinear", kept, name, [ir.AttrInt64("axis", axis)]), *kept[:2]]
 
 
 def _node(
