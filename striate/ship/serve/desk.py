@@ -81,7 +81,10 @@ class Desk:
                 request.state.told.update(model=model.name, pictures=len(seen))
                 return more, seen, await self.crew.answers(model, [each.fitted for each in seen])
 
-            return await _unless_gone(request, through())
+            try:
+                return await _unless_gone(request, through())
+            finally:
+                body = b""  # work whose turn has not come may hold on to it
 
     def _check_announced(self, request: Request) -> None:
         announced = int(request.headers.get("content-length") or 0)
