@@ -32,7 +32,7 @@ from bench.train import given_folder
 from bench.turns import Contestant
 
 CLIENTS = (1, 8, 64)
-SECONDS = float(os.environ.get("BENCH_SECONDS", 5))  # of a turn
+SECONDS = float(os.environ.get("BENCH_SECONDS", 3))  # of a turn
 SERVED = ("googlenet", "mobilenet_v2")
 GOALS = {"plain FastAPI": 2.0, "LitServe": 1.3}  # times as many requests a second
 RESTING, RESTED = 0.02, 2.0  # processors that striate may use while nobody asks; seconds of looking
