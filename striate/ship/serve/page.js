@@ -68,7 +68,8 @@ function show(file, prediction) {
   part("map").hidden = !prediction.map || !part("lay").checked;
 }
 
-// Lays a veil over the photo that is clear where the map speaks for the class, and dark where the network saw nothing.
+// Lays a colour over the photo where the map speaks for the class, one that few photos have; what the network does not
+// see of it is dark.
 function lay(map, [top, bottom, left, right], photo) {
   const small = document.createElement("canvas");
   small.width = map[0].length;
@@ -76,7 +77,7 @@ function lay(map, [top, bottom, left, right], photo) {
   const most = Math.max(...map.flat(), 1e-9);
   const pixels = small.getContext("2d").createImageData(small.width, small.height);
   map.flat().forEach((value, place) => {
-    pixels.data.set([0, 0, 0, 255 * (1 - Math.max(0, value / most))], 4 * place);
+    pixels.data.set([255, 0, 170, 255 * Math.max(0, value / most)], 4 * place);
   });
   small.getContext("2d").putImageData(pixels, 0, 0);
   const canvas = part("map");
