@@ -12,6 +12,7 @@ from conftest import tinted
 from made import encoded, photo
 from served_files import post, served
 
+from striate.ship.serve.reading import LARGE, fit
 from striate.ship.shipped import open_shipped
 from striate.train.run import Run
 
@@ -75,6 +76,13 @@ def test_colour_and_depth_and_transparency_are_read_as_in_training(server, gray,
     assert server.ask("POST", "/predict?model=letters", clear).told["predictions"][0]["notes"] == [
         "transparent parts laid on white"
     ]
+
+
+def test_large_pictures_become_the_same_bytes(coloured_file, gray_file):
+    picture = np.random.default_rng(0).integers(0, 256, (1500, 1401, 3)).astype(np.uint8)
+    assert picture.size > 3 * LARGE
+    for shipped in (open_shipped(coloured_file), open_shipped(gray_file)):
+        assert (fit(picture, shipped) == shipped.fit(picture)).all()
 
 
 def test_several_pictures_keep_order_and_name(server, coloured, coloured_file, files):

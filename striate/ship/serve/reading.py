@@ -4,7 +4,7 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
@@ -19,6 +19,9 @@ from striate.show.names import printable
 PLAIN = ("", "application/octet-stream", "application/x-www-form-urlencoded")  # the last is what curl says by itself
 GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 NAMES = 100  # signs of a name that a client gives to a picture
+
+
+LARGE = 2_000_000  # pixels
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -154,6 +157,26 @@ def _parts(content: bytes, boundary: bytes, limit: int) -> list[tuple[str, bytes
     return parts.files
 
 
+def fit(picture: np.ndarray, shipped: Shipped) -> np.ndarray:
+    """What the network sees of a picture (height, width, 3).
+
+    A large one does without the graph, whose engine would take as much memory again, and keep it.
+
+    Parameters
+    ----------
+    picture
+        upright, of uint8
+    shipped
+        the model
+    """
+    if picture.shape[0] * picture.shape[1] <= LARGE:
+        return shipped.fit(picture)
+    preprocess = shipped.about.preprocess
+    if preprocess.channels == "L":
+        picture = np.asarray(Image.fromarray(picture).convert("L"))[:, :, None]
+    return preprocess.pixels(picture).transpose(2, 0, 1)
+
+
 def read(files: list[tuple[str, bytes]], shipped: Shipped, limits: Limits, place: Place) -> list[Read]:
     """Pictures decoded and fitted, each pixel as in training; those that cannot be read are all named.
 
@@ -178,7 +201,7 @@ def read(files: list[tuple[str, bytes]], shipped: Shipped, limits: Limits, place
         except PictureError as error:
             faults.append((415 if isinstance(error.__cause__, UnidentifiedImageError) else 422, str(error)))
             continue
-        seen.append(Read(name, shipped.fit(whole.pixels), whole.pixels.shape[:2], whole.notes))
+        seen.append(Read(name, fit(whole.pixels, shipped), whole.pixels.shape[:2], whole.notes))
     if faults:
         status = max(status for status, _ in faults)
         told = "; ".join(reason for _, reason in faults[:5])

@@ -13,7 +13,7 @@ from striate.ship.about import MAP, PICTURES, PROBABILITIES
 from striate.ship.serve.crew import Answer
 from striate.ship.serve.limits import Limits
 from striate.ship.serve.places import Place
-from striate.ship.serve.reading import Read, read
+from striate.ship.serve.reading import Read, fit, read
 from striate.ship.serve.refusal import Refusal
 from striate.ship.serve.served import Served
 from striate.show.names import printable
@@ -195,7 +195,7 @@ def fitted(given: list[bytes] | np.ndarray, model: Served, limits: Limits, place
     for picture in given:
         if place.left:
             return []
-        seen.append(Read("", model.beside.fit(picture), picture.shape[:2], ()))
+        seen.append(Read("", fit(picture, model.beside), picture.shape[:2], ()))
     return seen
 
 
