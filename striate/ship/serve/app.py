@@ -113,10 +113,14 @@ def application(desk: Desk, figures: Figures, ready: Callable[[], bool], token: 
         redirect_slashes=False,
     )
 
+    named: dict[str, Any] = {"enum": list(desk.models)}
+
     @app.post("/predict", response_model=Predictions, responses=reasons(*REASONS), openapi_extra={"requestBody": BODY})
     async def predict(
         request: Request,
-        model: Annotated[str | None, Query(description="which model; not needed where there is one")] = None,
+        model: Annotated[
+            str | None, Query(description="which model; not needed where there is one", json_schema_extra=named)
+        ] = None,
         top: Annotated[int, Query(ge=1, le=100_000, description="how many classes, at most")] = 5,
         map: Annotated[bool, Query(description="whether to say where the likeliest class is seen")] = False,
     ) -> Response:

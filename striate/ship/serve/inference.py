@@ -1,10 +1,10 @@
 """The Open Inference Protocol, version 2, as Triton and KServe speak it: with the binary extension of its clients."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request, Response
-from pydantic import BaseModel, Field
+from fastapi import FastAPI, Path, Request, Response
+from pydantic import BaseModel, Field, WithJsonSchema
 
 from striate import __version__
 from striate.ship.about import MAP, PICTURES, PROBABILITIES
@@ -15,6 +15,8 @@ from striate.ship.serve.refusal import Refusal
 from striate.ship.serve.served import Served
 from striate.ship.serve.tensors import HEADER, VERSION, Asked, fitted, inputs, parse, response
 from striate.show.names import printable
+
+Version = Annotated[str, WithJsonSchema({"type": "string", "enum": [VERSION]})]
 
 
 class Tensor(BaseModel):
@@ -100,7 +102,7 @@ def add(app: FastAPI, desk: Desk, ready: Callable[[], bool], reasons: Callable[.
         describes refusals
     """
 
-    def found(name: str, version: str = VERSION) -> Served:
+    def found(name: str, version: str) -> Served:
         if version != VERSION:
             raise Refusal(404, f"'{printable(name)[:100]}' has the version {VERSION}, not '{printable(version)[:50]}'")
         return desk.model(name)
@@ -122,17 +124,22 @@ def add(app: FastAPI, desk: Desk, ready: Callable[[], bool], reasons: Callable[.
             raise Refusal(503, "the server stops and wants no more requests", 1)
         return {"ready": True}
 
+    names: dict[str, Any] = {"enum": list(desk.models)}
     for versions in ("", "/versions/{version}"):
 
         @app.get(f"/v2/models/{{name}}{versions}/ready", responses=reasons(401, 403, 404, 422, 503))
-        async def model_ready(name: str, version: str = VERSION) -> dict[str, Any]:
+        async def model_ready(
+            name: Annotated[str, Path(json_schema_extra=names)], version: Version = VERSION
+        ) -> dict[str, Any]:
             """Whether a model can be asked."""
             found(name, version)
             await server_ready()
             return {"name": name, "ready": True}
 
         @app.get(f"/v2/models/{{name}}{versions}", response_model=Metadata, responses=reasons(401, 403, 404, 422))
-        async def metadata(name: str, version: str = VERSION) -> dict[str, Any]:
+        async def metadata(
+            name: Annotated[str, Path(json_schema_extra=names)], version: Version = VERSION
+        ) -> dict[str, Any]:
             """What a model takes and gives. Files can be sent, too, as BYTES of shape [batch]."""
             model = found(name, version)
             classes = len(model.beside.classes)
@@ -149,7 +156,9 @@ def add(app: FastAPI, desk: Desk, ready: Callable[[], bool], reasons: Callable[.
             responses=reasons(400, 401, 403, 404, 408, 413, 415, 422, 503),
             openapi_extra={"requestBody": BODY},
         )
-        async def infer(request: Request, name: str, version: str = VERSION) -> Response:
+        async def infer(
+            request: Request, name: Annotated[str, Path(json_schema_extra=names)], version: Version = VERSION
+        ) -> Response:
             """Answers to UINT8 pixels (batch, height, width, 3), or to files as BYTES; in JSON or binary."""
             model = found(name, version)
             header = request.headers.get(HEADER)

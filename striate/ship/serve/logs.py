@@ -52,7 +52,7 @@ class Log:
     def _write(self) -> None:
         while (line := self.lines.get()) is not None:
             try:
-                self.file.write(json.dumps(line, ensure_ascii=False) + "\n")
+                self.file.write(json.dumps(line) + "\n")
                 if self.lines.empty():
                     self.file.flush()
             except (OSError, ValueError):  # a pipe whose reader has gone: answering goes on

@@ -111,14 +111,13 @@ class Timed(H11Protocol):
                 timer.cancel()
 
     def data_received(self, data: bytes) -> None:
-        if self.transport.is_closing():  # what still comes is thrown away
-            return
-        if self._answered_early():
+        if self.transport.is_closing() or self._answered_early():  # what still comes is thrown away
             self.surplus += len(data)
             if self.surplus > self.limits.bytes:
                 self.tell("surplus", "")
-                self.transport.close()
-                return
+                self.transport.abort()
+        if self.transport.is_closing():
+            return
         super().data_received(data)
         self._retime()
 
