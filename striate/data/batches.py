@@ -40,7 +40,7 @@ from striate.show.numbers import memory
 AHEAD = 2  # batches that are being made while one is used: enough to hide a slow picture, and memory stays bounded
 MOST = 100_000
 CLOSE = 2**19  # bytes normalised at a time: they stay in the cache of a core, and each call costs a wait for the lock
-PIECE = 32  # pictures that a thread takes at most at a time: each piece costs a wait for Python's lock
+PIECE = 16  # pictures that a thread takes at most at a time: each piece costs a wait for Python's lock
 
 
 @dataclass(frozen=True)
