@@ -16,17 +16,9 @@ from striate.evaluate.pictures import SPLITS, Split
 from striate.ship.about import About
 from striate.ship.agreement import Agreement, agreement
 from striate.ship.by_file import Said
-from striate.ship.certificate import (
-    FORMAT,
-    Check,
-    Limits,
-    accuracy_table,
-    certificate_path,
-    check_table,
-    checks,
-    figure_row,
-)
+from striate.ship.certificate import FORMAT, accuracy_table, certificate_path, figure_row
 from striate.ship.certifying import BATCH, accuracy, calibrated, chunks, drawn, made_with
+from striate.ship.limits import Check, Limits, check_table, checks, missed
 from striate.ship.record import Record, content_sum
 from striate.ship.shipped import open_shipped
 from striate.ship.sides import Side
@@ -147,10 +139,8 @@ def certify(
             found_checks = checks(kept[1], agree, together, lost)
     made = made_with()
     notes.append(f"onnxruntime {made['onnxruntime']}, {made['machine']}")
-    if missed := [
-        f"{each.what} is {each.value}, but must be {each.limit}" for each in found_checks if each.holds is False
-    ]:
-        raise StriateError(f"{printable(file)} does not keep to its certificate here: {'; '.join(missed)}")
+    if reasons := missed(found_checks):
+        raise StriateError(f"{printable(file)} does not keep to its certificate here: {'; '.join(reasons)}")
     names = {"name": file.name, "sha256": shipped.sum}
     return Certified(names, len(judged), accuracy(ways[0], judged.labels), agree, found_checks, made, notes)
 

@@ -18,7 +18,8 @@ from striate.errors import DataError
 from striate.evaluate.figures import Figure, areas
 from striate.ship.agreement import agreement
 from striate.ship.by_file import Said
-from striate.ship.certificate import Certificate, Limits
+from striate.ship.certificate import Certificate
+from striate.ship.limits import Limits
 from striate.ship.record import Record, content_sum, room
 from striate.ship.shipped import check
 from striate.ship.sides import Picture, Side

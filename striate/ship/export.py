@@ -10,9 +10,10 @@ from striate.errors import DataError, StriateError, one_of
 from striate.evaluate.pictures import Split, pictures_for
 from striate.files import check_output, write_together
 from striate.ship.assembly import assembled
-from striate.ship.certificate import Certificate, Limits, certificate_path
+from striate.ship.certificate import Certificate, certificate_path
 from striate.ship.certificate_page import certificate_page
 from striate.ship.certifying import certified, drawn
+from striate.ship.limits import Limits
 from striate.ship.record import content_sum
 from striate.ship.shipped import check
 from striate.show.names import printable

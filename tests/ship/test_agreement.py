@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.ship.agreement import TIE, agreement
-from striate.ship.certificate import Limits, checks
+from striate.ship.limits import Limits, checks
 from striate.ship.record import Record, content_sum
 from striate.train.transfer.compare import compare
 

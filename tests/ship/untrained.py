@@ -49,8 +49,9 @@ def untrained(like: Run, text: str, folder: Path, size: tuple[int, int] = (16, 1
     """
     shutil.copytree(like.folder, folder, ignore=shutil.ignore_patterns("last", "lock"))
     made = net(text, input=(*size, 3), classes=like.classes, seed=0)
+    notation = made.notation
     undecided(made, like, size)
-    network = {**like.config["network"], "name": name or text, "text": made.notation, "input": [*size, 3]}
+    network = {**like.config["network"], "name": name or text, "text": notation, "input": [*size, 3]}
     (folder / CONFIG).write_text(json.dumps({**like.config, "network": network}))
     preprocess = {**like.preprocess.to_dict(), "size": size}
     (folder / "preprocess.json").write_text(json.dumps(preprocess))

@@ -1,0 +1,136 @@
+"""What an exported file must keep to, and whether it does."""
+
+import math
+from dataclasses import dataclass
+
+from striate.ship.agreement import Agreement
+from striate.show.names import printable
+from striate.show.numbers import count, exact, percent
+from striate.show.table import Column, Table
+from striate.train.transfer.compare import Comparison
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a file must keep to; None is no limit.
+
+    Parameters
+    ----------
+    difference
+        the largest difference in probability
+    agreement
+        the smallest share of the same answers, in percent
+    drop
+        how much of the accuracy may be lost, in points
+    """
+
+    difference: float | None = None
+    agreement: float | None = None
+    drop: float | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """One limit, and whether it holds.
+
+    Parameters
+    ----------
+    what
+        was measured
+    value, limit
+        in words
+    holds
+        whether the one keeps to the other; None where there is no limit
+    """
+
+    what: str
+    value: str
+    limit: str
+    holds: bool | None
+
+
+def checks(limits: Limits, alone: Agreement, together: Agreement | None, lost: Comparison) -> list[Check]:
+    """Each limit beside what was measured.
+
+    Parameters
+    ----------
+    limits
+        what must be kept to
+    alone, together
+        how the answers agree, each picture alone, and in batches
+    lost
+        right answers of the file beside those of the network
+    """
+    found = []
+    ways = {"": alone, " in batches": together}
+    for how, told in ((how, told) for how, told in ways.items() if told):
+        most, least = limits.difference, limits.agreement
+        where = f" ({printable(told.worst[0]['name'])})" if told.largest > 0 or math.isnan(told.largest) else ""
+        found += [
+            Check(
+                f"the largest difference in probability{how}",
+                f"{probability(told.largest)}{where}",
+                "a number" if most is None else f"at most {most:g}",
+                # what is not a number keeps to no limit, nor does it where there is none
+                None if most is None and math.isfinite(told.largest) else told.largest <= (most or 0),
+            ),
+            Check(
+                f"the share of the same answers{how}",
+                f"{_exactly(100 * told.share)} % ({exact(told.same)} of {count(told.pictures)}; 95 %: "
+                f"{percent(told.low, 1)} to {percent(told.high, 1)})",
+                "" if least is None else f"at least {least:g} %",
+                None if least is None else 100 * told.same >= least * told.pictures,
+            ),
+        ]
+    if limits.drop is not None:
+        low, high = (-100 * bound for bound in (lost.high, lost.low))
+        found.append(
+            Check(
+                "what is lost of the accuracy",
+                f"{-100 * lost.difference:.2f} points (95 %: {low:.2f} to {high:.2f})",
+                f"at most {limits.drop:g} points as observed",
+                -100 * lost.difference <= limits.drop + 1e-9,
+            )
+        )
+    return found
+
+
+def missed(found: list[Check]) -> list[str]:
+    """Each limit that does not hold, as a part of a sentence.
+
+    Parameters
+    ----------
+    found
+        the limits
+    """
+    return [f"{each.what} is {each.value}, but must be {each.limit}" for each in found if each.holds is False]
+
+
+def check_table(found: list[Check], notes: list[str]) -> Table:
+    """Limits as a table.
+
+    Parameters
+    ----------
+    found
+        the limits
+    notes
+        lines below
+    """
+    told = {True: "holds", False: "MISSED", None: ""}
+    rows = [{"what": each.what, "value": each.value, "limit": each.limit, "holds": told[each.holds]} for each in found]
+    titles = {"": "what", "here": "value", "limit": "limit", " ": "holds"}
+    return Table([Column(title, key, align="left") for title, key in titles.items()], rows, notes=notes)
+
+
+def probability(value: float) -> str:
+    """A difference in probability.
+
+    >>> probability(0.0000123), probability(0.31), probability(0)
+    ('1.2e-05', '0.31', '0')
+    """
+    return f"{value:.2g}"
+
+
+def _exactly(value: float) -> str:
+    """A percentage that is never rounded up to all of them."""
+    return f"{math.floor(100 * value) / 100:g}"

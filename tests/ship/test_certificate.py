@@ -1,0 +1,282 @@
+"""What a certificate holds is what a slow and direct computation finds; `striate certify` holds a file to it."""
+
+import io
+import json
+import re
+import shutil
+from dataclasses import replace
+from hashlib import sha256
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from made import dataset, encoded, photo
+from PIL import Image
+from untrained import noise, noisy, untrained
+
+from striate.cli import main
+from striate.data.dataset import Dataset
+from striate.data.normalise import normalised
+from striate.errors import DataError, StriateError, WeightsError
+from striate.ship.certificate import Certificate
+from striate.ship.certify import certify
+from striate.ship.export import export
+from striate.ship.record import Record
+from striate.train.learn.tally import mean_average_precision, wilson
+from striate.train.run import Run
+
+
+@pytest.fixture(scope="module")
+def run(coloured, tmp_path_factory) -> Run:
+    """A run that is undecided about noise, and a folder `noise` beside it."""
+    folder = tmp_path_factory.mktemp("certified")
+    noisy(folder / "noise", coloured.classes, each=5)
+    torn = folder / "noise" / coloured.classes[1] / "torn.png"
+    torn.write_bytes(encoded(photo(3))[:99])
+    turned = Image.fromarray(noise(77))
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    turned.save(folder / "noise" / coloured.classes[0] / "turned.jpg", exif=exif, quality=90)
+    clear = Image.fromarray(np.dstack([noise(78), noise(79)[:, :, 0]]))
+    clear.save(folder / "noise" / coloured.classes[0] / "clear.png")
+    return untrained(coloured, "conv 3x3x8 same, bn, relu, maxpool 2, fc 3", folder / "run")
+
+
+@pytest.fixture(scope="module")
+def file(run) -> Path:
+    """Its file, written by the command, each side in a process of its own."""
+    folder = run.folder.parent
+    main(["export", str(run.folder), "-o", str(folder / "pets.onnx"), "--data", str(folder / "noise"), "--json"])
+    return folder / "pets.onnx"
+
+
+@pytest.fixture(scope="module")
+def told(file) -> dict:
+    return json.loads(file.with_suffix(".certificate.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def slowly(run, file) -> dict[str, np.ndarray]:
+    """Labels, and what both sides say of one picture after the other."""
+    data = Dataset.open(run.folder.parent / "noise")
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    network = run.net()
+    rows = {"names": [], "labels": [], "file": [], "network": [], "pillow": []}
+    for place, name in enumerate(data.names):
+        if name.endswith("torn.png"):
+            continue
+        read = data.picture(place).pixels
+        pixels = torch.from_numpy(run.preprocess.pixels(read)).permute(2, 0, 1)[None]
+        with torch.inference_mode():
+            rows["network"].append(network(normalised(pixels, run.preprocess)).softmax(1)[0].numpy())
+        rows["file"].append(np.asarray(session.run(["probabilities"], {"pictures": read[None]})[0])[0])
+        theirs = np.asarray(Image.open(io.BytesIO((run.folder.parent / "noise" / name).read_bytes())).convert("RGB"))
+        if name.endswith("turned.jpg"):
+            theirs = np.rot90(theirs, -1).copy()
+        rows["pillow"].append(np.asarray(session.run(["probabilities"], {"pictures": theirs[None]})[0])[0])
+        rows["names"].append(name)
+        rows["labels"].append(data.labels[place])
+    return {name: np.array(values) for name, values in rows.items()}
+
+
+def test_agreement_and_accuracy_are_what_a_slow_computation_finds(told, slowly):
+    differences = np.abs(slowly["file"].astype(float) - slowly["network"])
+    agreement = told["agreement"]
+    assert agreement["pictures"] == len(differences) == 17
+    assert agreement["largest"] == pytest.approx(differences.max(), abs=2e-6)
+    assert agreement["largest"] < 1e-4
+    assert agreement["same"] == (slowly["file"].argmax(1) == slowly["network"].argmax(1)).sum() == 17
+    assert (agreement["low"], agreement["high"]) == wilson(17, 17)
+    for side in ("file", "network"):
+        right = int((slowly[side].argmax(1) == slowly["labels"]).sum())
+        figure = told["accuracy"][side]
+        assert figure == {
+            "name": "right",
+            "value": right / 17,
+            **dict(zip(("low", "high"), wilson(right, 17), strict=True)),
+        }
+    assert np.ptp(slowly["network"], axis=0).min() > 0.2  # the pictures do not all get one answer
+
+
+def test_the_drift_of_another_decoder_is_told(told, slowly):
+    rows = {row["pipeline"]: row for row in told["drift"]}
+    by_pillow = rows["decoded by Pillow"]
+    assert by_pillow["largest"] == pytest.approx(np.abs(slowly["pillow"] - slowly["file"]).max(), abs=1e-6)
+    assert by_pillow["largest"] > 0.01  # transparent parts are not laid on white by who does not say so
+    assert by_pillow["changed"] == (slowly["pillow"].argmax(1) != slowly["file"].argmax(1)).sum()
+    assert rows["resized by OpenCV, INTER_LINEAR (not antialiased)"]["largest"] > 0.01
+    assert rows["resized by Pillow, BILINEAR"]["largest"] < rows["resized by OpenCV, INTER_AREA"]["largest"]
+    assert all(row["pictures"] + row["unread"] == 17 for row in rows.values())
+
+
+def test_it_says_what_it_is_about(told, run, file):
+    content = file.read_bytes()
+    assert told["file"]["sha256"] == sha256(content).hexdigest()
+    assert told["file"]["bytes"] == len(content)
+    assert told["file"]["opset"] == onnx.load(file).opset_import[0].version
+    assert told["file"]["learned_from"] == run.config["data"]["fingerprint"]
+    assert told["holds"] is True
+    assert told["limits"] == {"difference": 5e-3, "agreement": 100.0, "drop": None}
+    assert [reason.split()[0] for reason in told["data"]["left_out"]] == [f"{run.classes[1].split()[0]}"]
+    assert told["made_with"]["onnxruntime"] == onnxruntime.__version__
+    times = {(row["batch"], row["side"]): row for row in told["milliseconds"]}
+    assert set(times) == {(batch, side) for batch in (1, 32) for side in ("file", "network")}
+    assert all(0 < row["decoded"] < row["whole"] < 1000 for row in times.values())
+    assert str(run.folder.parent) not in json.dumps(told)  # where things lie here is nobody's business
+
+
+def test_the_record_is_what_the_network_says_of_each_picture(told, slowly, run):
+    kept = Record.from_dict(told["record"])
+    assert np.allclose(kept.probabilities, slowly["network"], atol=1e-6)
+    paths = [run.folder.parent / "noise" / name for name in slowly["names"]]
+    assert kept.sums == [sha256(path.read_bytes()).hexdigest() for path in paths]
+
+
+def test_the_page_tells_the_same(told, file, run):
+    content = file.with_suffix(".certificate.html").read_text(encoding="utf-8")
+    words = re.sub(r"\s+", " ", unescape(re.sub("<[^>]*>", " ", content)))
+    assert told["file"]["sha256"] in words
+    assert "100 % (17 of 17 pictures" in words
+    assert all(row["pipeline"] in words for row in told["drift"])
+    assert all(name in words for name in run.classes)
+    assert content.count("<img") == 8
+    assert not re.findall(r'(?:src|href)="(?!data:|#)', content)
+
+
+def test_of_several_labels_mean_average_precision_is_told(several, inside, tmp_path):
+    random = np.random.default_rng(1)
+    labels = random.integers(0, 2, (12, 2))
+    contents = [encoded(noise(number, 16, 16)) for number in range(12)]
+    found = export(several, output=tmp_path / "both.onnx", data=dataset(contents, labels.astype(float)))
+    assert isinstance(found, Certificate)
+    figure = found.accuracy["network"]
+    assert figure
+    assert figure.name == "mean average precision"
+    assert figure.value == pytest.approx(mean_average_precision(found.record.probabilities, labels))
+    assert "mean average precision" in str(found)
+
+
+def test_arrays_hand_over_their_pixels_and_pictures_are_drawn(gray, inside, tmp_path):
+    data = dataset([photo(number, 8, 8).mean(2, keepdims=True).astype(np.uint8) for number in range(40)], gray=True)
+    found = export(gray, output=tmp_path / "gray.onnx", data=data, pictures=7)
+    assert isinstance(found, Certificate)
+    assert found.alone.pictures == len(found.record.sums) == 7
+    assert "7 pictures of these were drawn, by a fixed seed" in found.notes
+    assert not [row for row in found.drift if row["pipeline"].startswith("decoded")]  # there is nothing to decode
+    again = export(gray, output=tmp_path / "gray.onnx", data=data, pictures=7)
+    assert isinstance(again, Certificate)
+    assert again.record.sums == found.record.sums
+
+
+def test_a_training_s_own_held_out_pictures_are_what_is_shown_if_nothing_is_said(coloured, inside, tmp_path):
+    found = export(coloured, output=tmp_path / "pets.onnx")
+    assert isinstance(found, Certificate)
+    kept = coloured.predictions
+    assert kept
+    assert found.alone.pictures == len(kept["names"])
+    data = coloured.parts().val
+    assert data
+    order = [kept["names"].tolist().index(name) for name in data.names]
+    assert np.allclose(found.record.probabilities, kept["probabilities"][order], atol=1e-5)  # as training noted them
+    checked = certify(tmp_path / "pets.onnx", coloured.folder.parent / "photos")
+    assert checked.pictures == found.alone.pictures
+    assert "validation, since the file learned from the others" in checked.notes[0]
+    whole = certify(tmp_path / "pets.onnx", replace(Dataset.open(coloured.folder.parent / "photos"), names=["x"] * 48))
+    assert whole.pictures == 48
+    assert whole.agreement
+    assert whole.agreement.pictures == found.alone.pictures
+
+
+# ---- certify
+
+
+def changed(file: Path, folder: Path, /, **values) -> Path:
+    """A copy of a file and its certificate, some of whose entries are others."""
+    for path in (file, file.with_suffix(".certificate.json")):
+        shutil.copy(path, folder)
+    path = folder / "pets.certificate.json"
+    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), **values}))
+    return folder / "pets.onnx"
+
+
+def test_it_is_held_to_its_certificate_elsewhere_whatever_pictures_are_called(file, run, tmp_path, capsys):
+    for place, path in enumerate(sorted((run.folder.parent / "noise").rglob("*.*"))):
+        folder = tmp_path / "moved" / path.parent.name
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder / f"other{place}{path.suffix}")
+    there = changed(file, tmp_path)
+    (tmp_path / "moved" / run.classes[2] / "new.png").write_bytes(encoded(noise(99)))
+    main(["certify", str(there), str(tmp_path / "moved"), "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["pictures"] == 18
+    assert found["agreement"]["pictures"] == 17
+    assert [each["holds"] for each in found["checks"]] == [True] * 4
+    assert "17 of these are among the 17 pictures that the certificate knows" in found["notes"]
+    assert any("torn" not in note and "1 picture left out" in note for note in found["notes"])
+
+
+def test_what_answers_otherwise_here_is_refused(file, run, told, tmp_path, inside):
+    kept = Record.from_dict(told["record"])
+    moved = kept.probabilities.copy()
+    moved[3] = np.roll(moved[3], 1)
+    there = changed(file, tmp_path, record=Record(kept.sums, moved).to_dict())
+    with pytest.raises(StriateError, match="does not keep to its certificate here: the largest difference"):
+        certify(there, run.folder.parent / "noise")
+    limits = {"difference": 1, "agreement": 0, "drop": None}
+    there = changed(file, tmp_path, record=Record(kept.sums, moved).to_dict(), limits=limits)
+    assert certify(there, run.folder.parent / "noise").agreement
+    there = changed(file, tmp_path, limits={"difference": None, "agreement": None, "drop": 0.5})
+    checked = certify(there, run.folder.parent / "noise")
+    assert [each.holds for each in checked.checks] == [None] * 4 + [True]
+
+
+def test_what_cannot_be_checked_is_told(file, run, tmp_path, inside):
+    alone = tmp_path / "alone.onnx"
+    shutil.copy(file, alone)
+    found = certify(alone, run.folder.parent / "noise")
+    assert (found.agreement, found.checks) == (None, [])
+    assert any("alone.certificate.json is not there, so nothing says" in note for note in found.notes)
+    there = changed(file, tmp_path)
+    others = noisy(tmp_path / "others", run.classes[::-1], each=1)
+    (others / run.classes[0] / "0.png").write_bytes(encoded(noise(1000)))
+    (others / run.classes[1] / "0.png").write_bytes(encoded(noise(1001)))
+    (others / run.classes[2] / "0.png").write_bytes(encoded(noise(1002)))
+    found = certify(there, others)
+    assert found.agreement is None
+    assert any("0 of these are among the 17" in note for note in found.notes)
+
+
+def test_classes_in_another_order_are_put_right(file, run, told, inside):
+    data = Dataset.open(run.folder.parent / "noise")
+    order = np.array([2, 0, 1])
+    classes = tuple(data.classes[place] for place in order)
+    turned = replace(data, classes=classes, labels=np.argsort(order)[data.labels])
+    found = certify(file, turned)
+    assert found.accuracy
+    assert found.accuracy.value == told["accuracy"]["file"]["value"]
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"format": 2}, "reads certificates of format 1, but"),
+        ({"file": {"sha256": "0" * 64}}, "certificate of another file"),
+        ({"file": {}}, "is no certificate as"),
+        ({"record": {"sums": ["0"], "classes": 3, "probabilities": "%"}}, "is no certificate as"),
+        ({"limits": {"nonsense": 1}}, "is no certificate as"),
+    ],
+)
+def test_a_certificate_that_says_nothing_is_refused(file, run, values, sentence, tmp_path, inside):
+    with pytest.raises(WeightsError, match=sentence):
+        certify(changed(file, tmp_path, **values), run.folder.parent / "noise")
+
+
+def test_wrong_pictures_are_refused(file, tmp_path, inside):
+    with pytest.raises(DataError, match="the classes must be those of the file"):
+        certify(file, "digits")
+    with pytest.raises(StriateError, match="cannot be read"):
+        certify(tmp_path / "none.onnx", "digits")
