@@ -34,7 +34,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 BATCH, WORKERS = 64, 2
 EPOCHS = {"first": 1, "later": 5, "bytes": 5}  # of a turn: those from the cache are short
 Work = list[float]
-FIRST: dict[str, list[float]] = {}  # pictures a second in the first epoch, by kind of photos: striate, torchvision
+FIRST: dict[str, list[float]] = {}  # pictures a second in the first chain's first epoch, by kind: striate, torchvision
 
 
 def photos(source: Path, folder: Path, size: tuple[int, int], count: int) -> None:
@@ -154,7 +154,7 @@ def contest(folder: Path, cache: Path, chain: str, epoch: str, turns: int) -> st
         raise SystemExit(f"they did not do the same work: striate {ours.work}, torchvision {theirs.work}")
     ratio = median(theirs.seconds) / median(ours.seconds)
     if epoch == "first":
-        FIRST[folder.name] = [count / median(side.seconds) for side in (ours, theirs)]
+        FIRST.setdefault(folder.name, [count / median(side.seconds) for side in (ours, theirs)])
     return f"{rate(ours, count):>27} {rate(theirs, count):>27} {ratio:6.1f}×"
 
 
