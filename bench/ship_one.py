@@ -15,17 +15,19 @@ SIZE = (500, 375)  # of the photos
 PICTURES = 16  # in a turn
 THREADS = 2
 PEER = "eager PyTorch"
-FLOAT, INT8 = "ONNX Runtime", ("ONNX Runtime, int8", "OpenVINO, int8", "the same, one size")
+FLOAT, HALF = "ONNX Runtime", "OpenVINO, bfloat16"
+INT8 = ("ONNX Runtime, int8", "OpenVINO, int8", "the same, one size")
 WAYS = {  # contestants: function, what the exported file is called
     PEER: ("eager", None),
     FLOAT: ("onnx_runtime", ""),
     "OpenVINO": ("openvino", ""),
+    HALF: ("openvino_half", ""),
     INT8[0]: ("onnx_runtime", "-int8"),
     INT8[1]: ("openvino", "-int8"),
     INT8[2]: ("openvino_one_size", "-int8"),
 }
 GOALS = {"googlenet": (2.5, 4), "resnet50": (1.7, 5), "mobilenet_v2": (2.5, 4)}  # times as fast: float32, int8
-SAME = 5e-3  # in probability; int8 may differ by more, which is told
+SAME = 5e-3  # in probability; bfloat16 and int8 may differ by more, which is told
 Run = Callable[[], list[list[float]]]
 
 
@@ -60,18 +62,23 @@ def onnx_runtime(argument: str) -> Run:
     return answering(asked, lambda picture: shipped(picture[None]).probabilities)
 
 
+def openvino_half(argument: str) -> Run:
+    """OpenVINO as it comes, where a processor computes in bfloat16."""
+    return openvino(argument, precision="bf16")
+
+
 def openvino_one_size(argument: str) -> Run:
     """OpenVINO told the size of all pictures beforehand: it then works out the resizing's weights once."""
     return openvino(argument, one_size=True)
 
 
-def openvino(argument: str, one_size: bool = False) -> Run:
+def openvino(argument: str, one_size: bool = False, precision: str = "f32") -> Run:
     """The exported file in OpenVINO, which takes it as it is."""
     asked = json.loads(argument)
     from openvino import Core
 
-    settings = {  # by itself it would take bfloat16 for float32 where there is any
-        "INFERENCE_PRECISION_HINT": "f32",
+    settings = {  # by itself it takes bfloat16 for float32 where there is any
+        "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": THREADS,
         "PERFORMANCE_HINT": "LATENCY",
     }
@@ -123,7 +130,7 @@ def contest(place: Path, network: str, turns: int) -> None:
     for each in contestants:
         found = np.array(each.work)
         away, agreed = np.abs(found - peer).max(), int((found.argmax(1) == peer.argmax(1)).sum())
-        if each.name not in INT8 and not (away <= SAME and agreed == len(peer)):
+        if each.name not in (HALF, *INT8) and not (away <= SAME and agreed == len(peer)):
             raise SystemExit(f"{network}: {each.name} is {away:.2g} from {PEER}, and agrees in {agreed} of {len(peer)}")
         print(f"{lines[each.name]}   apart {away:.0e}, {agreed} of {len(peer)} named alike")
     for what, names, goal in zip(("float32", "int8"), ((FLOAT,), INT8), GOALS[network], strict=True):

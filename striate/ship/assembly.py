@@ -1,10 +1,10 @@
 """A run's network as one ONNX model: bytes of pictures of any size in, probabilities out."""
 
-import copy
 from importlib.metadata import version
 
 import onnx
 import onnx_ir as ir
+import onnx_ir.passes.common as common
 import torch
 from onnxscript import GraphBuilder
 from torch import Tensor, nn
@@ -76,10 +76,18 @@ def assembled(run: Run) -> onnx.ModelProto:
     builder = GraphBuilder(graph)
     builder.push_module("fitting")  # the names of its values begin so
     ir.convenience.replace_all_uses_with(input, fit(builder.op, pictures, about.preprocess))
-    graph.sort()
     for output in graph.outputs:
         assert output.shape is not None
         output.shape = ir.Shape(["batch", *output.shape[1:]])
+    for tidy in (
+        common.TopologicalSortPass(),
+        common.RemoveUnusedNodesPass(),
+        common.DeduplicateHashedInitializersPass(
+            size_limit=2**31
+        ),  # the map weighs with the very weights that name the classes
+        common.ClearMetadataAndDocStringPass(),  # where the exporter ran is nobody's business
+    ):
+        tidy(model)
     model.metadata_props[KEY] = about.to_json()
     model.producer_name, model.producer_version = "striate", __version__
     proto = ir.to_proto(model)
@@ -89,7 +97,7 @@ def assembled(run: Run) -> onnx.ModelProto:
 
 def network_model(run: Run, about: About) -> bytes:
     """The network alone: normalised pixels in, probabilities (and map) out."""
-    network = quick(copy.deepcopy(run.net()).eval())
+    network = quick(run.net())
     rows, columns = about.preprocess.size
     shape = (1 if about.preprocess.channels == "L" else 3, rows, columns)
     example = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0))

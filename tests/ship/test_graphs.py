@@ -10,6 +10,7 @@ import torch
 from onnx import numpy_helper
 from untrained import noise, untrained
 
+import striate
 from striate.data.normalise import normalised
 from striate.evaluate.ensemble import ensemble
 from striate.nets.zoo import zoo
@@ -60,6 +61,8 @@ def test_it_needs_onnx_alone_and_batch_norm_is_folded(shipped):
     assert not model.functions
     kinds = {node.op_type for node in model.graph.node}
     assert not kinds & {"BatchNormalization", "LRN", "Dropout", "Resize", "If", "Loop"}
+    folder = Path(striate.__file__).parent
+    assert str(folder).encode() not in shipped[1].content  # where it was exported is nobody's business
 
 
 def test_it_answers_as_pytorch_does_for_batches_and_pictures_of_any_size(shipped):
