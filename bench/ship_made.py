@@ -24,7 +24,7 @@ from bench.ship_one import NETWORKS, SIZE
 from striate.nets.net import last_layer
 from striate.nets.weights import to_state_dict
 from striate.ship.assembly import assembled
-from striate.ship.quantised import quantised
+from striate.ship.int8.quantised import quantised
 from striate.train.keep.sealed import save_sealed
 from striate.train.parts import open_parts
 from striate.train.recipe import Recipe

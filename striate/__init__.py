@@ -22,7 +22,7 @@ PUBLIC = {
     "Published": "striate.nets.published",
     "Run": "striate.train.run",
     "StriateError": "striate.errors",
-    "certify": "striate.ship.certify",
+    "certify": "striate.ship.proof.certify",
     "check": "striate.data.audit.check",
     "compare": "striate.evaluate.comparing",
     "curves": "striate.train.tell.course",
@@ -110,9 +110,9 @@ if TYPE_CHECKING:
     from striate.nets.weights import to_state_dict
     from striate.preprocess import Preprocess
     from striate.report.report import report
-    from striate.ship.certify import certify
     from striate.ship.export import export
     from striate.ship.predict import predict
+    from striate.ship.proof.certify import certify
     from striate.ship.serve.serve import serve
     from striate.train.replay import replay
     from striate.train.run import Run, open_run

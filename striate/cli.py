@@ -47,7 +47,7 @@ COMMANDS = {
     "report": "striate.report.report:report",
     "predict": "striate.ship.predict:predict",
     "export": "striate.ship.export:export",
-    "certify": "striate.ship.certify:certify",
+    "certify": "striate.ship.proof.certify:certify",
     "serve": "striate.ship.serve.serve:serve",
     "demo": "striate.demo:demo",
     "op": {

@@ -10,11 +10,11 @@ from striate.errors import DataError, StriateError, one_of
 from striate.evaluate.pictures import Split, pictures_for
 from striate.files import check_output, write_together
 from striate.ship.assembly import assembled
-from striate.ship.certificate import Certificate, certificate_path
-from striate.ship.certificate_page import certificate_page
-from striate.ship.certifying import certified, drawn
-from striate.ship.limits import Limits
-from striate.ship.record import content_sum
+from striate.ship.proof.certificate import Certificate, certificate_path
+from striate.ship.proof.certificate_page import certificate_page
+from striate.ship.proof.certifying import certified, drawn
+from striate.ship.proof.limits import Limits
+from striate.ship.proof.record import content_sum
 from striate.ship.shipped import check
 from striate.show.names import printable
 from striate.show.numbers import count, memory
@@ -78,7 +78,7 @@ def export(
         others = {"--data": data is not None, "--pictures": pictures is not None, "--int8": int8}
         others |= {**own, "--max-drop": max_drop != DROP, "--triton": triton is not None}
         _refuse([name for name, given in others.items() if given], f"--to {to}")
-        from striate.ship.targets import write_target
+        from striate.ship.others.targets import write_target
 
         return "\n".join(write_target(run, to, output))
     _refuse([name for name, given in own.items() if given and int8], "--int8, which --max-drop judges")
@@ -86,7 +86,7 @@ def export(
     limits = _limits(max_difference, min_agreement, max_drop, int8)
     check_output(output, (".onnx",))
     if triton is not None:
-        from striate.ship.triton import check_triton
+        from striate.ship.others.triton import check_triton
 
         check_triton(triton, output.stem)
     run.net()  # says what is wrong with the weights before anything takes long
@@ -94,7 +94,7 @@ def export(
     say("exporting the network")
     model = assembled(run)
     if int8:
-        from striate.ship.quantised import quantised
+        from striate.ship.int8.quantised import quantised
 
         say("looking for the scales of whole numbers on training pictures")
         model, told = quantised(model, run, apart=sums(shown))
@@ -136,7 +136,7 @@ def _written(certificate: Certificate, content: bytes, output: Path, triton: Pat
         f"written: {printable(output)} ({memory(len(content))}), {printable(told)}, {printable(page)}"
     )
     if triton is not None:
-        from striate.ship.triton import write_triton
+        from striate.ship.others.triton import write_triton
 
         about = check(content, printable(output))
         certificate.notes.extend(write_triton(content, about, triton, output.stem))

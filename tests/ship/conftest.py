@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from inside import inside as inside  # a fixture
 from made import dataset, encoded, photo
+from tinting import tinted
 
 from striate.data.dataset import Dataset
 from striate.ship.assembly import assembled
@@ -15,12 +16,6 @@ from striate.train.train import train
 
 NET = "conv 3x3x8 same, bn, relu, maxpool 2, conv 3x3x12 same, relu, globalpool, fc 3"
 CLASSES = ("ash", "elm & 'oak'", "été")
-COLOURS = ((180, 90, 90), (90, 170, 90), (90, 90, 190))
-
-
-def tinted(number: int, place: int, height: int = 30, width: int = 26) -> np.ndarray:
-    """A picture of its own, (height, width, 3), in which a class can be told by its colour."""
-    return ((photo(number, height, width).astype(int) + 2 * np.array(COLOURS[place])) // 3).astype(np.uint8)
 
 
 def learned(data: Dataset | Path, folder: Path, net: str = NET, size: str = "16x16", **options) -> Run:

@@ -6,11 +6,11 @@ from typing import Any, Self
 
 import pytest
 
-SIDES = {"file": ("striate.ship.by_file", "ByFile"), "network": ("striate.ship.by_network", "ByNetwork")}
+SIDES = {"file": ("striate.ship.proof.by_file", "ByFile"), "network": ("striate.ship.proof.by_network", "ByNetwork")}
 
 
 class Inside:
-    """Answers as `striate.ship.sides.Side` does."""
+    """Answers as `striate.ship.proof.sides.Side` does."""
 
     def __init__(self, kind: str, subject: bytes | Path):
         module, name = SIDES[kind]
@@ -30,7 +30,7 @@ class Inside:
 @pytest.fixture
 def inside(monkeypatch) -> None:
     """No process of its own for either side, and no time taken for measuring times."""
-    for name in ("striate.ship.certifying", "striate.ship.certify"):
+    for name in ("striate.ship.proof.certifying", "striate.ship.proof.certify"):
         monkeypatch.setattr(importlib.import_module(name), "Side", Inside)
-    monkeypatch.setattr(importlib.import_module("striate.ship.certifying"), "PAUSE", 0.0)
-    monkeypatch.setattr(importlib.import_module("striate.ship.certifying"), "ROUNDS", 1)
+    monkeypatch.setattr(importlib.import_module("striate.ship.proof.certifying"), "PAUSE", 0.0)
+    monkeypatch.setattr(importlib.import_module("striate.ship.proof.certifying"), "ROUNDS", 1)

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from striate.ship.agreement import TIE, agreement
-from striate.ship.limits import Limits, checks
-from striate.ship.record import Record, content_sum
+from striate.ship.proof.agreement import TIE, agreement
+from striate.ship.proof.limits import Limits, checks
+from striate.ship.proof.record import Record, content_sum
 from striate.train.transfer.compare import compare
 
 CLASSES = ("a", "b", "c")

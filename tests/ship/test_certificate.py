@@ -22,10 +22,10 @@ from striate.cli import main
 from striate.data.dataset import Dataset
 from striate.data.normalise import normalised
 from striate.errors import DataError, StriateError, WeightsError
-from striate.ship.certificate import Certificate
-from striate.ship.certify import certify
 from striate.ship.export import export
-from striate.ship.record import Record
+from striate.ship.proof.certificate import Certificate
+from striate.ship.proof.certify import certify
+from striate.ship.proof.record import Record
 from striate.train.learn.tally import mean_average_precision, wilson
 from striate.train.run import Run
 

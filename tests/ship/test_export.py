@@ -21,10 +21,10 @@ from untrained import noisy, untrained
 from striate.cli import main
 from striate.errors import DataError, StriateError, WeightsError
 from striate.ship.assembly import assembled
-from striate.ship.certificate import certificate_path
-from striate.ship.certify import certify
 from striate.ship.export import export
-from striate.ship.record import content_sum
+from striate.ship.proof.certificate import certificate_path
+from striate.ship.proof.certify import certify
+from striate.ship.proof.record import content_sum
 from striate.train.run import MODEL, Run
 
 THERE = {"pets.onnx", "pets.certificate.json", "pets.certificate.html"}
@@ -189,7 +189,7 @@ def test_whole_numbers_are_judged_by_what_they_lose(coloured, coloured_file, tmp
         return classes_in_another_order(model, run), ["made up"]
 
     put_in(coloured, onnx.load(coloured_file), monkeypatch)
-    monkeypatch.setattr(importlib.import_module("striate.ship.quantised"), "quantised", quantised)
+    monkeypatch.setattr(importlib.import_module("striate.ship.int8.quantised"), "quantised", quantised)
     with pytest.raises(
         StriateError, match=r"what is lost of the accuracy is .* must be at most 0\.5 points"
     ) as refused:
@@ -209,7 +209,7 @@ def test_whole_numbers_are_judged_by_what_they_lose(coloured, coloured_file, tmp
 
 
 def test_pictures_that_scales_were_found_by_are_in_no_certificate(sharp, sharp_model, tmp_path, monkeypatch, inside):
-    module = importlib.import_module("striate.ship.quantised")
+    module = importlib.import_module("striate.ship.int8.quantised")
 
     def quantised(model, run, *, apart):
         changed = copied(model)
@@ -365,7 +365,7 @@ def test_pictures_that_cannot_be_read_are_told(sharp, sharp_model, tmp_path, mon
 
 
 def test_an_end_of_a_side_is_told(coloured, coloured_file):
-    from striate.ship.sides import Picture, Side
+    from striate.ship.proof.sides import Picture, Side
 
     with Side("file", coloured_file.read_bytes()) as side:
         assert side.ask("answers", [Picture("a", photo(1))]).alone.shape == (1, 3)
@@ -384,8 +384,8 @@ def test_it_computes_without_pytorch(coloured_file):
 import sys
 from pathlib import Path
 import numpy as np
-from striate.ship.by_file import ByFile
-from striate.ship.sides import Picture
+from striate.ship.proof.by_file import ByFile
+from striate.ship.proof.sides import Picture
 file = ByFile(Path({str(coloured_file)!r}).read_bytes())
 file.answers([Picture("a", np.zeros((9, 9, 3), np.uint8))], True)
 print(sorted({{"torch", "openvino"}} & set(sys.modules)))

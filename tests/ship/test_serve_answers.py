@@ -8,9 +8,9 @@ from contextlib import ExitStack
 
 import numpy as np
 import pytest
-from conftest import tinted
 from made import encoded, photo
 from served_files import post, served
+from tinting import tinted
 
 from striate.ship.serve.reading import LARGE, fit
 from striate.ship.shipped import open_shipped

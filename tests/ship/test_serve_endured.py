@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import tinted
 from made import encoded
 from served_files import PATIENCE, Server, post, rest, served
+from tinting import tinted
 
 PICTURE = encoded(tinted(1, 1, 60, 40), "JPEG")
 HEADER, BODY = 1.0, 1.5  # seconds

@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from conftest import tinted
 from driven import CHROMIUM, browser
 from made import encoded
 from served_files import served
+from tinting import tinted
 
 from striate.show.page import COLOURS
 

@@ -33,11 +33,11 @@ from striate.nets.build import net
 from striate.nets.weights import to_state_dict
 from striate.preprocess import Preprocess
 from striate.ship.assembly import assembled
-from striate.ship.card import MARK, card
-from striate.ship.hub import without_places
-from striate.ship.targets import write_target
-from striate.ship.timm_config import timm_config
-from striate.ship.using import pixels
+from striate.ship.others.card import MARK, card
+from striate.ship.others.hub import without_places
+from striate.ship.others.targets import write_target
+from striate.ship.others.timm_config import timm_config
+from striate.ship.others.using import pixels
 from striate.train.choose.weights import begun, network_of
 from striate.train.keep.sealed import save_sealed, stated_sum
 from striate.train.run import MODEL, Run, open_run
@@ -470,7 +470,7 @@ def test_a_folder_is_whole_or_not_there(coloured, tmp_path, monkeypatch):
 
     write_target(coloured, "hub", folder := tmp_path / "pets")
     before = (folder / "README.md").read_text()
-    monkeypatch.setattr("striate.ship.targets.write_hub", fail)
+    monkeypatch.setattr("striate.ship.others.targets.write_hub", fail)
     for name in ("pets", "new"):
         with pytest.raises(StriateError, match=f"{name} cannot be written: No space left on device"):
             write_target(coloured, "hub", tmp_path / name)

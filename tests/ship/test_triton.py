@@ -12,8 +12,8 @@ import pytest
 from google.protobuf import text_format
 
 from striate.errors import StriateError
+from striate.ship.others.triton import MARK, config, write_triton
 from striate.ship.shipped import open_shipped
-from striate.ship.triton import MARK, config, write_triton
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_wrong_places_are_refused_and_nothing_is_left(coloured_file, tmp_path, m
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("striate.ship.triton.write_text", full)
+    monkeypatch.setattr("striate.ship.others.triton.write_text", full)
     with pytest.raises(StriateError, match="No space left on device"):
         written(coloured_file, tmp_path / "models")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from striate.evaluate.figures import Figure
-from striate.ship.agreement import Agreement
-from striate.ship.limits import Check, Limits, check_table, checks, missed, probability
-from striate.ship.record import Record
+from striate.ship.proof.agreement import Agreement
+from striate.ship.proof.limits import Check, Limits, check_table, checks, missed, probability
+from striate.ship.proof.record import Record
 from striate.show.numbers import exact, percent
 from striate.show.table import Column, Table, json_text
 from striate.train.transfer.compare import Comparison

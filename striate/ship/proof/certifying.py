@@ -16,13 +16,13 @@ import onnx
 from striate.data.dataset import Dataset
 from striate.errors import DataError
 from striate.evaluate.figures import Figure, areas
-from striate.ship.agreement import agreement
-from striate.ship.by_file import Said
-from striate.ship.certificate import Certificate
-from striate.ship.limits import Limits
-from striate.ship.record import Record, content_sum, room
+from striate.ship.proof.agreement import agreement
+from striate.ship.proof.by_file import Said
+from striate.ship.proof.certificate import Certificate
+from striate.ship.proof.limits import Limits
+from striate.ship.proof.record import Record, content_sum, room
+from striate.ship.proof.sides import Picture, Side
 from striate.ship.shipped import check
-from striate.ship.sides import Picture, Side
 from striate.show.names import listed, printable
 from striate.show.numbers import count
 from striate.show.progress import say, track
@@ -148,7 +148,7 @@ def calibrated(content: bytes) -> frozenset[str]:
     content
         of the file
     """
-    from striate.ship.quantised import Calibration
+    from striate.ship.int8.quantised import Calibration
 
     found = Calibration.of(onnx.load_model_from_string(content))
     return frozenset(found.sums if found else ())

@@ -8,7 +8,7 @@ import torch
 from striate.data.batches import Batches
 from striate.data.dataset import Dataset
 from striate.data.normalise import normalised
-from striate.ship.sides import Picture, timed
+from striate.ship.proof.sides import Picture, timed
 from striate.train.judge import judge
 from striate.train.ranks import Ranks
 from striate.train.run import open_run

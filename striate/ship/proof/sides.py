@@ -21,9 +21,9 @@ import numpy as np
 import striate
 from striate.errors import StriateError
 
-KINDS = {"file": "striate.ship.by_file:ByFile", "network": "striate.ship.by_network:ByNetwork"}
+KINDS = {"file": "striate.ship.proof.by_file:ByFile", "network": "striate.ship.proof.by_network:ByNetwork"}
 TURNS, SECONDS = 6, 2.0  # that are timed in a row, unless they take long
-CODE = "from striate.ship.sides import answer; answer()"
+CODE = "from striate.ship.proof.sides import answer; answer()"
 
 
 class Picture(NamedTuple):

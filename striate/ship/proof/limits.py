@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from striate.ship.agreement import Agreement
+from striate.ship.proof.agreement import Agreement
 from striate.show.names import printable
 from striate.show.numbers import count, exact, percent
 from striate.show.table import Column, Table

@@ -8,7 +8,7 @@ from torch import Tensor
 from striate.errors import StriateError
 from striate.nets.placing import own_tensors
 from striate.preprocess import Preprocess
-from striate.ship.licences import licence_of
+from striate.ship.others.licences import licence_of
 from striate.train.run import Run
 
 MODES = {"crop": "center", "pad": "border", "squash": "squash"}

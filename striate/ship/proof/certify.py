@@ -14,14 +14,14 @@ from striate.errors import DataError, StriateError, WeightsError, one_of
 from striate.evaluate.figures import Figure
 from striate.evaluate.pictures import SPLITS, Split
 from striate.ship.about import About
-from striate.ship.agreement import Agreement, agreement
-from striate.ship.by_file import Said
-from striate.ship.certificate import FORMAT, accuracy_table, certificate_path, figure_row
-from striate.ship.certifying import BATCH, accuracy, calibrated, chunks, drawn, made_with
-from striate.ship.limits import Check, Limits, check_table, checks, missed
-from striate.ship.record import Record, content_sum
+from striate.ship.proof.agreement import Agreement, agreement
+from striate.ship.proof.by_file import Said
+from striate.ship.proof.certificate import FORMAT, accuracy_table, certificate_path, figure_row
+from striate.ship.proof.certifying import BATCH, accuracy, calibrated, chunks, drawn, made_with
+from striate.ship.proof.limits import Check, Limits, check_table, checks, missed
+from striate.ship.proof.record import Record, content_sum
+from striate.ship.proof.sides import Side
 from striate.ship.shipped import open_shipped
-from striate.ship.sides import Side
 from striate.show.names import listed, printable
 from striate.show.numbers import count, exact
 from striate.show.progress import track

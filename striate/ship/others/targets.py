@@ -20,10 +20,10 @@ from striate.nets.weights import layout_of, to_state_dict
 from striate.nets.zoo import find
 from striate.ship.about import KEY
 from striate.ship.assembly import about_run
-from striate.ship.card import MARK, card
-from striate.ship.hub import FILES, write_hub
-from striate.ship.timm_config import timm_config
-from striate.ship.using import as_program, as_run, as_timm, as_torchvision, as_weights
+from striate.ship.others.card import MARK, card
+from striate.ship.others.hub import FILES, write_hub
+from striate.ship.others.timm_config import timm_config
+from striate.ship.others.using import as_program, as_run, as_timm, as_torchvision, as_weights
 from striate.show.names import listed, printable
 from striate.show.table import json_text
 from striate.train.ensemble import Ensemble

@@ -8,7 +8,7 @@ import numpy as np
 from striate.measure.shapes import measure
 from striate.preprocess import Preprocess
 from striate.ship.assembly import about_run
-from striate.ship.licences import licence_of
+from striate.ship.others.licences import licence_of
 from striate.show.names import printable
 from striate.show.numbers import count, duration, exact, percent, short, show_size
 from striate.train.learn.tally import wilson

@@ -1,0 +1,1 @@
+"""A run for other programs: PyTorch, torchvision, timm, Hugging Face, Triton."""
