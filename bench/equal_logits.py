@@ -17,11 +17,11 @@ from torch import Tensor
 
 from bench.publishers import theirs
 from striate.nets.build import assemble
+from striate.nets.naming import to_state_dict
 from striate.nets.net import Net
 from striate.nets.placing import own_tensors, place, set_epsilon
 from striate.nets.published import Layout, layouts
 from striate.nets.weight_files import Stored
-from striate.nets.weights import to_state_dict
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "nets"))

@@ -21,8 +21,8 @@ from safetensors.torch import save_file
 import striate as st
 from bench.look import WEIGHTS
 from bench.ship_one import NETWORKS, SIZE
+from striate.nets.naming import to_state_dict
 from striate.nets.net import last_layer
-from striate.nets.weights import to_state_dict
 from striate.ship.assembly import assembled
 from striate.ship.int8.quantised import quantised
 from striate.train.keep.sealed import save_sealed

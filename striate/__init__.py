@@ -46,7 +46,7 @@ PUBLIC = {
     "serve": "striate.ship.serve.serve",
     "shapes": "striate.measure.shapes",
     "text": "striate.nets.printing",
-    "to_state_dict": "striate.nets.weights",
+    "to_state_dict": "striate.nets.naming",
     "train": "striate.train.train",
 }
 __all__ = [
@@ -104,10 +104,10 @@ if TYPE_CHECKING:
     from striate.measure.listing import nets
     from striate.measure.shapes import shapes
     from striate.nets.build import net
+    from striate.nets.naming import to_state_dict
     from striate.nets.net import Net
     from striate.nets.printing import text
     from striate.nets.published import Published, published
-    from striate.nets.weights import to_state_dict
     from striate.preprocess import Preprocess
     from striate.report.report import report
     from striate.ship.export import export

@@ -17,7 +17,7 @@ from pattern import weight
 from safetensors.torch import save
 
 from striate.nets.build import assemble
-from striate.nets.weights import to_state_dict
+from striate.nets.naming import to_state_dict
 
 TINY = "conv 3x3x4, relu, globalpool, flatten, fc 5"
 PROGRAM = """

@@ -14,11 +14,12 @@ from pattern import picture, weight
 from torch import Tensor, nn
 
 from striate.nets.build import assemble
+from striate.nets.naming import to_state_dict
 from striate.nets.net import Net
 from striate.nets.placing import own_tensors, place, set_epsilon
 from striate.nets.published import Layout, layouts, published
 from striate.nets.weight_files import Stored
-from striate.nets.weights import settle, to_state_dict
+from striate.nets.weights import settle
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "published.json").read_text(encoding="utf-8"))
 HEAVY = ("vgg13", "vgg19", "vgg11_bn", "timm vgg", "vgg16_bn")  # half a gigabyte each

@@ -10,8 +10,8 @@ from small import refused
 
 from striate.errors import UnknownName, WeightsError
 from striate.nets.build import assemble, net
+from striate.nets.naming import to_state_dict
 from striate.nets.published import layouts, published
-from striate.nets.weights import to_state_dict
 
 
 def publish(network: str, publisher: str, file: Path) -> dict[str, torch.Tensor]:

@@ -30,7 +30,7 @@ from striate.errors import StriateError
 from striate.evaluate.ensemble import ensemble
 from striate.evaluate.evaluate import evaluate
 from striate.nets.build import net
-from striate.nets.weights import to_state_dict
+from striate.nets.naming import to_state_dict
 from striate.preprocess import Preprocess
 from striate.ship.assembly import assembled
 from striate.ship.others.card import MARK, card

@@ -17,7 +17,7 @@ from striate.data.sources.shards import Shards
 from striate.engine import processor
 from striate.errors import DataError, GeometryError, StriateError, WeightsError
 from striate.nets import weight_files
-from striate.nets.weights import to_state_dict
+from striate.nets.naming import to_state_dict
 from striate.train.choose import defaults
 from striate.train.choose.choosing import choose
 from striate.train.choose.seen import Seen

@@ -16,8 +16,8 @@ from serving import Handler, Server, Site, left, served
 from striate.errors import WeightsError
 from striate.nets import published as publishing
 from striate.nets.build import assemble
+from striate.nets.naming import to_state_dict
 from striate.nets.published import Published
-from striate.nets.weights import to_state_dict
 from striate.preprocess import Preprocess
 from striate.train.choose.weights import begun
 

@@ -15,8 +15,8 @@ import torch
 from striate.errors import StriateError, one_of
 from striate.files import check_output, whole_folder, write_text, write_whole
 from striate.nets.build import net as build
+from striate.nets.naming import layout_of, to_state_dict
 from striate.nets.net import Net
-from striate.nets.weights import layout_of, to_state_dict
 from striate.nets.zoo import find
 from striate.ship.about import KEY
 from striate.ship.assembly import about_run
