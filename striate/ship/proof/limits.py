@@ -87,7 +87,7 @@ def checks(limits: Limits, alone: Agreement, together: Agreement | None, lost: C
         found.append(
             Check(
                 "what is lost of the accuracy",
-                f"{-100 * lost.difference:.2f} points (95 %: {low:.2f} to {high:.2f})",
+                f"{0 - 100 * lost.difference:.2f} points (95 %: {low:.2f} to {high:.2f})",
                 f"at most {limits.drop:g} points as observed",
                 -100 * lost.difference <= limits.drop + 1e-9,
             )
