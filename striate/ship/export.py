@@ -159,7 +159,7 @@ def _pictures(run: Run, data: str | Path | Dataset | None, pictures: int | None)
     if not len(some):
         raise DataError(f"a certificate needs pictures, but {printable(found.where)} has none")
     if len(some) < len(found):
-        notes.append(f"{count(len(some))} of these were drawn, by a fixed seed")
+        notes.append(f"{count(len(some))} of these {'was' if len(some) == 1 else 'were'} drawn, by a fixed seed")
     return some, notes
 
 

@@ -64,9 +64,9 @@ def predict(
     asked = by_onnx(whose) if engine == "onnx" else by_torch(whose)
     many = len(asked.classes)
     if top is not None and not 1 <= top <= many:
-        raise StriateError(f"the network has {count(many, 'class')}, but the top {top} are asked for")
+        raise StriateError(f"of {count(many, 'class')}, the top 1 to {many} can be told, but --top is {top}")
     said = track(answered(asked, sources, workers), f"answering {count(len(sources))}", len(sources))
-    tally = _Tally(len(sources))
+    tally = _Tally(len(sources), asked.several)
     each = tally.through(_predictions(asked, said, top, unknown_below))
     if output is None:
         return Predictions(list(each), asked.model, _notes(asked, unknown_below))
@@ -126,10 +126,12 @@ class _Tally:
     ----------
     count
         how many pictures there are
+    several
+        whether a picture may have several classes; else only its likeliest counts
     """
 
-    def __init__(self, count: int):
-        self.count = count
+    def __init__(self, count: int, several: bool):
+        self.count, self.several = count, several
         self.classes: Counter[str] = Counter()
         self.names: list[str] = []
 
@@ -137,7 +139,7 @@ class _Tally:
         """The same, counted; at the end it is told how many could not be read, or refused where none could."""
         first = ""
         for one in predictions:
-            self.classes.update(name for name, _ in one.told)
+            self.classes.update(name for name, _ in (one.told if self.several else one.told[:1]))
             if one.error:
                 self.names.append(one.picture)
                 first = first or one.error

@@ -19,6 +19,7 @@ from striate.errors import WeightsError
 from striate.ship.about import FITTED, FORMAT, KEY, MAP, PICTURES, PROBABILITIES, About
 from striate.show.names import printable
 
+WHAT_WORKS = "a file of `striate export`, ending in .onnx"
 OWN_DOMAINS = ("", "ai.onnx")  # of ONNX itself
 
 
@@ -142,6 +143,11 @@ def open_shipped(path: str | Path, threads: int | None = None) -> Shipped:
         that answer one batch; None is one per processor
     """
     path = Path(path)
+    if path.is_dir():
+        raise WeightsError(
+            f"what is opened here must be {WHAT_WORKS}, but {printable(path)} is a folder; of a run's, "
+            f"`striate export {printable(path)} -o pets.onnx` makes one"
+        )
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -162,11 +168,15 @@ def check(content: bytes, name: str) -> About:
     try:
         model = onnx.load_model_from_string(content)
     except DecodeError as error:
-        raise WeightsError(f"{name} must be a whole ONNX file, but is cut short or none: {error}") from error
+        raise WeightsError(
+            f"{name} must be a whole ONNX file, {WHAT_WORKS}, but is cut short or none; "
+            ".pt2, .pth and .safetensors hold weights for other programs"
+        ) from error
     told = {entry.key: entry.value for entry in model.metadata_props}.get(KEY)
     if told is None:
         raise WeightsError(
-            f"{name} must be a file of `striate export`, which says in its metadata what its answers mean, but has none"
+            f"{name} must be a file of `striate export`, ending in .onnx, which says in its metadata what its answers "
+            "mean, but has none"
         )
     try:
         values = json.loads(told)

@@ -234,20 +234,40 @@ def test_what_answers_otherwise_here_is_refused(file, run, told, tmp_path, insid
     assert [each.holds for each in checked.checks] == [None] * 4 + [True]
 
 
-def test_what_cannot_be_checked_is_told(file, run, tmp_path, inside):
+def test_where_nothing_can_be_compared_nothing_is_certified(file, run, tmp_path, inside):
     alone = tmp_path / "alone.onnx"
     shutil.copy(file, alone)
-    found = certify(alone, run.folder.parent / "noise")
-    assert (found.agreement, found.checks) == (None, [])
-    assert any("alone.certificate.json is not there, so nothing says" in note for note in found.notes)
+    with pytest.raises(WeightsError, match=r"alone\.certificate\.json must lie beside .*alone\.onnx"):
+        certify(alone, run.folder.parent / "noise")
     there = changed(file, tmp_path)
     others = noisy(tmp_path / "others", run.classes[::-1], each=1)
     (others / run.classes[0] / "0.png").write_bytes(encoded(noise(1000)))
     (others / run.classes[1] / "0.png").write_bytes(encoded(noise(1001)))
     (others / run.classes[2] / "0.png").write_bytes(encoded(noise(1002)))
-    found = certify(there, others)
-    assert found.agreement is None
-    assert any("0 of these are among the 17" in note for note in found.notes)
+    with pytest.raises(DataError, match=r"of 3 pictures of .*others it knows none, so nothing could be compared"):
+        certify(there, others)
+    with pytest.raises(SystemExit) as stop:
+        main(["certify", str(there), str(others)])
+    assert stop.value.code == 2
+    # one that it knows is enough, and is what is drawn
+    known = next((run.folder.parent / "noise" / run.classes[0]).glob("0.png"))
+    shutil.copy(known, others / run.classes[0] / "known.png")
+    found = certify(there, others, pictures=1)
+    assert (found.pictures, found.agreement.pictures) == (1, 1)
+    assert "1 picture of these was drawn, by a fixed seed" in found.notes
+    assert "1 of these is among the 17 pictures that the certificate knows" in found.notes
+
+
+def test_what_is_no_shipped_file_is_refused_in_our_words(run, tmp_path):
+    other = tmp_path / "weights.safetensors"
+    other.write_bytes(b"\xff" * 99)
+    with pytest.raises(
+        WeightsError, match=r"a file of `striate export`, ending in \.onnx, but is cut short"
+    ) as refused:
+        certify(other, run.folder.parent / "noise")
+    assert "onnx." not in str(refused.value)
+    with pytest.raises(WeightsError, match=r"must be a file of `striate export`.* is a folder; of a run's, `striate"):
+        certify(run.folder, run.folder.parent / "noise")
 
 
 def test_classes_in_another_order_are_put_right(file, run, told, inside):

@@ -146,18 +146,20 @@ def test_every_answer_has_an_id_and_a_line_and_safe_headers(server, files):
     ("path", "body", "headers", "status", "reason"),
     [
         ("/predict?model=trees", b"", {}, 400, "it is empty"),
-        ("/predict?model=trees", b"GIF89a", {}, 415, "format that can be read"),
-        ("/predict?model=trees", b"{}", {"content-type": "application/json"}, 415, "a body is a picture"),
+        ("/predict?model=trees", b"GIF89a", {}, 415, "the body is not a picture in a format that can be read"),
+        ("/predict?model=trees", b"{}", {"content-type": "application/json"}, 415, "but is 'application/json'"),
         ("/predict?model=trees", b"x", {"content-encoding": "br"}, 415, "gzip or deflate"),
         ("/predict?model=trees", b"xyz", {"content-encoding": "gzip"}, 400, "said to be compressed"),
-        ("/predict?model=trees&top=0", b"x", {}, 422, "top"),
+        ("/predict?model=trees&top=0", b"x", {}, 422, "?top= is a whole number from 1 to 100,000, but not '0'"),
+        ("/predict?model=trees&top=a&map=b", b"x", {}, 422, "but not 'a'; ?map= is true or false, but not 'b'"),
+        ("/predict?model=trees&tpo=3", b"x", {}, 422, "parameters of /predict are model, top, map, but not tpo"),
         ("/predict?model=trees", b"x", {"content-type": "multipart/form-data"}, 400, "boundary"),
         ("/predict", b"x", {}, 422, "which model"),
         ("/predict?model=../../etc/passwd", b"x", {}, 404, "no model is called"),
         ("/nothing", b"x", {}, 404, "nothing at this address"),
         ("/v2/models/..%2F..%2Fetc/infer", b"{}", {}, 404, "nothing at this address"),
         ("/page.css/../../../../etc/passwd", b"x", {}, 404, "nothing at this address"),
-        ("/healthz", b"x", {}, 405, "method"),
+        ("/healthz", b"x", {}, 405, "this address answers GET, but not POST"),
         ("/predict?model=trees", b"x", {"host": "evil.example"}, 403, "not called 'evil.example'"),
         ("/predict?model=trees", b"x", {"host": "127.0.0.1.evil.example"}, 403, "not called"),
         ("/predict?model=trees", b"x", {"host": "localhost@evil.example"}, 403, "not called"),
@@ -175,10 +177,16 @@ def test_what_cannot_be_answered_is_told(server, path, body, headers, status, re
     assert answer.told["request_id"] == answer.headers["x-request-id"]
 
 
+def test_another_method_is_told_which_one_works(server):
+    answer = server.ask("GET", "/predict?model=trees")
+    assert (answer.status, answer.headers["allow"]) == (405, "POST")
+    assert answer.told["error"] == "this address answers POST, but not GET"
+
+
 def test_broken_pictures_are_told_by_name(server):
     whole = encoded(photo(1, 200, 200))
     cut = server.ask("POST", "/predict?model=trees", whole[: len(whole) // 2])
-    assert (cut.status, "cannot be read as a picture" in cut.told["error"]) == (422, True)
+    assert (cut.status, "the body cannot be read as a picture" in cut.told["error"]) == (422, True)
     body, headers = multipart([whole, b"text", whole[:200]], ["good.png", "bad.png", "cut.png"])
     answer = server.ask("POST", "/predict?model=trees", body, headers)
     assert answer.status == 422
@@ -297,7 +305,8 @@ def test_batches_fill_up_for_as_long_as_they_may(coloured_file, files, tmp_path)
         assert server.figure("striate_batch_pictures_count") <= 2
 
 
-def test_a_run_can_be_served(coloured, coloured_file, files, tmp_path):
+def test_a_run_can_be_served(coloured, coloured_file, files, tmp_path, monkeypatch):
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))  # in which nothing is kept yet
     with served([f"trees={coloured.folder}"], tmp_path) as server:
         assert "making one file" in server.said
         assert close(likely(server.ask("POST", "/predict", files[0])), coloured, coloured_file, files[0])

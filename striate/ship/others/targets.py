@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import torch
 
-from striate.errors import StriateError, one_of
+from striate.errors import StriateError, WeightsError, one_of
 from striate.files import check_output, whole_folder, write_text, write_whole
 from striate.nets.build import net as build
 from striate.nets.naming import layout_of, to_state_dict
@@ -71,7 +71,11 @@ def write_target(run: Run, to: To, output: Path) -> list[str]:
         check_output(output, [ending for ending in ENDINGS[to] if ending])
         _check_card(output)
     write = {"torchvision": _torchvision, "timm": _timm, "safetensors": _plain, "torch-export": _program, "hub": _hub}
-    return write[to](run, run.net(), output)
+    network = run.net()
+    try:
+        return write[to](run, network, output)
+    except WeightsError as mistake:  # a publisher has no such network
+        raise WeightsError(f"{mistake}; --to safetensors, torch-export, hub and onnx take any network") from mistake
 
 
 def _torchvision(run: Run, net: Net, output: Path) -> list[str]:

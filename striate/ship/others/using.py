@@ -43,7 +43,7 @@ striate train pictures/ --weights {folder}
 pixels of any size to probabilities:
 
 ```sh
-striate export {folder} -o model.onnx
+striate export {folder} -o model.onnx --data pictures/
 ```
 
 {onnx}"""

@@ -17,7 +17,7 @@ from striate.ship.about import About
 from striate.ship.proof.agreement import Agreement, agreement
 from striate.ship.proof.by_file import Said
 from striate.ship.proof.certificate import FORMAT, accuracy_table, certificate_path, figure_row
-from striate.ship.proof.certifying import BATCH, accuracy, calibrated, chunks, drawn, made_with
+from striate.ship.proof.certifying import BATCH, SEED, accuracy, calibrated, chunks, drawn, made_with
 from striate.ship.proof.limits import Check, Limits, check_table, checks, missed
 from striate.ship.proof.record import Record, content_sum
 from striate.ship.proof.sides import Side
@@ -44,7 +44,7 @@ class Certified:
     accuracy
         of its answers; None of several labels where no class has pictures with and without it
     agreement
-        with what its certificate says that the network answered; None where that knows none of the pictures
+        with what its certificate says that the network answered
     checks
         the certificate's limits, here
     made_with
@@ -56,7 +56,7 @@ class Certified:
     file: dict[str, str]
     pictures: int
     accuracy: Figure | None
-    agreement: Agreement | None
+    agreement: Agreement
     checks: list[Check]
     made_with: dict[str, str]
     notes: list[str]
@@ -69,8 +69,7 @@ class Certified:
         from rich.text import Text
 
         yield accuracy_table([figure_row(self.file["name"], self.accuracy)])
-        if self.checks:
-            yield check_table(self.checks, self.agreement.told_ties if self.agreement else [])
+        yield check_table(self.checks, self.agreement.told_ties)
         for note in self.notes:
             yield Text(note)
 
@@ -89,8 +88,8 @@ def certify(
 ) -> Certified:
     """Check an exported file again, on this machine: how good it is, and whether it still answers like its network.
 
-    The second needs the certificate beside it, which keeps what the network said of its pictures: those of DATA that
-    are among them, whatever they are called now, are held to the same limits. It needs no run.
+    Its certificate must lie beside it, which keeps what the network said of its pictures: those of DATA that are among
+    them, whatever they are called now, are held to the same limits; without any, nothing is certified. It needs no run.
 
     Parameters
     ----------
@@ -101,16 +100,17 @@ def certify(
     split
         val or test, and no others; if absent all of them, or of the data that it learned from those held out
     pictures
-        how many of them, drawn by a fixed seed; all if absent
+        how many of them, drawn by a fixed seed, first those that the certificate knows; all if absent
     """
     if split is not None:
         one_of("--split", split, Split)
     shipped = open_shipped(file)
-    about, kept = shipped.about, _kept(file, shipped.sum)
+    about = shipped.about
+    record, limits = _kept(file, shipped.sum)
     found, notes = _opened(about, data, split)
-    shown = drawn(found, pictures)
+    shown = _drawn(found, pictures, record)
     if len(shown) < len(found):
-        notes.append(f"{count(len(shown))} of these were drawn, by a fixed seed")
+        notes.append(f"{count(len(shown))} of these {'was' if len(shown) == 1 else 'were'} drawn, by a fixed seed")
     said: list[Said] = []
     read, sums = [], []
     with Side("file", shipped.content) as side:
@@ -128,15 +128,18 @@ def certify(
         notes.append(f"ATTENTION, by {count(used)} of these the scales of the file's whole numbers were found")
     judged = shown.part(np.array(read))
     ways = [np.concatenate([getattr(each, way) for each in said]) for way in ("alone", "together")]
-    agree, found_checks = None, []
-    if kept is None:
-        notes.append(f"{printable(certificate_path(file))} is not there, so nothing says what the network answered")
-    else:
-        agree, lost, together = _compared(kept[0], about, judged, sums, ways)
-        known = exact(agree.pictures if agree else 0)
-        notes.append(f"{known} of these are among the {count(len(kept[0].sums))} that the certificate knows")
-        if agree and lost:
-            found_checks = checks(kept[1], agree, together, lost)
+    if not set(record.sums).intersection(sums):
+        raise DataError(
+            f"a file is certified by pictures that its certificate knows, but of {count(len(judged))} of "
+            f"{printable(found.where)} it knows none, so nothing could be compared; show it some of the "
+            f"{exact(len(record.sums))} that the export was certified with"
+        )
+    agree, lost, together = _compared(record, about, judged, sums, ways)
+    notes.append(
+        f"{exact(agree.pictures)} of these {'is' if agree.pictures == 1 else 'are'} among the "
+        f"{count(len(record.sums))} that the certificate knows"
+    )
+    found_checks = checks(limits, agree, together, lost)
     made = made_with()
     notes.append(f"onnxruntime {made['onnxruntime']}, {made['machine']}")
     if reasons := missed(found_checks):
@@ -145,11 +148,14 @@ def certify(
     return Certified(names, len(judged), accuracy(ways[0], judged.labels), agree, found_checks, made, notes)
 
 
-def _kept(file: Path, sum: str) -> tuple[Record, Limits] | None:
+def _kept(file: Path, sum: str) -> tuple[Record, Limits]:
     """What the certificate beside a file says that the network answered, and its limits."""
     path = certificate_path(file)
     if not path.exists():
-        return None
+        raise WeightsError(
+            f"{printable(path)} must lie beside {printable(file)}, since it says what the network answered, but is not "
+            "there; `striate export` writes both, and `striate evaluate` judges a run without either"
+        )
     try:
         told = json.loads(path.read_text("utf-8"))
         if told["format"] != FORMAT:
@@ -194,14 +200,22 @@ def _opened(about: About, data: str | Path | Dataset, split: Split | None) -> tu
     ]
 
 
+def _drawn(data: Dataset, pictures: int | None, record: Record) -> Dataset:
+    """Some pictures as `drawn` gives them, but first those that a certificate knows: others compare nothing."""
+    if pictures is None or not 0 < pictures < len(data):
+        return drawn(data, pictures)
+    known = frozenset(record.sums)
+    new = np.array([content_sum(data.source.read(int(row))) not in known for row in data.rows])
+    order = np.random.default_rng(SEED).permutation(len(data))
+    return data.part(np.sort(order[np.argsort(new[order], kind="stable")][:pictures]))
+
+
 def _compared(
     record: Record, about: About, data: Dataset, sums: list[str], ways: list[np.ndarray]
-) -> tuple[Agreement | None, Comparison | None, Agreement | None]:
+) -> tuple[Agreement, Comparison, Agreement]:
     """The file's answers beside those that the certificate keeps: each picture alone, and in batches."""
     known = {each: row for row, each in enumerate(record.sums)}
     places = [place for place, each in enumerate(sums) if each in known]
-    if not places:
-        return None, None, None
     network = record.probabilities[[known[sums[place]] for place in places]]
     some = data.part(np.array(places))
     alone, together = (agreement(each[places], network, some.names, about.classes, about.several) for each in ways)

@@ -75,11 +75,11 @@ def certified(content: bytes, name: str, run: Run, data: Dataset, limits: Limits
         what there is to say of the pictures
     """
     about, learned = check(content, name), calibrated(content)
+    say(f"asking the file and the network about {count(len(data))}, each in its own process")
     with Side("file", content) as file, Side("network", run.folder.resolve()) as network:
         said: list[Said] = []
         answers, read, sums, first = [], [], [], []
-        doing = f"asking the file and the network about {count(len(data))}"
-        for start, pictures in track(chunks(data), doing, -(-len(data) // BATCH)):
+        for start, pictures in track(chunks(data), "asking", -(-len(data) // BATCH)):
             said.append(file.ask("answers", pictures, start < DRIFTING))
             kept = [place for place in range(len(pictures)) if place not in said[-1].bad]
             shown = [pictures[place] for place in kept]

@@ -9,6 +9,8 @@ from striate.show.numbers import count, exact, percent
 from striate.show.table import Column, Table
 from striate.train.transfer.compare import Comparison
 
+NONE = "not limited"
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -70,7 +72,7 @@ def checks(limits: Limits, alone: Agreement, together: Agreement | None, lost: C
             Check(
                 f"the largest difference in probability{how}",
                 f"{probability(told.largest)}{where}",
-                "a number" if most is None else f"at most {most:g}",
+                f"at most {most:g}" if most is not None else NONE if math.isfinite(told.largest) else "a number",
                 # what is not a number keeps to no limit, nor does it where there is none
                 None if most is None and math.isfinite(told.largest) else told.largest <= (most or 0),
             ),
@@ -78,16 +80,17 @@ def checks(limits: Limits, alone: Agreement, together: Agreement | None, lost: C
                 f"the share of the same answers{how}",
                 f"{_exactly(100 * told.share)} % ({exact(told.same)} of {count(told.pictures)}; 95 %: "
                 f"{percent(told.low, 1)} to {percent(told.high, 1)})",
-                "" if least is None else f"at least {least:g} %",
+                NONE if least is None else f"at least {least:g} %",
                 None if least is None else 100 * told.same >= least * told.pictures,
             ),
         ]
     if limits.drop is not None:
-        low, high = (-100 * bound for bound in (lost.high, lost.low))
+        # what rounds to nothing is 0.00, not -0.00
+        points, low, high = (round(-100 * each, 2) + 0.0 for each in (lost.difference, lost.high, lost.low))
         found.append(
             Check(
                 "what is lost of the accuracy",
-                f"{0 - 100 * lost.difference:.2f} points (95 %: {low:.2f} to {high:.2f})",
+                f"{points:.2f} points (95 %: {low:.2f} to {high:.2f})",
                 f"at most {limits.drop:g} points as observed",
                 -100 * lost.difference <= limits.drop + 1e-9,
             )

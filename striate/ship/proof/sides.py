@@ -116,13 +116,15 @@ def answer() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asks ends this process, too
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints is no reply
-    kind, subject = pickle.load(sys.stdin.buffer)
-    module, _, name = KINDS[kind].partition(":")
-    side: Any = None
+    module = name = kind = ""
+    side = subject = None
     while True:
         try:
+            if not kind:
+                kind, subject = pickle.load(sys.stdin.buffer)
+                module, _, name = KINDS[kind].partition(":")
             what, about = pickle.load(sys.stdin.buffer)
-        except EOFError:
+        except (EOFError, pickle.UnpicklingError):  # who asks is gone, perhaps in the middle of a question
             return
         try:
             side = side or getattr(import_module(module), name)(subject)
@@ -131,8 +133,11 @@ def answer() -> None:
             reply = False, StriateError(str(mistake))
         except Exception:  # a fault of ours: it is told where it can be seen
             reply = False, RuntimeError(f"on the side of the {kind}:\n{traceback.format_exc()}")
-        pickle.dump(reply, replies)
-        replies.flush()
+        try:
+            pickle.dump(reply, replies)
+            replies.flush()
+        except BrokenPipeError:
+            os._exit(1)  # nobody reads any more: a usual end would try, and complain, once again
 
 
 def timed(

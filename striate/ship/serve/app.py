@@ -19,6 +19,7 @@ from striate.ship.serve.places import Place
 from striate.ship.serve.reading import Read, pictures, read
 from striate.ship.serve.refusal import Refusal, reason_json
 from striate.ship.serve.served import Served
+from striate.show.names import listed, printable
 
 
 class Likely(BaseModel):
@@ -31,7 +32,7 @@ class Likely(BaseModel):
 class Prediction(BaseModel):
     """What a model says of a picture."""
 
-    picture: str = Field(description="the name that the client gave it")
+    picture: str = Field(description="the name that the client gave it, or 'the body'")
     top: list[Likely] = Field(description="the likeliest classes, the likeliest first")
     notes: list[str] = Field(description="what had to be done to read it: turned upright, laid on a background")
     map: list[list[float]] | None = Field(
@@ -62,6 +63,8 @@ class Health(BaseModel):
     status: str
 
 
+MOST = 100_000  # classes in an answer
+PARAMETERS = {"model": "the name of a model", "top": f"a whole number from 1 to {MOST:,}", "map": "true or false"}
 FILE = {"type": "string", "format": "binary"}
 SEVERAL = {"type": "object", "properties": {"picture": {"type": "array", "items": FILE, "minItems": 1}}}
 BODY = {
@@ -121,11 +124,16 @@ def application(desk: Desk, figures: Figures, ready: Callable[[], bool], token: 
         model: Annotated[
             str | None, Query(description="which model; not needed where there is one", json_schema_extra=named)
         ] = None,
-        top: Annotated[int, Query(ge=1, le=100_000, description="how many classes, at most")] = 5,
+        top: Annotated[int, Query(ge=1, le=MOST, description="how many classes, at most")] = 5,
         map: Annotated[bool, Query(description="whether to say where the likeliest class is seen")] = False,
     ) -> Response:
         """Classify a picture, or several as multipart/form-data; gzip and deflate are inflated."""
         asked = desk.model(model)
+        unknown = [name for name in request.query_params if name not in PARAMETERS]
+        if unknown:
+            raise Refusal(
+                422, f"the parameters of /predict are {', '.join(PARAMETERS)}, but not {listed(unknown)[:100]}"
+            )
         if map and not asked.has_map:
             raise Refusal(422, f"'{asked.name}' has no map: its classes are not means over positions")
         kind = request.headers.get("content-type", "")
@@ -172,12 +180,19 @@ def application(desk: Desk, figures: Figures, ready: Callable[[], bool], token: 
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        return reason(request, 422, "; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors()))
+        faults = [(fault["loc"][-1], printable(fault["input"])[:100]) for fault in error.errors()]
+        told = "; ".join(f"?{name}= is {PARAMETERS[name]}, but not '{value}'" for name, value in faults)
+        return reason(request, 422, told)
 
     @app.exception_handler(HTTPException)
     async def elsewhere(request: Request, error: HTTPException) -> Response:
-        known = {404: "there is nothing at this address; /docs says what there is", 405: "not this method, here"}
-        return reason(request, error.status_code, known.get(error.status_code, error.detail), dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        why = error.detail
+        if error.status_code == 404:
+            why = "there is nothing at this address; /docs says what there is"
+        elif error.status_code == 405:
+            why = f"this address answers {headers['Allow']}, but not {printable(request.method)[:100]}"
+        return reason(request, error.status_code, why, headers)
 
     @app.exception_handler(Gone)
     async def gone(request: Request, error: Gone) -> Response:

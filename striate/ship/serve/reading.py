@@ -98,10 +98,10 @@ def pictures(content: bytes, kind: str, limit: int) -> list[tuple[str, bytes]]:
             raise Refusal(400, "multipart/form-data needs a boundary in its Content-Type, but there is none")
         return _parts(content, boundary, limit)
     if media not in PLAIN and not media.startswith("image/"):
-        raise Refusal(415, f"a body is a picture (image/…) or multipart/form-data, but '{printable(kind)[:100]}'")
+        raise Refusal(415, f"a body is a picture (image/…) or multipart/form-data, but is '{printable(kind)[:100]}'")
     if not content:
         raise Refusal(400, "a picture is expected in the body, but it is empty")
-    return [("picture", content)]
+    return [("the body", content)]
 
 
 class _Parts:
