@@ -199,8 +199,8 @@ def compared(found: list[Service], clients: int) -> None:
 
 def probabilities(answer: dict) -> dict[str, float]:
     """Names and probabilities of an answer in JSON."""
-    rows = answer["predictions"][0]["top"] if "predictions" in answer else answer["answers"]
-    return {row["name"]: row["probability"] for row in rows}
+    rows = (answer["predictions"][0] if "predictions" in answer else answer)["answers"]
+    return {row["class"]: row["probability"] for row in rows}
 
 
 def tell(network: str, found: list[Service], clients: int) -> None:

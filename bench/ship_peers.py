@@ -41,7 +41,7 @@ def told(probabilities: Any) -> dict:
     """(classes,) as an answer in JSON."""
     found = probabilities.topk(TOP)
     rows = zip(found.indices.tolist(), found.values.tolist(), strict=True)
-    return {"answers": [{"name": f"{place:03}", "probability": value} for place, value in rows]}
+    return {"answers": [{"class": f"{place:03}", "probability": value} for place, value in rows]}
 
 
 def plain(asked: dict) -> None:

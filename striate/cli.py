@@ -136,6 +136,8 @@ def run(
     """Run a command and print what it returns."""
     if json and csv:
         raise StriateError("a result is printed in one form: give --json or --csv, not both")
+    if (json or csv) and words[:1] == ("serve",):  # which would be told when it has stopped
+        raise StriateError("striate serve prints no result, which --json or --csv would be the form of")
     unwritten = None
     try:
         result = app([STANDARD_INPUT if word == "-" else word for word in words])
@@ -201,7 +203,7 @@ def sentence(mistake: Exception) -> str:
         name = mistake.token.keyword or (argument.name.upper() if argument else "a word")
         return f"{name} is {in_words(mistake.target_type)}, but is '{mistake.token.value}'"
     if isinstance(mistake, MissingArgumentError) and argument and argument.field_info.kind.name == "KEYWORD_ONLY":
-        return f"striate {command} needs a value after {argument.name}; striate {command} --help says what it may be"
+        return f"striate {command} needs {argument.name} with a value behind it; striate {command} --help says what it may be"
     if isinstance(mistake, MissingArgumentError) and argument:
         name = argument.field_info.name.upper()
         return f"striate {command} needs a word for {name}; striate {command} --help says what it may be"

@@ -20,6 +20,7 @@ from striate.cli import COMMANDS, OPTIONS, main
 ROOMS = [
     "errors",
     "files",
+    "processors",
     "show",
     "pictures",
     "preprocess",
@@ -83,7 +84,7 @@ def test_imports_point_to_earlier_rooms(path):
         if module.startswith("striate."):
             other = module.split(".")[1]
             assert ROOMS.index(other) <= ROOMS.index(room), f"{room} imports {module}"
-        if room in ("errors", "files", "pictures", "preprocess", "ops", "show", "cli"):
+        if room in ("errors", "files", "processors", "pictures", "preprocess", "ops", "show", "cli"):
             assert not module.startswith("torch"), f"{room} imports {module}"
 
 

@@ -34,6 +34,7 @@ from striate.data.rooms import Rooms, known_device
 from striate.data.sources.shards import Shards
 from striate.errors import DataError, PictureError, one_of
 from striate.preprocess import Preprocess
+from striate.processors import processors
 from striate.show.names import printable
 from striate.show.numbers import memory
 
@@ -135,7 +136,7 @@ class Batches:
             distortion = read_distortion(distortion)
         self.preprocess, self.distortion, self.seed, self.world = preprocess, distortion, seed, world
         self.batch_size = batch_size
-        self.workers = workers or os.cpu_count() or 1
+        self.workers = workers or processors()
         self.device, self.normalised = known_device(device), normalised
         if isinstance(data, Shards):
             refuse_for_shards(balanced=balanced, cache=cache, on_bad=on_bad)

@@ -6,7 +6,6 @@ the final pixels, made from the fully decoded original. What is kept depends on 
 
 import hashlib
 import json
-import os
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +26,7 @@ from striate.errors import DataError, PictureError
 from striate.pictures.decode import upright_size
 from striate.pictures.opened import PIXEL_LIMIT, opened
 from striate.preprocess import Preprocess
+from striate.processors import processors
 from striate.show.names import printable
 from striate.show.progress import track
 
@@ -149,7 +149,7 @@ def picture_sizes(data: Dataset, on_bad: OnBad) -> np.ndarray:
 
     def read_all() -> np.ndarray:
         pieces = [range(first, min(first + PIECE, len(data))) for first in range(0, len(data), PIECE)]
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(processors()) as pool:
             read = track(pool.map(lambda piece: [size(place) for place in piece], pieces), "headers", len(pieces))
             return np.array([found for piece in read for found in piece], np.int64).reshape(-1, 2)
 

@@ -1,6 +1,5 @@
 """Answering many pictures: threads read and answer a few each, side by side, and answers come in order."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +14,7 @@ import numpy as np
 from striate.errors import PictureError, StriateError
 from striate.pictures.decode import decode
 from striate.preprocess import Preprocess
+from striate.processors import processors
 from striate.ship.opening import is_file, shipped
 from striate.ship.shipped import Shipped
 from striate.show.names import printable
@@ -155,7 +155,7 @@ def answered(asked: Asked, sources: Sequence[Source], workers: int | None) -> It
     workers
         threads; None is one per processor
     """
-    workers = workers or os.cpu_count() or 1
+    workers = workers or processors()
     size = min(AT_ONCE, -(-len(sources) // workers))
     pieces = (sources[start : start + size] for start in range(0, len(sources), size))
     with ThreadPoolExecutor(workers, "striate answering") as pool:

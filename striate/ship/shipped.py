@@ -16,6 +16,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from striate.errors import WeightsError
+from striate.processors import processors
 from striate.ship.about import FITTED, FORMAT, KEY, MAP, PICTURES, PROBABILITIES, About
 from striate.show.names import printable
 
@@ -124,7 +125,7 @@ def session(model: bytes, threads: int | None) -> Any:
 
     onnxruntime.set_default_logger_severity(3)  # errors, which are raised as well; no remarks
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or 0
+    options.intra_op_num_threads = threads or processors()
     # a plan of the memory would be kept for each size of pictures; without any, answers take as long
     options.enable_mem_pattern = False
     # threads wait for each other in a loop, which is fast; but not beyond a call, when others need the processors

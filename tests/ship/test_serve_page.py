@@ -30,9 +30,9 @@ def test_a_photo_gets_its_answer_with_its_map(coloured_file, gray_file, tmp_path
         assert (page.shot()[-1, 0] == tuple(paper)).all()
         page.choose("#file", photo)
         page.until("!document.getElementById('answer').hidden && document.getElementById('map').width == 300")
-        wanted = server.ask("POST", "/predict?model=trees", photo.read_bytes()).told["predictions"][0]["top"]
+        wanted = server.ask("POST", "/predict?model=trees", photo.read_bytes()).told["predictions"][0]["answers"]
         rows = page.run("[...document.querySelectorAll('#classes tr')].map(row => row.innerText).join('\\n')")
-        assert [word for word in rows.split("\n") if word.strip() in [one["name"] for one in wanted]]
+        assert [word for word in rows.split("\n") if word.strip() in [one["class"] for one in wanted]]
         assert f"{100 * wanted[0]['probability']:.1f} %" in rows
         bars = page.run("[...document.querySelectorAll('.bar')].map(bar => bar.style.width).join()").split(",")
         assert [float(bar[:-1]) for bar in bars] == pytest.approx(

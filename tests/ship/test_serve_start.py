@@ -37,6 +37,7 @@ def test_a_port_in_use_is_told(coloured_file, capsys):
         (["a=FILE", "a=FILE"], "each model has a name of its own"),
         (["a%2Fb=FILE"], "a model's name stands in addresses"),
         (["FILE", "--host", "0.0.0.0"], "wants a token"),
+        (["FILE", "--json"], "striate serve prints no result"),
         (["FILE", "--token", "short"], "16 or more ASCII signs"),
         (["FILE", "--batch", "0"], "at least 1 picture"),
         (["FILE", "--wait", "-1"], "0 to 1,000 milliseconds"),

@@ -104,7 +104,7 @@ WORDS = [
     ("--batch-size 1.5", "--batch-size is a whole number or auto, but is '1.5'"),
     ("--workers 1.5", "--workers is a whole number, but is '1.5'"),
     ("--cache tape", "--cache is off, ram or disk, but is 'tape'"),
-    ("--epochs", "striate train needs a value after --epochs; striate train --help says what it may be"),
+    ("--epochs", "striate train needs --epochs with a value behind it; striate train --help says what it may be"),
     ("--json --csv", "a result is printed in one form: give --json or --csv, not both"),
 ]
 

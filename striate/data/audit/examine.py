@@ -1,7 +1,6 @@
 """Examine: the facts of every picture, from one reading of its bytes, several pictures side by side."""
 
 import hashlib
-import os
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from striate.data.dataset import Dataset, Source
 from striate.errors import StriateError
 from striate.pictures.decode import decode, orientation, upright_size
 from striate.pictures.opened import opened
+from striate.processors import processors
 from striate.show.progress import track
 
 SMALL = 32  # height and width of the gray thumbnails by which copies are found
@@ -104,7 +104,7 @@ def _memory(source: Source) -> dict[int, tuple[tuple[int, int], Facts]]:
 
 def side_by_side(work: Callable[[int], Result], places: Sequence[int], doing: str) -> Iterator[Result]:
     """The result of each place in order, computed in threads, with progress; Ctrl-C leaves the rest undone."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(processors()) as pool:
         for start in track(range(0, len(places), BLOCK), doing):
             yield from pool.map(work, places[start : start + BLOCK])
 

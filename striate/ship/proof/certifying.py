@@ -1,6 +1,5 @@
 """Certifying: both sides are asked about the same pictures, by turns, and what they say is put side by side."""
 
-import os
 import platform
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ import onnx
 from striate.data.dataset import Dataset
 from striate.errors import DataError
 from striate.evaluate.figures import Figure, areas
+from striate.processors import processors
 from striate.ship.proof.agreement import agreement
 from striate.ship.proof.by_file import Said
 from striate.ship.proof.certificate import Certificate
@@ -236,7 +236,7 @@ def made_with() -> dict[str, str]:
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         **{name: version(name) for name in VERSIONS},
-        "machine": f"{processor()}, {count(os.cpu_count() or 1, 'core')}, {platform.system()}",
+        "machine": f"{processor()}, {count(processors(), 'core')}, {platform.system()}",
     }
 
 

@@ -25,7 +25,7 @@ from striate.show.names import listed, printable
 class Likely(BaseModel):
     """A class and how likely it is."""
 
-    name: str = Field(description="of the class")
+    class_: str = Field(alias="class")
     probability: float
 
 
@@ -33,7 +33,7 @@ class Prediction(BaseModel):
     """What a model says of a picture."""
 
     picture: str = Field(description="the name that the client gave it, or 'the body'")
-    top: list[Likely] = Field(description="the likeliest classes, the likeliest first")
+    answers: list[Likely] = Field(description="the likeliest classes, the likeliest first")
     notes: list[str] = Field(description="what had to be done to read it: turned upright, laid on a background")
     map: list[list[float]] | None = Field(
         None, description="what each position adds to the likeliest class, rows of columns; with ?map=true"
@@ -211,7 +211,7 @@ def _prediction(model: Served, picture: Read, answer: Answer, top: int, map: boo
     names = model.beside.classes
     told: dict[str, Any] = {
         "picture": picture.name,
-        "top": [{"name": names[place], "probability": float(answer.probabilities[place])} for place in order],
+        "answers": [{"class": names[place], "probability": float(answer.probabilities[place])} for place in order],
         "notes": list(picture.notes),
     }
     if map and answer.map is not None:

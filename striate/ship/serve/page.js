@@ -11,11 +11,12 @@ async function ask(file) {
   const mine = ++asked;
   part("problem").textContent = "";
   part("busy").textContent = "looking …";
-  const model = encodeURIComponent(part("model").value);
+  const named = part("model").value;
+  const model = named && `&model=${encodeURIComponent(named)}`;
   const headers = { "content-type": "application/octet-stream" };
   if (part("token")) headers.authorization = `Bearer ${part("token").value}`;
   try {
-    const send = (map) => fetch(`/predict?model=${model}&top=${TOP}${map}`, { method: "POST", headers, body: file });
+    const send = (map) => fetch(`/predict?top=${TOP}${model}${map}`, { method: "POST", headers, body: file });
     let answer = await send("&map=true");
     let told = await answer.json();
     if (answer.status === 422 && /has no map/.test(told.error)) {
@@ -41,8 +42,8 @@ function show(file, prediction) {
   const photo = part("shown");
   URL.revokeObjectURL(photo.src);
   photo.src = URL.createObjectURL(file);
-  photo.alt = `the photo: ${prediction.top[0].name}`;
-  const rows = prediction.top.map(({ name, probability }) => {
+  photo.alt = `the photo: ${prediction.answers[0].class}`;
+  const rows = prediction.answers.map(({ class: name, probability }) => {
     const row = document.createElement("tr");
     const head = document.createElement("th");
     head.scope = "row";

@@ -19,7 +19,7 @@ SCRIPT = Path(__file__).with_name("page.js").read_text("utf-8")
 OWN_STYLE = """
 body { max-width: 60rem; }
 label { display: inline-flex; gap: .5rem; align-items: center; margin: .5rem 1.25rem .5rem 0; }
-select, input[type=password] { padding: .35rem .5rem; border: 1px solid var(--line); border-radius: 6px; font: inherit;
+#model, #token { padding: .35rem .5rem; border: 1px solid var(--line); border-radius: 6px; font: inherit;
   background: var(--soft); color: var(--ink); max-width: 16rem; }
 #drop { display: flex; flex-direction: column; align-items: center; justify-content: center; min-height: 9rem;
   margin: 1rem 0; padding: 1rem; border: 2px dashed var(--shade); border-radius: 10px; background: var(--soft);
@@ -50,7 +50,13 @@ def drop_page(models: list[str], token: bool) -> str:
         whether requests need one
     """
     options = "".join(f'<option value="{text(name)}">{text(name)}</option>' for name in models)
-    asking = '<label>token <input id="token" type="password" autocomplete="off"></label>' if token else ""
+    asking = f'<label>model <select id="model">{options}</select></label>'
+    if token:  # whoever has none is not told the names, either
+        hidden = "" if len(models) > 1 else " hidden"
+        asking = (
+            f'<label{hidden}>model <input id="model"></label> '
+            '<label>token <input id="token" type="password" autocomplete="off"></label>'
+        )
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -65,7 +71,7 @@ def drop_page(models: list[str], token: bool) -> str:
 <main>
 <h1>What is on this photo?</h1>
 <p class="faint">It is sent to this server alone, and not kept. <a href="/docs">How programs ask</a></p>
-<p><label>model <select id="model">{options}</select></label>{asking}</p>
+<p>{asking}</p>
 <label id="drop"><input id="file" type="file" accept="image/*"><span>Drop a photo here, paste it,
 or choose a file</span></label>
 <p id="problem" role="alert"></p>

@@ -2,7 +2,6 @@
 
 import gc
 import logging
-import os
 import re
 import resource
 import socket
@@ -12,6 +11,7 @@ import cv2
 from cyclopts import Parameter
 
 from striate.errors import StriateError
+from striate.processors import processors
 from striate.ship.serve.app import application
 from striate.ship.serve.crew import Crew
 from striate.ship.serve.desk import Desk
@@ -141,13 +141,6 @@ def _allow_connections(connections: int) -> None:
         raise StriateError(f"{connections:,} connections need {wanted:,} open files, but the system allows {hard:,}")
     if most < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def processors() -> int:
-    """How many this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class _Handing(logging.Handler):

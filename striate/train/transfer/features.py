@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from math import prod
-from os import cpu_count
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +26,7 @@ from striate.engine.fastest import Engine, Precision, fastest
 from striate.errors import DataError, NotationError, one_of
 from striate.nets.net import Net
 from striate.preprocess import Preprocess
+from striate.processors import processors
 from striate.show.names import printable
 from striate.show.numbers import count, exact, memory, percent
 from striate.train.transfer.cut import Pooled
@@ -147,7 +147,7 @@ def features(
         make = engine or partial(fastest, device=device, precision=precision, pictures=len(missing) * views.count)
         work = Pass(front, seen, kept, shapes, on_bad, make, tell)
         try:
-            skipped, rounding = work.through(missing, workers or cpu_count() or 1)
+            skipped, rounding = work.through(missing, workers or processors())
         except TooLargeForHalf as problem:
             remark(kept.folder, TOO_LARGE, {"why": str(problem)})  # next, the rows are opened in full precision
             kept.clear()

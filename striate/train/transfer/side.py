@@ -1,11 +1,12 @@
 """Independent pieces side by side, a processor each."""
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
+
+from striate.processors import processors
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
@@ -25,5 +26,5 @@ def side_by_side(work: Callable[[Piece], Result], pieces: Iterable[Piece]) -> Se
     pieces
         in any number
     """
-    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(processors()) as pool:
         return list(pool.map(work, pieces))
