@@ -73,6 +73,8 @@ def undecided(network: Net, like: Run, size: tuple[int, int]) -> None:
             if isinstance(module, nn.BatchNorm2d):
                 module.reset_running_stats()
                 module.momentum = None  # the mean over all, of one batch
+                # mostly above 0: where half is cut off, 110 layers without shortcuts blow roundings up to other answers
+                module.bias.add_(1.0)
         network.train()
         network(batch)
         scores = network.eval()(batch)
