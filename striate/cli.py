@@ -203,7 +203,8 @@ def sentence(mistake: Exception) -> str:
         name = mistake.token.keyword or (argument.name.upper() if argument else "a word")
         return f"{name} is {in_words(mistake.target_type)}, but is '{mistake.token.value}'"
     if isinstance(mistake, MissingArgumentError) and argument and argument.field_info.kind.name == "KEYWORD_ONLY":
-        return f"striate {command} needs {argument.name} with a value behind it; striate {command} --help says what it may be"
+        needs = f"{argument.name} with a value behind it"
+        return f"striate {command} needs {needs}; striate {command} --help says what it may be"
     if isinstance(mistake, MissingArgumentError) and argument:
         name = argument.field_info.name.upper()
         return f"striate {command} needs a word for {name}; striate {command} --help says what it may be"

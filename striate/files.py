@@ -81,7 +81,7 @@ def write_together(files: Mapping[Path, Callable[[BinaryIO], object]]) -> None:
 
 
 def write_text(output: Path, text: str) -> None:
-    """Write a text under its name only when it is complete; names of files in it stay what they are.
+    """Write a text under its name only when it is complete.
 
     Parameters
     ----------
@@ -90,7 +90,18 @@ def write_text(output: Path, text: str) -> None:
     text
         what it will hold
     """
-    write_whole(output, lambda file: file.write(text.encode("utf-8", "surrogateescape")))
+    write_whole(output, writer(text))
+
+
+def writer(text: str) -> Callable[[BinaryIO], object]:
+    """What writes a text into a file.
+
+    Parameters
+    ----------
+    text
+        what it will hold; bytes in a name of a file that are not UTF-8 stay what they are
+    """
+    return lambda file: file.write(text.encode("utf-8", "surrogateescape"))
 
 
 def check_folder(output: Path, own: Callable[[Path], bool]) -> None:

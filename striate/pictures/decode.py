@@ -22,6 +22,8 @@ TURNS = (
 )  # what makes orientations 2 to 8 upright
 WHITE = (255, 255, 255)
 TURNED = "turned upright, as its EXIF orientation says"
+SCANS = 100  # of a JPEG; progressive ones have some ten
+SCAN = b"\xff\xda"  # how one begins; within a scan these bytes do not stand together
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,10 @@ def decode(
             height, width = least or (image.height, image.width)
             if least and orientation(image) >= 5:
                 height, width = width, height
+            content = source.read_bytes() if isinstance(source, Path) else source
+            if (scans := content.count(SCAN)) > SCANS:  # a few bytes each, and a pass over all pixels
+                raise PictureError(f"a JPEG has at most {SCANS} scans, but {name} has {scans:,}")
             if channels == "RGB" and image.mode in ("RGB", "L"):
-                content = source.read_bytes() if isinstance(source, Path) else source
                 pixels = _decoded_straight(content, min(image.height // height, image.width // width))
                 if pixels is not None:
                     notes = [TURNED] if orientation(image) > 1 else []
@@ -220,5 +224,7 @@ def _pixels(
             notes.append(_laid_on(background))
             pixels[levels == image.info["transparency"]] = background if channels == "RGB" else brightness(background)
         return pixels
+    if image.mode == "YCbCr":  # whose brightness is rounded otherwise than that of its colours
+        image = image.convert("RGB")
     pixels = np.asarray(on_background(image, background, notes).convert(channels))
     return pixels if pixels.ndim == 3 else pixels[:, :, None]

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from striate.data.dataset import Dataset
 from striate.errors import DataError, StriateError, one_of
 from striate.evaluate.pictures import Split, pictures_for
-from striate.files import check_output, write_together
+from striate.files import check_output, write_together, writer
 from striate.ship.assembly import assembled
 from striate.ship.proof.certificate import Certificate, certificate_path
 from striate.ship.proof.certificate_page import certificate_page
@@ -124,11 +124,10 @@ def _written(certificate: Certificate, content: bytes, output: Path, triton: Pat
     """Write all that there is, the file last: it never lies under its name without its certificate."""
     told = certificate_path(output)
     page = told.with_suffix(".html")
-    shown = certificate_page(certificate, data)
     write_together(
         {
-            page: lambda file: file.write(shown.encode("utf-8", "surrogateescape")),
-            told: lambda file: file.write(certificate.to_json().encode("utf-8", "surrogateescape")),
+            page: writer(certificate_page(certificate, data)),
+            told: writer(certificate.to_json()),
             output: lambda file: file.write(content),
         }
     )

@@ -197,9 +197,17 @@ def check(content: bytes, name: str) -> About:
             f"{name} must hold all of its weights, but keeps {printable(outside[0])} in another file: "
             "such a file is not opened, since it could name any"
         )
+    if any(_sparse(graph) for graph in _graphs(model.graph)):  # nothing else looks where their numbers are kept
+        raise WeightsError(f"{name} must hold plain weights, as `striate export` writes them, but has sparse ones")
     inputs, outputs = ([value.name for value in side] for side in (model.graph.input, model.graph.output))
     if inputs != [PICTURES] or outputs not in ([PROBABILITIES], [PROBABILITIES, MAP]):
         raise WeightsError(f"{name} must go from {PICTURES} to {PROBABILITIES}, but goes from {inputs} to {outputs}")
+    answers = model.graph.output[0].type.tensor_type.shape.dim
+    if [side.dim_value for side in answers][1:] != [len(about.classes)]:
+        raise WeightsError(
+            f"{name} must give a probability for each of the {len(about.classes)} classes that it names, but gives "
+            f"{[side.dim_value for side in answers][1:]}"
+        )
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
@@ -214,6 +222,13 @@ def _graphs(graph: Any) -> Any:
         for attribute in node.attribute:
             for inner in (attribute.g, *attribute.graphs) if attribute.HasField("g") or attribute.graphs else ():
                 yield from _graphs(inner)
+
+
+def _sparse(graph: onnx.GraphProto) -> bool:
+    attributes = [attribute for node in graph.node for attribute in node.attribute]
+    return bool(graph.sparse_initializer) or any(
+        attribute.HasField("sparse_tensor") or attribute.sparse_tensors for attribute in attributes
+    )
 
 
 def _nodes(model: onnx.ModelProto) -> Any:

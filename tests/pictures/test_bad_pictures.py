@@ -12,7 +12,7 @@ from PIL import Image, features
 from samples import RAINBOW, chunk, close, exif, saved
 
 from striate.errors import PictureError
-from striate.pictures.decode import ORIENTATION, decode
+from striate.pictures.decode import ORIENTATION, SCAN, decode
 
 # ---- what is refused
 
@@ -60,6 +60,16 @@ def bombs() -> dict[str, bytes]:
         "tiff": saved(Image.new("1", (9000, 9000)), "TIFF", compression="group4"),
         "pgm": b"P5 9000 9000 255\n",
     }
+
+
+@pytest.mark.parametrize("channels", ["RGB", "L"])
+def test_a_jpeg_whose_scans_are_repeated_is_refused(channels):
+    data = saved(Image.fromarray(SCENE), "JPEG", progressive=True)
+    assert decode(data, "it", channels=channels).pixels.shape[:2] == (60, 80)
+    last, end = data.rindex(SCAN), len(data) - 2
+    again = data[:end] + 5000 * data[last:end] + data[end:]
+    with pytest.raises(PictureError, match=r"a JPEG has at most 100 scans, but it has 5,0\d\d"):
+        decode(again, "it", channels=channels)
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "gif", "tiff", "pgm"])

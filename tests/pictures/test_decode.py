@@ -234,3 +234,10 @@ def test_threads_see_what_one_thread_sees():
     alone = [outcome(data) for data in files]
     with ThreadPoolExecutor(4) as threads:
         assert list(threads.map(outcome, files * 20)) == alone * 20
+
+
+def test_brightness_is_that_of_the_colours_whatever_the_file_keeps():
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8))
+    for data in (saved(picture.convert("YCbCr"), "TIFF"), saved(picture, "PNG"), saved(picture.convert("P"), "GIF")):
+        colours = Image.fromarray(decode(data, "it").pixels)
+        assert np.array_equal(decode(data, "it", channels="L").pixels[:, :, 0], np.asarray(colours.convert("L")))

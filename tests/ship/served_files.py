@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 PATIENCE = 60.0  # seconds that a test waits for what takes a moment, on a machine that is busy
-# the command, with a model that takes its time, as a large network would
-SLOW = """
+# the command, with a model that takes its time, as a large network would, and less patience with idle connections
+CHANGED = """
 import sys, time
+from striate.ship.serve import protocol
 from striate.ship.shipped import Shipped
+protocol.IDLE = {idle}
 answers = Shipped.answers
 def slowly(self, fitted):
     time.sleep({seconds})
@@ -39,13 +41,15 @@ class Server:
         for what it says
     slow
         seconds that each batch takes beside its own
+    idle
+        seconds that a connection may be silent between two requests
     settings
         of its environment
     """
 
-    def __init__(self, words: list[Any], folder: Path, slow: float = 0.0, **settings: str):
+    def __init__(self, words: list[Any], folder: Path, slow: float = 0.0, idle: float = 15.0, **settings: str):
         self.log, self.errors = folder / "log.jsonl", folder / "errors.txt"
-        start = ["-c", SLOW.format(seconds=slow)] if slow else ["-m", "striate"]
+        start = ["-c", CHANGED.format(seconds=slow, idle=idle)] if slow or idle < 15 else ["-m", "striate"]
         command = [sys.executable, "-W", "error::ResourceWarning", *start, "serve", *map(str, words), "--port", "0"]
         with self.log.open("wb") as log, self.errors.open("wb") as errors:
             self.process = subprocess.Popen(command, stdout=log, stderr=errors, env=os.environ | settings)
@@ -116,9 +120,9 @@ class Answer:
 
 
 @contextmanager
-def served(words: list[Any], folder: Path, slow: float = 0.0, **settings: str) -> Iterator[Server]:
+def served(words: list[Any], folder: Path, **settings: Any) -> Iterator[Server]:
     """A server that ends with the `with`, and then says nothing but that it served."""
-    server = Server(words, folder, slow, **settings)
+    server = Server(words, folder, **settings)
     try:
         yield server
         assert server.stop() == 0, server.said

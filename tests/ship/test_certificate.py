@@ -22,10 +22,12 @@ from striate.cli import main
 from striate.data.dataset import Dataset
 from striate.data.normalise import normalised
 from striate.errors import DataError, StriateError, WeightsError
+from striate.preprocess import Preprocess
 from striate.ship.export import export
 from striate.ship.proof.certificate import Certificate
 from striate.ship.proof.certify import certify
-from striate.ship.proof.record import Record
+from striate.ship.proof.drift import resizers
+from striate.ship.proof.record import Record, content_sum
 from striate.train.learn.tally import mean_average_precision, wilson
 from striate.train.run import Run
 
@@ -170,6 +172,26 @@ def test_arrays_hand_over_their_pixels_and_pictures_are_drawn(gray, inside, tmp_
     again = export(gray, output=tmp_path / "gray.onnx", data=data, pictures=7)
     assert isinstance(again, Certificate)
     assert again.record.sums == found.record.sums
+
+
+def test_of_many_classes_pictures_of_all_are_kept(coloured, inside, tmp_path, monkeypatch):
+    monkeypatch.setattr("striate.ship.proof.record.MOST", 3 * 12)
+    contents = [encoded(photo(number, 16, 16)) for number in range(60)]
+    data = replace(
+        dataset(contents, np.repeat([0, 1, 2], 20)), classes=coloured.classes
+    )  # class by class, as folders come
+    found = export(coloured, output=tmp_path / "pets.onnx", data=data)
+    assert isinstance(found, Certificate)
+    places = [[content_sum(content) for content in contents].index(each) for each in found.record.sums]
+    assert len(places) == 12
+    assert {place // 20 for place in places} == {0, 1, 2}
+    assert "it keeps what the network said of 12 pictures of these, drawn by a fixed seed" in found.notes
+    assert certify(tmp_path / "pets.onnx", data).agreement.pictures == 12
+
+
+def test_strips_are_not_resized_by_others():
+    for resized in resizers(Preprocess()).values():
+        assert resized(np.zeros((1, 65_535, 3), np.uint8)) is None
 
 
 def test_a_training_s_own_held_out_pictures_are_what_is_shown_if_nothing_is_said(coloured, inside, tmp_path):

@@ -213,7 +213,7 @@ def test_pictures_that_scales_were_found_by_are_in_no_certificate(sharp, sharp_m
 
     def quantised(model, run, *, apart):
         changed = copied(model)
-        told = json.dumps({"pictures": "elsewhere", "seed": 0, "sums": [min(apart)]})
+        told = json.dumps({"seed": 0, "sums": [min(apart)]})
         changed.metadata_props.add(key=module.CALIBRATION, value=told)
         return changed, []
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as some
 from made import encoded, photo
 from onnx import numpy_helper
 from onnx.utils import Extractor
+from untrained import untrained
 
 from striate.errors import DataError, WeightsError
 from striate.ship.about import FITTED, PICTURES
@@ -160,6 +161,24 @@ def test_all_other_layers_compute_in_whole_numbers(blocks, narrow):
 def test_the_same_file_twice(blocks, narrow):
     again, _ = quantised(blocks[1], blocks[0], pictures=24)
     assert again.SerializeToString() == narrow[0].SerializeToString()
+
+
+def test_a_convolution_may_be_the_last_layer(coloured, tmp_path):
+    run = untrained(coloured, "conv 3x3x8 same, bn, relu, maxpool 2, globalpool, conv 1x1x3, flatten", tmp_path / "run")
+    model = assembled(run)
+    floats, whole = shipped(model), shipped(quantised(model, run, pictures=24)[0])
+    fitted = np.stack([floats.fit(picture) for picture in shown()])
+    one, other = floats.answers(fitted), whole.answers(fitted)
+    same = one.probabilities.argmax(1) == other.probabilities.argmax(1)  # the maps are those of the likeliest class
+    assert same.mean() > 0.9
+    assert one.maps is not None
+    assert other.maps is not None
+    assert np.abs(one.maps - other.maps)[same].max() < 0.1 * np.abs(one.maps).max()
+
+
+def test_nobody_is_told_where_the_pictures_lie(blocks, narrow):
+    where = blocks[0].config["data"]["where"]
+    assert where.encode() not in narrow[0].SerializeToString()
 
 
 def test_it_is_calibrated_by_what_was_learned_from_and_by_nothing_that_is_kept_apart(blocks, narrow):

@@ -249,6 +249,13 @@ def test_the_protocol_says_what_is_wrong(server, change, reason):
     assert reason in answer.told["error"]
 
 
+@pytest.mark.parametrize("length", ["12a", "-1", "999999", "9" * 5000])
+def test_a_length_that_is_none_is_refused(server, length):
+    headers = {"Inference-Header-Content-Length": length}
+    answer = server.ask("POST", "/v2/models/trees/infer", json.dumps(tensor([1] * 12, "UINT8", [1, 2, 2, 3])), headers)
+    assert (answer.status, "is a number of bytes of the body" in answer.told["error"]) == (400, True)
+
+
 def test_tritons_client(server, coloured_file, files, coloured):
     from tritonclient import http
     from tritonclient.utils import InferenceServerException

@@ -1,5 +1,6 @@
 """What stops a server before it starts: one sentence, and exit code 2."""
 
+import json
 import socket
 
 import onnx
@@ -9,6 +10,7 @@ from striate.cli import main
 from striate.ship.serve.limits import Limits
 from striate.ship.serve.places import Places
 from striate.ship.serve.refusal import Refusal
+from striate.ship.serve.served import open_models
 
 
 def refused(capsys, *words: object) -> str:
@@ -71,6 +73,27 @@ def test_files_that_cannot_be_trusted_are_refused(coloured_file, capsys, tmp_pat
     tensor.external_data.add(key="location", value="/etc/passwd")
     (tmp_path / "elsewhere.onnx").write_bytes(model.SerializeToString())
     assert "in another file" in refused(capsys, tmp_path / "elsewhere.onnx", "--port", 0)
+    model = onnx.load_model_from_string(content)
+    model.graph.sparse_initializer.add().values.external_data.add(key="location", value="secret.bin")
+    (tmp_path / "sparse.onnx").write_bytes(model.SerializeToString())
+    assert "has sparse ones" in refused(capsys, tmp_path / "sparse.onnx", "--port", 0)
+    model = onnx.load_model_from_string(content)
+    (entry,) = model.metadata_props
+    about = json.loads(entry.value)
+    entry.value = json.dumps({**about, "classes": about["classes"][:-1]})
+    (tmp_path / "fewer.onnx").write_bytes(model.SerializeToString())
+    assert "for each of the 2 classes that it names, but gives [3]" in refused(capsys, tmp_path / "fewer.onnx")
+
+
+def test_a_link_is_called_as_it_is(coloured_file, tmp_path):
+    (tmp_path / "pets.ONNX").symlink_to(coloured_file)
+    assert list(open_models((str(tmp_path / "pets.ONNX"),), 1)) == ["pets"]
+
+
+def test_what_would_fit_is_told(coloured_file, capsys, monkeypatch):
+    monkeypatch.setattr("striate.ship.serve.serve.resource.getrlimit", lambda _: (1024, 1024))
+    assert "--connections 824 would fit" in refused(capsys, coloured_file, "--port", 0)
+    assert "--port 0" not in refused(capsys, coloured_file, "--host", "8.8.8.8", "--token", "0123456789abcdef")
 
 
 def test_places_are_given_back_whatever_happens():

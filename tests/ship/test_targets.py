@@ -464,6 +464,21 @@ def test_only_what_was_written_here_is_written_over(coloured, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"pets", "own.safetensors", "own.card.md"}
 
 
+@pytest.mark.parametrize(("to", "name"), [("safetensors", "own.safetensors"), ("torch-export", "own.pt2")])
+def test_weights_never_lie_there_without_their_card(coloured, tmp_path, monkeypatch, to, name):
+    write_target(coloured, to, tmp_path / name)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("striate.ship.others.targets.writer", lambda _: fail)
+    for output in (name, f"new{name}"):
+        with pytest.raises(StriateError, match="No space left on device"):
+            write_target(coloured, to, tmp_path / output)
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_a_folder_is_whole_or_not_there(coloured, tmp_path, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device")

@@ -12,7 +12,7 @@ import pytest
 from google.protobuf import text_format
 
 from striate.errors import StriateError
-from striate.ship.others.triton import MARK, config, write_triton
+from striate.ship.others.triton import MARK, check_triton, config, write_triton
 from striate.ship.shipped import open_shipped
 
 
@@ -92,6 +92,11 @@ def test_wrong_places_are_refused_and_nothing_is_left(coloured_file, tmp_path, m
         written(coloured_file, tmp_path / "file")
     with pytest.raises(StriateError, match=r"--triton is a folder in one that exists, but .*no does not"):
         written(coloured_file, tmp_path / "no" / "models")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("striate.ship.others.triton.os.access", lambda *_: False)
+        with pytest.raises(StriateError, match=r"--triton is a folder that can be written, but .* cannot"):
+            check_triton(tmp_path / "models", "pets")
 
     def full(*_):
         raise OSError(28, "No space left on device")

@@ -42,15 +42,12 @@ class Calibration:
 
     Parameters
     ----------
-    pictures
-        where these lie
     seed
-        by which they were drawn
+        by which pictures were drawn
     sums
         SHA-256 of each, as `striate.ship.proof.record.content_sum` gives it: a certificate has none of these
     """
 
-    pictures: str
     seed: int
     sums: tuple[str, ...]
 
@@ -93,7 +90,7 @@ def quantised(
             f"the scales of whole numbers are found by {LEAST} pictures or more that the network learned from and that "
             f"its certificate does not show, but {printable(parts.where)} has {len(found)}{left}"
         )
-    made = quantise(model, list(found.values()), Calibration(parts.where, SEED, tuple(found)))
+    made = quantise(model, list(found.values()), Calibration(SEED, tuple(found)))
     notes = [
         f"convolutions and fully connected layers compute in whole numbers of 8 bits, all else in floats: "
         f"{memory(made.ByteSize())} instead of {memory(len(content))}",

@@ -150,6 +150,8 @@ def _with_whole_bias(graph: ir.Graph, node: ir.Node, steps: np.ndarray) -> None:
 
 def _with_whole_rows(graph: ir.Graph, weight: ir.Value, whole: ir.Value, steps: ir.Value) -> None:
     """Who takes rows of a layer's weights, for the map, takes whole ones: no weights are kept twice."""
+    if whole.shape != weight.shape:  # a convolution's, of which the map takes rows as of a matrix
+        whole = _constant(graph, f"{weight.name}.whole", _numbers(whole).reshape(_numbers(weight).shape))
     for node in [use.node for use in weight.uses() if use.node.op_type in ("Gather", "GatherND")]:
         name, taken = node.outputs[0].name, list(node.attributes.values())
         rows, each = (

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import torch
 
 from striate.errors import StriateError, WeightsError, one_of
-from striate.files import check_output, whole_folder, write_text, write_whole
+from striate.files import check_output, whole_folder, write_text, write_together, writer
 from striate.nets.build import net as build
 from striate.nets.naming import layout_of, to_state_dict
 from striate.nets.net import Net
@@ -27,7 +27,7 @@ from striate.ship.others.using import as_program, as_run, as_timm, as_torchvisio
 from striate.show.names import listed, printable
 from striate.show.table import json_text
 from striate.train.ensemble import Ensemble
-from striate.train.keep.sealed import save_sealed
+from striate.train.keep.sealed import save_sealed, sealing
 from striate.train.run import CONFIG, MODEL, Run, write_json
 
 To = Literal["torchvision", "timm", "safetensors", "torch-export", "hub"]
@@ -39,6 +39,7 @@ ENDINGS = {
     "hub": ("",),
 }
 CARD = "README.md"  # of a folder, where Hugging Face looks for it
+Files = dict[Path, tuple[Callable[[BinaryIO], object], str]]  # what writes each, and what is told of it
 ABOUT = f"{KEY}.json"  # in a program of PyTorch, what it says of itself
 
 
@@ -85,10 +86,8 @@ def _torchvision(run: Run, net: Net, output: Path) -> list[str]:
             f"torchvision's {model} takes 3 channels, but this network takes {net.input[2]}; "
             "--to timm or safetensors would fit"
         )
-    return [
-        *_weights(run, net, state, output),
-        _card(run, output, "torchvision", as_torchvision(run, model, output.name)),
-    ]
+    use = as_torchvision(run, model, output.name)
+    return _write(_weights(run, net, state, output) | _card(run, output, "torchvision", use))
 
 
 def _timm(run: Run, net: Net, output: Path) -> list[str]:
@@ -96,10 +95,9 @@ def _timm(run: Run, net: Net, output: Path) -> list[str]:
     config, notes = timm_config(run, layout_of(net, "timm").model, state)
     if output.suffix:
         beside = output.with_suffix(".timm.json")
-        written = _weights(run, net, state, output)
-        write_json(beside, config)
-        written += [f"{printable(beside)}: how timm makes the network and fits pictures"]
-        return [*written, _card(run, output, "timm", as_timm(run, output.name, beside.name)), *notes]
+        made = {beside: (writer(json_text(config)), "how timm makes the network and fits pictures")}
+        use = as_timm(run, output.name, beside.name)
+        return _write(_weights(run, net, state, output) | made | _card(run, output, "timm", use)) + notes
     with whole_folder(output, _own({CARD, CONFIG, MODEL})) as part:
         save_sealed(part / MODEL, state, _about(run, net))
         write_json(part / CONFIG, config)
@@ -108,7 +106,7 @@ def _timm(run: Run, net: Net, output: Path) -> list[str]:
 
 
 def _plain(run: Run, net: Net, output: Path) -> list[str]:
-    return [*_weights(run, net, net.state_dict(), output), _card(run, output, "striate", as_weights(output.name))]
+    return _write(_weights(run, net, net.state_dict(), output) | _card(run, output, "striate", as_weights(output.name)))
 
 
 def _program(run: Run, net: Net, output: Path) -> list[str]:
@@ -118,9 +116,9 @@ def _program(run: Run, net: Net, output: Path) -> list[str]:
     program = torch.export.export(net, (example,), dynamic_shapes=({0: torch.export.Dim("batch")},))
     content = io.BytesIO()
     torch.export.save(program, content, extra_files={ABOUT: json_text(_about(run, net))})
-    write_whole(output, lambda file: file.write(content.getbuffer()))
-    written = f"{printable(output)}: a program of PyTorch, from normalised pictures to logits"
-    return [written, _card(run, output, "pytorch", as_program(run, output.name))]
+    told = "a program of PyTorch, from normalised pictures to logits"
+    made: Files = {output: (lambda file: file.write(content.getbuffer()), told)}
+    return _write(made | _card(run, output, "pytorch", as_program(run, output.name)))
 
 
 def _hub(run: Run, net: Net, output: Path) -> list[str]:
@@ -131,16 +129,22 @@ def _hub(run: Run, net: Net, output: Path) -> list[str]:
     return [f"{printable(output)}: a folder to upload to Hugging Face, which striate opens like a run"]
 
 
-def _weights(run: Run, net: Net, state: dict[str, Any], output: Path) -> list[str]:
+def _weights(run: Run, net: Net, state: dict[str, Any], output: Path) -> Files:
     """A file of weights, with what they mean in it or, since plain tensors of PyTorch hold no text, beside it."""
     about = _about(run, net)
     if output.suffix == ".safetensors":
-        save_sealed(output, state, about)
-        return [f"{printable(output)}: weights; classes and preprocess are in its metadata"]
+        return {output: (sealing(state, about), "weights; classes and preprocess are in its metadata")}
     beside = output.with_suffix(".about.json")
-    write_whole(output, lambda file: torch.save(state, file))
-    write_json(beside, about)
-    return [f"{printable(output)}: weights", f"{printable(beside)}: classes and preprocess"]
+    return {
+        output: (lambda file: torch.save(state, file), "weights"),
+        beside: (writer(json_text(about)), "classes and preprocess"),
+    }
+
+
+def _write(files: Files) -> list[str]:
+    """Write files that belong together, the weights, which come first, last: they never lie there without a card."""
+    write_together({path: write for path, (write, _) in reversed(files.items())})
+    return [f"{printable(path)}: {told}" for path, (_, told) in files.items()]
 
 
 def _about(run: Run, net: Net) -> dict[str, Any]:
@@ -159,10 +163,8 @@ def _builds(net: Net) -> str:
     return net.notation
 
 
-def _card(run: Run, output: Path, library: str, use: str) -> str:
-    path = _card_of(output)
-    write_text(path, card(run, library, use))
-    return f"{printable(path)}: its model card"
+def _card(run: Run, output: Path, library: str, use: str) -> Files:
+    return {_card_of(output): (writer(card(run, library, use)), "its model card")}
 
 
 def _card_of(output: Path) -> Path:

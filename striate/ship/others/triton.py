@@ -1,12 +1,13 @@
 """A folder that NVIDIA Triton serves, and KServe by it: for who outgrows one machine."""
 
+import os
 import re
 from pathlib import Path
 
 import onnx
 
 from striate.errors import StriateError
-from striate.files import check_folder, whole_folder, write_text, write_whole
+from striate.files import check_folder, whole_folder, write_text, write_whole, writing
 from striate.ship.about import PROBABILITIES, About
 from striate.show.names import printable
 
@@ -34,7 +35,8 @@ def write_triton(content: bytes, about: About, folder: Path, name: str) -> list[
     name = model_name(name)
     text = config(onnx.load_model_from_string(content), name)
     new = not folder.exists()
-    folder.mkdir(exist_ok=True)
+    with writing(folder):
+        folder.mkdir(exist_ok=True)
     try:
         with whole_folder(folder / name, _own) as part:
             (part / "1").mkdir()
@@ -63,6 +65,8 @@ def check_triton(folder: Path, name: str) -> None:
         raise StriateError(f"--triton is a folder of models, but {printable(folder)} is a file")
     if not folder.parent.is_dir():
         raise StriateError(f"--triton is a folder in one that exists, but {printable(folder.parent)} does not")
+    if not os.access(into := folder if folder.exists() else folder.parent, os.W_OK):
+        raise StriateError(f"--triton is a folder that can be written, but {printable(into)} cannot")
     if folder.exists():
         check_folder(folder / model_name(name), _own)
 

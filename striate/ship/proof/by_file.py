@@ -100,8 +100,11 @@ class ByFile:
                     elif not np.array_equal(theirs, own):  # of the same pixels, it says the same
                         told[name][place] = self._alone(theirs)
         for name, resized in resizers(self.shipped.about.preprocess).items():
-            fitted = np.stack([np.moveaxis(resized(each), 2, 0) for each in pixels])
-            told[name] = self.shipped.answers(fitted).probabilities
+            fitted = {place: each for place, each in enumerate(map(resized, pixels)) if each is not None}
+            told[name] = np.full_like(alone, np.nan)
+            if fitted:
+                batch = np.stack([np.moveaxis(each, 2, 0) for each in fitted.values()])
+                told[name][list(fitted)] = self.shipped.answers(batch).probabilities
         return told
 
 

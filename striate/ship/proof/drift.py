@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from striate.pictures.opened import PIXEL_LIMIT
 from striate.preprocess import Preprocess
 
-Resizer = Callable[[np.ndarray], np.ndarray]
+Resizer = Callable[[np.ndarray], np.ndarray | None]
 
 
 def by_pillow(content: bytes) -> np.ndarray | None:
@@ -48,6 +49,8 @@ DECODERS = {"decoded by Pillow": by_pillow, "decoded by OpenCV": by_opencv}
 def resizers(preprocess: Preprocess) -> dict[str, Resizer]:
     """Other ways from upright pixels (height, width, 3) to what a network sees, (rows, columns, channels), by name.
 
+    They give None of strips so long that, before they are cropped, they would be larger than any picture may be.
+
     Parameters
     ----------
     preprocess
@@ -68,10 +71,13 @@ def resizers(preprocess: Preprocess) -> dict[str, Resizer]:
         return lambda pixels, size: cv2.resize(pixels, (size[1], size[0]), interpolation=kind)
 
     def fitted(resized: Callable[[np.ndarray, tuple[int, int]], np.ndarray]) -> Resizer:
-        def fit(pixels: np.ndarray) -> np.ndarray:
+        def fit(pixels: np.ndarray) -> np.ndarray | None:
+            size = preprocess.fitted(pixels.shape[:2])
+            if size[0] * size[1] > PIXEL_LIMIT:
+                return None
             if preprocess.channels == "L":
                 pixels = np.asarray(Image.fromarray(pixels).convert("L"))
-            ready = resized(pixels, preprocess.fitted(pixels.shape[:2]))
+            ready = resized(pixels, size)
             # it has the size that it is resized to already, so that it is cropped or padded alone
             return preprocess.pixels(ready if ready.ndim == 3 else ready[:, :, None])
 

@@ -51,7 +51,7 @@ class Check:
     holds: bool | None
 
 
-def checks(limits: Limits, alone: Agreement, together: Agreement | None, lost: Comparison) -> list[Check]:
+def checks(limits: Limits, alone: Agreement, together: Agreement, lost: Comparison) -> list[Check]:
     """Each limit beside what was measured.
 
     Parameters
@@ -64,8 +64,7 @@ def checks(limits: Limits, alone: Agreement, together: Agreement | None, lost: C
         right answers of the file beside those of the network
     """
     found = []
-    ways = {"": alone, " in batches": together}
-    for how, told in ((how, told) for how, told in ways.items() if told):
+    for how, told in {"": alone, " in batches": together}.items():
         most, least = limits.difference, limits.agreement
         where = f" ({printable(told.worst[0]['name'])})" if told.largest > 0 or math.isnan(told.largest) else ""
         found += [

@@ -1,7 +1,7 @@
 """The addresses of a server, and what they answer."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
@@ -17,7 +17,7 @@ from striate.ship.serve.figures import Figures
 from striate.ship.serve.guard import Gone
 from striate.ship.serve.places import Place
 from striate.ship.serve.reading import Read, pictures, read
-from striate.ship.serve.refusal import Refusal, reason_json
+from striate.ship.serve.refusal import Refusal
 from striate.ship.serve.served import Served
 from striate.show.names import listed, printable
 
@@ -173,26 +173,23 @@ def application(desk: Desk, figures: Figures, ready: Callable[[], bool], token: 
 
     @app.exception_handler(Refusal)
     async def refused(request: Request, error: Refusal) -> Response:
-        headers = {"retry-after": str(error.after)} if error.after is not None else {}
-        if error.status == 413:  # what is too much is not read to its end
-            headers["connection"] = "close"
-        return reason(request, error.status, str(error), headers)
+        return refusal(request, error)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         faults = [(fault["loc"][-1], printable(fault["input"])[:100]) for fault in error.errors()]
         told = "; ".join(f"?{name}= is {PARAMETERS[name]}, but not '{value}'" for name, value in faults)
-        return reason(request, 422, told)
+        return refusal(request, Refusal(422, told))
 
     @app.exception_handler(HTTPException)
     async def elsewhere(request: Request, error: HTTPException) -> Response:
-        headers = dict(error.headers or {})
+        headers = error.headers or {}
         why = error.detail
         if error.status_code == 404:
             why = "there is nothing at this address; /docs says what there is"
         elif error.status_code == 405:
             why = f"this address answers {headers['Allow']}, but not {printable(request.method)[:100]}"
-        return reason(request, error.status_code, why, headers)
+        return refusal(request, Refusal(error.status_code, why), headers)
 
     @app.exception_handler(Gone)
     async def gone(request: Request, error: Gone) -> Response:
@@ -200,7 +197,7 @@ def application(desk: Desk, figures: Figures, ready: Callable[[], bool], token: 
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> Response:  # the guard logs it
-        return reason(request, 500, "the server failed; its log says why")
+        return refusal(request, Refusal(500, "the server failed; its log says why"))
 
     return app
 
@@ -220,11 +217,10 @@ def _prediction(model: Served, picture: Read, answer: Answer, top: int, map: boo
     return told
 
 
-def reason(request: Request, status: int, why: str, headers: dict[str, str] | None = None) -> Response:
+def refusal(request: Request, why: Refusal, headers: Mapping[str, str] | None = None) -> Response:
     """A refusal as an answer."""
-    request.state.told["reason"] = why
-    body = reason_json(why, request.state.request)
-    return Response(body, status, headers, media_type="application/json")
+    request.state.told["reason"] = str(why)
+    return Response(why.body(request.state.request), why.status, {**why.headers, **(headers or {})})
 
 
 def json_response(content: dict[str, Any]) -> Response:

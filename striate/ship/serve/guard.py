@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from striate.ship.serve.figures import Figures
 from striate.ship.serve.logs import Log
-from striate.ship.serve.refusal import Refusal, reason_json
+from striate.ship.serve.refusal import Refusal
 from striate.show.names import printable
 
 Scope = dict[str, Any]
@@ -33,6 +33,7 @@ HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
 ]
+STOPPED = "the server stops, and this request took too long"
 GIVEN = re.compile(rb"[\w.-]{1,64}")  # ids that clients may give their requests
 
 
@@ -98,8 +99,12 @@ class Guard:
         except Refusal as refusal:
             told["reason"] = str(refusal)
             await refuse(refusal, request.decode(), sending)
-        except (asyncio.CancelledError, Gone):
-            status = 499  # the client has gone; nobody reads an answer
+        except Gone:
+            status = 499  # nobody reads an answer
+        except asyncio.CancelledError:  # the server was told to stop, and waits no longer
+            told["reason"] = STOPPED
+            if not status:
+                await refuse(Refusal(503, STOPPED, 1), request.decode(), sending)
         except Exception as error:
             self.log.failure(error, request_id=request.decode())
             if not status:
@@ -152,14 +157,9 @@ class Gone(Exception):
 
 async def refuse(refusal: Refusal, request: str, send: Send) -> None:
     """Send a reason."""
-    body = reason_json(str(refusal), request)
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    if refusal.after is not None:
-        headers.append((b"retry-after", str(refusal.after).encode()))
-    if refusal.status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
-    if refusal.status in (400, 413):  # what is too much, or of unknown length, is not read to its end
-        headers.append((b"connection", b"close"))
+    body = refusal.body(request)
+    told = {**refusal.headers, "content-length": str(len(body))}
+    headers = [(name.encode(), value.encode()) for name, value in told.items()]
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

@@ -13,9 +13,11 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from striate.ship.serve.guard import HEADERS, POLICY
 from striate.ship.serve.limits import Limits
-from striate.ship.serve.refusal import phrase, reason_json
+from striate.ship.serve.refusal import Refusal, phrase
 
+IDLE = 15.0  # seconds that a connection may be silent between two requests
 LINGER = 5.0  # seconds for the rest of a body whose request was answered early: who is cut off may not see the answer
 GRACE = 0.5  # seconds in which a request may still come in that was on its way when the server was told to stop
 WRITING = 30.0  # seconds that a client may take before it goes on reading
@@ -85,6 +87,7 @@ class Timed(H11Protocol):
     ):
         super().__init__(config, server_state, app_state, _loop)
         self.limits, self.tell = limits, tell
+        self.seconds = {"headers": limits.header_seconds, "body": limits.body_seconds, "rest": LINGER, "idle": IDLE}
         self.phase: tuple[str, object] | None = None  # what is waited for, and of which request
         self.timer: asyncio.TimerHandle | None = None
         self.writing: asyncio.TimerHandle | None = None
@@ -98,7 +101,7 @@ class Timed(H11Protocol):
         if len(self.connections) > self.limits.connections:
             others = [other for other in self.connections if isinstance(other, Timed) and other is not self]
             oldest = min((other for other in others if other.idle), key=lambda other: other.since, default=self)
-            oldest.refuse(503, "the server has too many connections; try again in 1 second", "crowd", b"1")
+            oldest.refuse(Refusal(503, "the server has too many connections; try again in 1 second", 1), "crowd")
             if oldest is self:
                 return
         self._retime()
@@ -124,6 +127,7 @@ class Timed(H11Protocol):
     def on_response_complete(self) -> None:
         self.surplus, self.since = 0, self.loop.time()
         super().on_response_complete()
+        self._unset_keepalive_if_required()  # of uvicorn, which any bytes end
         self._retime()
 
     @property
@@ -143,6 +147,8 @@ class Timed(H11Protocol):
             phase = "rest" if self._answered_early() else "body", self.cycle
         elif self.conn.their_state is h11.IDLE and (self.cycle is None or self.conn.trailing_data[0]):
             phase = "headers", self.cycle
+        elif self.conn.their_state is h11.IDLE:
+            phase = "idle", self.cycle
         else:
             phase = None
         if phase == self.phase:
@@ -151,8 +157,7 @@ class Timed(H11Protocol):
             self.timer.cancel()
         self.phase, self.timer = phase, None
         if phase:
-            limits = self.limits
-            seconds = {"headers": limits.header_seconds, "body": limits.body_seconds, "rest": LINGER}[phase[0]]
+            seconds = self.seconds[phase[0]]
             if self.stopping and phase[0] == "headers":
                 seconds = GRACE
             self.timer = self.loop.call_later(seconds, self._late, phase[0], seconds)
@@ -161,40 +166,33 @@ class Timed(H11Protocol):
         self.timer = None
         if self.transport.is_closing():
             return
-        if what == "rest" or (what == "headers" and not self.conn.trailing_data[0]):
+        if what == "idle":
+            self.transport.close()
+        elif what == "rest" or (what == "headers" and not self.conn.trailing_data[0]):
             self.tell("silent" if what == "headers" else what, "")
             self.transport.close()
         else:
-            self.refuse(408, f"a request's {what} must come within {seconds:g} seconds, but did not", what)
+            late = f"a request's {what} must come within {seconds:g} seconds, but did not"
+            self.refuse(Refusal(408, late), what)
 
-    def refuse(self, status: int, reason: str, why: str, after: bytes | None = None) -> None:
+    def refuse(self, refusal: Refusal, why: str) -> None:
         """Answer instead of the application, and close.
 
         Parameters
         ----------
-        status
-            of HTTP
-        reason
-            a sentence
+        refusal
+            the answer
         why
             what is counted
-        after
-            seconds after which a client may try again
         """
         request = secrets.token_hex(8)
         self.tell(why, request)
         new = self.cycle is None or not self.cycle.response_complete or self.conn.trailing_data[0]
         if new and self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            body = reason_json(reason, request)
-            headers = [
-                (b"content-type", b"application/json"),
-                (b"content-length", str(len(body)).encode()),
-                (b"x-request-id", request.encode()),
-                (b"connection", b"close"),
-            ]
-            if after:
-                headers.append((b"retry-after", after))
-            response = h11.Response(status_code=status, headers=headers, reason=phrase(status).encode())
+            body = refusal.body(request)
+            own = {**refusal.headers, "content-length": str(len(body)), "x-request-id": request, "connection": "close"}
+            headers = [*own.items(), *HEADERS, (b"content-security-policy", POLICY)]
+            response = h11.Response(status_code=refusal.status, headers=headers, reason=phrase(refusal.status).encode())
             for event in (response, h11.Data(data=body), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
         if self.cycle and not self.cycle.response_complete:  # its application need not go on
@@ -204,7 +202,7 @@ class Timed(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """What uvicorn answers to what is no HTTP."""
-        self.refuse(400, "the request is no HTTP/1.1 that can be understood", "malformed")
+        self.refuse(Refusal(400, "the request is no HTTP/1.1 that can be understood"), "malformed")
 
     def shutdown(self) -> None:
         """The server stops: what was begun is finished, and then the connection is closed."""

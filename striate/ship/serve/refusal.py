@@ -23,18 +23,21 @@ class Refusal(StriateError):
         super().__init__(reason)
         self.status, self.after = status, after
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """Its own, beside those of every answer."""
+        headers = {"content-type": "application/json"}
+        if self.after is not None:
+            headers["retry-after"] = str(self.after)
+        if self.status == 401:
+            headers["www-authenticate"] = "Bearer"
+        if self.status in (400, 413):  # what is too much, or of unknown length, is not read to its end
+            headers["connection"] = "close"
+        return headers
 
-def reason_json(reason: str, request: str) -> bytes:
-    """The body of a refusal; `error` is where clients of the Open Inference Protocol look.
-
-    Parameters
-    ----------
-    reason
-        a sentence
-    request
-        its id
-    """
-    return json.dumps({"error": reason, "request_id": request}).encode()
+    def body(self, request: str) -> bytes:
+        """JSON; `error` is where clients of the Open Inference Protocol look."""
+        return json.dumps({"error": str(self), "request_id": request}).encode()
 
 
 def phrase(status: int) -> str:

@@ -25,6 +25,7 @@ from striate.ship.serve.server import Draining, bound
 from striate.show.progress import say
 
 LEAST_TOKEN = 16  # signs
+SPARE = 200  # open files beside connections
 
 
 def serve(
@@ -107,13 +108,16 @@ def _run(
         log("closed", request_id=request, why=why)
 
     _allow_connections(limits.connections)
-    logging.getLogger("uvicorn.error").addHandler(_Handing(log))
-    logging.getLogger("uvicorn.error").propagate = False
+    handing = _Handing(log)
+    logging.getLogger().addHandler(handing)
     gc.collect()
     gc.freeze()  # what was loaded stays: to look through it again and again would take a tenth of a second each time
     try:
         Draining(guard, limits, closed, started).run([listener])
     finally:
+        for pool in (desk.pool, crew.pool):  # what nobody waits for any more is not begun
+            pool.shutdown(wait=False, cancel_futures=True)
+        logging.getLogger().removeHandler(handing)
         log.close()
 
 
@@ -136,19 +140,25 @@ def _check(host: str, token: str | None, batch: int, wait: float, threads: int |
 def _allow_connections(connections: int) -> None:
     """Each connection is an open file, of which the system allows few at first."""
     most, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + 200
+    wanted = connections + SPARE
     if hard != resource.RLIM_INFINITY and hard < wanted:
-        raise StriateError(f"{connections:,} connections need {wanted:,} open files, but the system allows {hard:,}")
+        raise StriateError(
+            f"{connections:,} connections need {wanted:,} open files, but the system allows {hard:,}; "
+            f"--connections {max(1, hard - SPARE)} would fit"
+        )
     if most < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class _Handing(logging.Handler):
-    """Hands what uvicorn says to the log."""
+    """Hands to the log what libraries say."""
 
     def __init__(self, log: Log):
         super().__init__(logging.WARNING)
         self.log = log
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.log("server", message=record.getMessage(), level=record.levelname)
+        if record.exc_info and record.exc_info[1]:
+            self.log.failure(record.exc_info[1], message=record.getMessage())
+        else:
+            self.log("server", message=record.getMessage(), level=record.levelname, logger=record.name)

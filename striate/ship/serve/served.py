@@ -1,4 +1,4 @@
-"""The models of a server by name: files, or runs that are made into one in memory."""
+"""The models of a server by name: files, or runs, of which a file is made first."""
 
 import os
 from collections import deque
@@ -95,7 +95,8 @@ def open_models(words: tuple[str, ...], threads: int) -> dict[str, Served]:
 def _named(word: str) -> tuple[str, Path]:
     name, equals, path = word.partition("=")
     if not equals or os.sep in name or Path(word).exists():
-        name, path = Path(word).resolve().stem if word.endswith(".onnx") else Path(word).resolve().name, word
+        whole = Path.cwd() / word  # a link is called as it is, not as what it points to
+        name, path = whole.stem if whole.suffix.lower() == ".onnx" else whole.name, word
     if not name.isprintable() or not name or set(name) & set("/?#%&\\") or name in (".", ".."):
         raise StriateError(
             f"a model's name stands in addresses, without /, ?, #, %, & or \\, but is '{printable(name)}'; "

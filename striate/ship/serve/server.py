@@ -5,6 +5,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from errno import EACCES, EADDRINUSE
 from functools import partial
 from math import ceil
 
@@ -15,7 +16,6 @@ from striate.ship.serve.guard import Guard
 from striate.ship.serve.limits import Limits
 from striate.ship.serve.protocol import Timed
 
-IDLE = 15  # seconds that a connection may be silent between two requests
 BACKLOG = 2048
 SETTLE = 0.2  # seconds in which whoever connected before the end is let in
 
@@ -48,9 +48,8 @@ def _listening(host: object, port: object) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StriateError(
-            f"the server cannot listen on {host}, port {port}: {error.strerror}; --port 0 takes any port that is free"
-        ) from error
+        free = "; --port 0 takes any port that is free" if error.errno in (EADDRINUSE, EACCES) else ""
+        raise StriateError(f"the server cannot listen on {host}, port {port}: {error.strerror}{free}") from error
 
 
 class Draining(Server):
@@ -81,7 +80,6 @@ class Draining(Server):
             server_header=False,
             proxy_headers=False,
             backlog=BACKLOG,
-            timeout_keep_alive=IDLE,
             timeout_graceful_shutdown=ceil(limits.drain_seconds),
         )
         super().__init__(config)

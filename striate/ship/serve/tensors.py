@@ -52,7 +52,7 @@ def parse(content: bytes, header: str | None, model: Served) -> tuple[dict[str, 
     """
     length = len(content)
     if header is not None:
-        if not (header.isascii() and header.isdigit() and int(header) <= length):
+        if not (header.isascii() and header.isdigit() and len(header) < 20 and int(header) <= length):
             raise Refusal(400, f"{HEADER} is a number of bytes of the body, which has {length:,}, but '{header[:50]}'")
         length = int(header)
     if content.count(b",", 0, length) > NUMBERS:

@@ -5,6 +5,7 @@ zeros stood in the sum's place; so no byte can change unnoticed, be it of a numb
 """
 
 import json
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -37,13 +38,26 @@ DTYPES = {
 def save_sealed(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> str:
     """Write tensors whole and sealed, or leave the file that was there; gives the file's sum.
 
+    Parameters
+    ----------
+    path
+        where, ending in .safetensors
+    tensors, about
+        as for `sealing`
+    """
+    write, sums = sealing(tensors, about), []
+    write_whole(path, lambda file: sums.append(write(file)))
+    return sums[0]
+
+
+def sealing(tensors: dict[str, Tensor], about: dict[str, Any]) -> Callable[[BinaryIO], str]:
+    """What writes a sealed file, and then gives its sum.
+
     The tensors are written one by one, so a network on an accelerator takes no more of the computer's memory than its
     largest tensor; the safetensors library would want copies of them all, contiguous and sharing no memory.
 
     Parameters
     ----------
-    path
-        where, ending in .safetensors
     tensors
         by name; on any device, of any strides; those that share memory are written as often as they are named
     about
@@ -56,9 +70,9 @@ def save_sealed(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -
     # the wide ones first, so that each starts at a multiple of its own width: readers look at the bytes where they lie
     names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
     header = _header({name: tensors[name] for name in names}, about)
-    total = sha256(header)
 
-    def write(file: BinaryIO) -> None:
+    def write(file: BinaryIO) -> str:
+        total = sha256(header)
         file.write(header)
         for name in names:
             content = tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
@@ -66,9 +80,9 @@ def save_sealed(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -
             file.write(content)
         file.seek(SUM_AT)
         file.write(total.hexdigest().encode())
+        return total.hexdigest()
 
-    write_whole(path, write)
-    return total.hexdigest()
+    return write
 
 
 def _header(tensors: dict[str, Tensor], about: dict[str, Any]) -> bytes:
