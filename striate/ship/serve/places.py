@@ -1,4 +1,4 @@
-"""Who may come in: a bounded number of pictures and of bytes, counted from a request's headers to its answer."""
+"""Who may come in: a bounded number of pictures and of bytes, counted from when they are there to their answer."""
 
 import time
 from math import ceil
