@@ -8,11 +8,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import torch
 
-from striate.errors import StriateError, WeightsError, one_of
+from striate.errors import StriateError, WeightsError
 from striate.files import check_output, whole_folder, write_text, write_together, writer
 from striate.nets.build import net as build
 from striate.nets.naming import layout_of, to_state_dict
@@ -30,7 +30,6 @@ from striate.train.ensemble import Ensemble
 from striate.train.keep.sealed import save_sealed, sealing
 from striate.train.run import CONFIG, MODEL, Run, write_json
 
-To = Literal["torchvision", "timm", "safetensors", "torch-export", "hub"]
 ENDINGS = {
     "torchvision": (".safetensors", ".pth"),
     "timm": (".safetensors", ".pth", ""),  # without one: a folder
@@ -43,7 +42,7 @@ Files = dict[Path, tuple[Callable[[BinaryIO], object], str]]  # what writes each
 ABOUT = f"{KEY}.json"  # in a program of PyTorch, what it says of itself
 
 
-def write_target(run: Run, to: To, output: Path) -> list[str]:
+def write_target(run: Run, to: str, output: Path) -> list[str]:
     """Write a run's weights as others read them; gives what there is to tell.
 
     Parameters
@@ -59,7 +58,6 @@ def write_target(run: Run, to: To, output: Path) -> list[str]:
         a file, ending in .safetensors, .pth (torchvision, timm) or .pt2 (torch-export); a folder for hub, and for timm
         where it has no ending
     """
-    one_of("target", to, To)
     if isinstance(run, Ensemble):
         members = listed([str(member.folder) for member in run.members.values()], 9)
         raise StriateError(

@@ -15,7 +15,7 @@ from striate.show.numbers import show_size
 NAME = "the exported file"
 
 
-class Said(NamedTuple):
+class Heard(NamedTuple):
     """What a file says of pictures; (n, classes) each, of those that could be read.
 
     Parameters
@@ -48,7 +48,7 @@ class ByFile:
     def __init__(self, content: bytes):
         self.shipped = Shipped(Path(NAME), check(content, NAME), content)
 
-    def answers(self, pictures: list[Picture], otherwise: bool = False) -> Said:
+    def answers(self, pictures: list[Picture], otherwise: bool = False) -> Heard:
         """What it says, from the pictures' files on; also when others decode or resize, if that is asked for."""
         kept, pixels, bad = [], [], {}
         for place, picture in enumerate(pictures):
@@ -59,9 +59,9 @@ class ByFile:
                 bad[place] = str(problem)
         if not pixels:
             nothing = np.empty((0, len(self.shipped.classes)), np.float32)
-            return Said(nothing, nothing, {}, bad)
+            return Heard(nothing, nothing, {}, bad)
         alone = np.stack([self._alone(each) for each in pixels])
-        return Said(alone, self._together(pixels), self._otherwise(kept, pixels, alone) if otherwise else {}, bad)
+        return Heard(alone, self._together(pixels), self._otherwise(kept, pixels, alone) if otherwise else {}, bad)
 
     def timed(self, pictures: list[Picture]) -> list[tuple[float, float]]:
         """Seconds for pictures that are answered at once, some times: of decoding, and of all that follows."""

@@ -15,7 +15,7 @@ from striate.evaluate.figures import Figure
 from striate.evaluate.pictures import SPLITS, Split
 from striate.ship.about import About
 from striate.ship.proof.agreement import Agreement, agreement
-from striate.ship.proof.by_file import Said
+from striate.ship.proof.by_file import Heard
 from striate.ship.proof.certificate import FORMAT, accuracy_table, certificate_path, figure_row
 from striate.ship.proof.certifying import BATCH, SEED, accuracy, calibrated, chunks, drawn, made_with
 from striate.ship.proof.limits import Check, Limits, check_table, checks, missed
@@ -111,7 +111,7 @@ def certify(
     shown = _drawn(found, pictures, record)
     if len(shown) < len(found):
         notes.append(f"{count(len(shown))} of these {'was' if len(shown) == 1 else 'were'} drawn, by a fixed seed")
-    said: list[Said] = []
+    said: list[Heard] = []
     read, sums = [], []
     with Side("file", shipped.content) as side:
         for start, some in track(chunks(shown), f"asking about {count(len(shown))}", -(-len(shown) // BATCH)):

@@ -17,7 +17,7 @@ from striate.errors import DataError
 from striate.evaluate.figures import Figure, areas
 from striate.processors import processors
 from striate.ship.proof.agreement import agreement
-from striate.ship.proof.by_file import Said
+from striate.ship.proof.by_file import Heard
 from striate.ship.proof.certificate import Certificate
 from striate.ship.proof.limits import Limits
 from striate.ship.proof.record import Record, content_sum, room
@@ -77,7 +77,7 @@ def certified(content: bytes, name: str, run: Run, data: Dataset, limits: Limits
     about, learned = check(content, name), calibrated(content)
     say(f"asking the file and the network about {count(len(data))}, each in its own process")
     with Side("file", content) as file, Side("network", run.folder.resolve()) as network:
-        said: list[Said] = []
+        said: list[Heard] = []
         answers, read, sums, first = [], [], [], []
         for start, pictures in track(chunks(data), "asking", -(-len(data) // BATCH)):
             said.append(file.ask("answers", pictures, start < DRIFTING))
@@ -188,7 +188,7 @@ def accuracy(probabilities: np.ndarray, labels: np.ndarray) -> Figure | None:
     return Figure("right", right / len(labels), *wilson(right, len(labels)))
 
 
-def _drift(said: list[Said], alone: np.ndarray, several: bool) -> list[dict[str, Any]]:
+def _drift(said: list[Heard], alone: np.ndarray, several: bool) -> list[dict[str, Any]]:
     """How far other decoders and resizers move the file's answers."""
     rows = []
     with_drift = [each for each in said if each.otherwise]

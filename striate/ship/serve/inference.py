@@ -13,7 +13,7 @@ from striate.ship.serve.places import Place
 from striate.ship.serve.reading import Read
 from striate.ship.serve.refusal import Refusal
 from striate.ship.serve.served import Served
-from striate.ship.serve.tensors import HEADER, VERSION, Asked, fitted, inputs, parse, response
+from striate.ship.serve.tensors import HEADER, VERSION, Wanted, fitted, inputs, parse, response
 from striate.show.names import printable
 
 Version = Annotated[str, WithJsonSchema({"type": "string", "enum": [VERSION]})]
@@ -163,7 +163,7 @@ def add(app: FastAPI, desk: Desk, ready: Callable[[], bool], reasons: Callable[.
             model = found(name, version)
             header = request.headers.get(HEADER)
 
-            def reading(content: bytes, place: Place) -> tuple[Asked, list[Read]]:
+            def reading(content: bytes, place: Place) -> tuple[Wanted, list[Read]]:
                 told, asked, rest = parse(content, header, model)
                 return asked, fitted(inputs(told, rest, desk.limits), model, desk.limits, place)
 

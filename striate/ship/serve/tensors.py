@@ -23,7 +23,7 @@ VERSION = "1"  # of each model: a file has no other
 NUMBERS = 400_000  # in JSON: reading them holds up everything else, and binary tensors need no reading
 
 
-class Asked(NamedTuple):
+class Wanted(NamedTuple):
     """What a request wants.
 
     Parameters
@@ -38,7 +38,7 @@ class Asked(NamedTuple):
     outputs: dict[str, bool]
 
 
-def parse(content: bytes, header: str | None, model: Served) -> tuple[dict[str, Any], Asked, bytes]:
+def parse(content: bytes, header: str | None, model: Served) -> tuple[dict[str, Any], Wanted, bytes]:
     """The JSON of a request, what it asks for, and the binary rest.
 
     Parameters
@@ -63,10 +63,10 @@ def parse(content: bytes, header: str | None, model: Served) -> tuple[dict[str, 
         raise Refusal(400, f"the request must be JSON, but is not: {error}") from error
     if not isinstance(told, dict):
         raise Refusal(400, "the request must be a JSON object with inputs")
-    return told, _asked(told, model), content[length:]
+    return told, _wanted(told, model), content[length:]
 
 
-def _asked(told: dict[str, Any], model: Served) -> Asked:
+def _wanted(told: dict[str, Any], model: Served) -> Wanted:
     known = [PROBABILITIES, MAP] if model.has_map else [PROBABILITIES]
     parameters = _object(told.get("parameters", {}), "parameters")
     binary = parameters.get("binary_data_output", False) is True
@@ -84,7 +84,7 @@ def _asked(told: dict[str, Any], model: Served) -> Asked:
     id = told.get("id")
     if id is not None and not isinstance(id, str):
         raise Refusal(400, f"a request's id is a text, but {printable(id)[:50]} is given")
-    return Asked(id, outputs)
+    return Wanted(id, outputs)
 
 
 def _object(value: Any, what: str) -> dict[str, Any]:
@@ -199,7 +199,7 @@ def fitted(given: list[bytes] | np.ndarray, model: Served, limits: Limits, place
     return seen
 
 
-def response(model: Served, asked: Asked, answers: list[Answer]) -> Response:
+def response(model: Served, asked: Wanted, answers: list[Answer]) -> Response:
     """The outputs that were asked for, in JSON or behind it."""
     outputs, rest = [], []
     for name, binary in asked.outputs.items():
