@@ -402,7 +402,6 @@ def test_a_card_says_what_is_not_known(coloured, tmp_path):
 @pytest.mark.parametrize(
     ("whose", "to", "name", "sentence"),
     [
-        ("coloured", "keras", "x.h5", "no target is called 'keras'"),
         ("coloured", "torchvision", "x.pth", "--to safetensors, torch-export, hub and onnx take any network"),
         ("coloured", "timm", "x", "timm publishes no network like"),
         ("coloured", "torchvision", "x.onnx", "the output must end in .safetensors, .pth, but is"),
