@@ -5,34 +5,29 @@ a GPU as bytes; on the processor these threads normalise them, too. The order is
 choice has an address, so neither the number of threads nor the order in which they finish changes anything.
 """
 
-import os
-import sys
-import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
-from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from striate.data.dataset import Dataset, OnBad, Problem
 from striate.data.distort.distortion import Distortion
 from striate.data.distort.distortion import distortion as read_distortion
-from striate.data.distort.warp import warp
 from striate.data.feeds import Item, ShardFeed, WholeFeed, refuse_for_shards
-from striate.data.normalise import normalise_into, normalised
+from striate.data.filling import Filling, settle
+from striate.data.normalise import normalised
 from striate.data.order import Order
 from striate.data.position import ingredients, position
 from striate.data.prepared import Cache, FinalPictures, WholePictures
 from striate.data.rooms import Rooms, known_device
 from striate.data.sources.shards import Shards
-from striate.errors import DataError, PictureError, one_of
+from striate.errors import DataError, one_of
 from striate.preprocess import Preprocess
 from striate.processors import processors
 from striate.show.names import printable
@@ -40,7 +35,6 @@ from striate.show.numbers import memory
 
 AHEAD = 2  # batches that are being made while one is used: enough to hide a slow picture, and memory stays bounded
 MOST = 100_000
-CLOSE = 2**19  # bytes normalised at a time: they stay in the cache of a core, and each call costs a wait for the lock
 PIECE = 16  # pictures that a thread takes at most at a time: each piece costs a wait for Python's lock
 
 
@@ -158,9 +152,10 @@ class Batches:
             else:
                 prepared = WholePictures(data, preprocess, distortion, where, self.on_bad)
             self.feed = WholeFeed(prepared, order, self.on_bad)
-        self._spread = None
+        spread = None
         if distortion and distortion.pca:
-            self._spread = self.feed.colour_spread() if self.feed.channels == 3 else np.zeros((3, 3))
+            spread = self.feed.colour_spread() if self.feed.channels == 3 else np.zeros((3, 3))
+        self.filling = Filling(preprocess, distortion, seed, spread, self.on_bad)
         self.skipped: dict[str, Problem] = {}
         self.rooms = Rooms(AHEAD + 3, self.device)
         self.epoch = self.number = 0
@@ -186,7 +181,7 @@ class Batches:
         """What is left of the epoch; then the next epoch can be gone through."""
         items = self.feed.items(self.epoch, self.number * self.batch_size)
         groups = enumerate(self._groups(items), self.number)
-        with ThreadPoolExecutor(self.workers, "striate", _settle, (self.device.type == "cpu",)) as pool:
+        with ThreadPoolExecutor(self.workers, "striate", settle, (self.device.type == "cpu",)) as pool:
             try:
                 waiting = deque(self._begin(pool, *group) for group in islice(groups, AHEAD))
                 while waiting:
@@ -245,7 +240,7 @@ class Batches:
         """Hand the pictures of a batch to the threads, a few at a time."""
         here = self.normalised and self.device.type == "cpu"
         shape = len(items), *self.preprocess.size, self.feed.channels
-        kind, fill = (np.float32, self._fill_normalised) if here else (np.uint8, self._fill)
+        kind, fill = (np.float32, self.filling.normalised) if here else (np.uint8, self.filling)
         pixels = self.rooms.take(shape, np.dtype(kind))
         slots = pixels.numpy()
         piece = min(PIECE, -(-len(items) // self.workers))
@@ -254,37 +249,6 @@ class Batches:
             for first in range(0, len(items), piece)
         ]
         return _Making(number, items, pixels, pieces)
-
-    def _fill(self, items: list[Item], slots: np.ndarray, epoch: int) -> list[Problem | None]:
-        """In a thread: load and distort pictures into their slots; a problem for each that cannot be read."""
-        problems: list[Problem | None] = [None] * len(items)
-        for place, (item, slot) in enumerate(zip(items, slots, strict=True)):
-            try:
-                pixels = item.read()
-            except PictureError as problem:
-                if self.on_bad == "stop":
-                    raise
-                problems[place] = Problem(item.name, str(problem))
-                continue
-            except Exception as error:
-                error.add_note(f"while {item.name} was read")
-                raise
-            if self.distortion is None:
-                slot[:] = pixels
-            else:
-                address = self.seed, epoch, item.address
-                warp(pixels, self.distortion.draw(pixels.shape[:2], slot.shape[:2], *address, self._spread), slot)
-        return problems
-
-    def _fill_normalised(self, items: list[Item], slots: np.ndarray, epoch: int) -> list[Problem | None]:
-        """In a thread: the same with slots of float32, a few at a time, whose bytes are still close by."""
-        few, problems = max(1, CLOSE // slots[0].size), []
-        views = np.empty((min(few, len(items)), *slots.shape[1:]), np.uint8)
-        for first in range(0, len(items), few):
-            part = slots[first : first + few]
-            problems += self._fill(items[first : first + few], views[: len(part)], epoch)
-            normalise_into(part, views[: len(part)], self.preprocess)
-        return problems
 
     def _finish(self, making: "_Making") -> Batch:
         """Wait for a batch, leave out what was skipped, and send it to the device."""
@@ -307,23 +271,6 @@ class Batches:
             self.epoch,
             making.number,
         )
-
-
-def _settle(behind: bool) -> None:
-    """In a thread: compute in it alone, and behind those that train where they need the same cores.
-
-    PyTorch's threads wait for each other in every layer, so one that has to share its core holds up the others.
-    """
-    torch.get_num_threads()  # a thread's first question brings PyTorch's own answer, which would take the place of ours
-    _libraries().limit(limits=1, user_api="openmp")
-    if behind and sys.platform == "linux":  # elsewhere a priority belongs to a whole process
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
-
-
-@cache
-def _libraries() -> ThreadpoolController:
-    """Those that start threads of their own; looking for them takes 4 ms."""
-    return ThreadpoolController()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ import pytest
 from batched import FILES, SMALL, flat, made
 from made import dataset
 
-import striate.data.batches as batches_module
 from striate.data.batches import Batches
 from striate.errors import DataError, PictureError, StriateError
 
@@ -135,6 +134,6 @@ def test_a_mistake_in_a_thread_is_not_hidden(monkeypatch):
     def breaks(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(batches_module, "warp", breaks)
+    monkeypatch.setattr("striate.data.filling.warp", breaks)
     with pytest.raises(ZeroDivisionError):
         flat(made())

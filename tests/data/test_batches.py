@@ -204,7 +204,7 @@ def test_threads_normalise_to_the_same_bits(channels, width, how):
 
 
 def test_many_pictures_are_normalised_a_few_at_a_time(monkeypatch):
-    monkeypatch.setattr("striate.data.batches.CLOSE", 3 * 16 * 16 * 3)
+    monkeypatch.setattr("striate.data.filling.CLOSE", 3 * 16 * 16 * 3)
     settings = {"batch_size": 11, "on_bad": "skip", "cache": "ram"}
     contents = [*FILES[:9], b"no picture", *FILES]
     for _ in range(2):  # the second epoch reads what the first kept
