@@ -18,7 +18,7 @@ from striate.look.sight import box, is_global, traces
 from striate.look.strongest import Excited, excited, strongest
 from striate.look.subject import Subject, subject
 from striate.look.tiles import tiled
-from striate.measure.field import Trace
+from striate.measure.trace import Trace
 from striate.ops.options import Output
 from striate.pictures.sheet import BOX_WIDTH, INK, PAPER, PICTURE_ENDINGS, Panel, write_sheet
 from striate.show.names import listed, printable

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from striate.look.sight import is_global
-from striate.measure.field import Field, Trace
+from striate.measure.field import Field
+from striate.measure.trace import Trace
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from torch import Tensor, nn
 
 from striate.errors import StriateError
 from striate.look.subject import Subject
-from striate.measure.field import Sight, Trace
+from striate.measure.field import Sight
 from striate.measure.meta import undisturbed
 from striate.measure.observer import Observer
+from striate.measure.trace import Trace
 from striate.nets.hooks import hooked
 from striate.pictures.sheet import Frame
 

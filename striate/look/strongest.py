@@ -13,7 +13,7 @@ from striate.errors import DataError
 from striate.look.looked import named_channels, passing
 from striate.look.sight import Box, box
 from striate.look.subject import Subject, still
-from striate.measure.field import Trace
+from striate.measure.trace import Trace
 from striate.show.numbers import count
 from striate.show.progress import track
 

@@ -24,10 +24,10 @@ from striate.look.looked import Looked, Weights, Whose, passing
 from striate.look.photo import photo
 from striate.look.sight import traces
 from striate.look.subject import Subject, still, subject
-from striate.measure.field import Trace
 from striate.measure.ledger import By
 from striate.measure.rows import Row
 from striate.measure.shapes import observe
+from striate.measure.trace import Trace
 from striate.ops.options import Output
 from striate.ops.picture import read_picture
 from striate.show.charts import curves

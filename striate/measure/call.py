@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from striate.measure.field import Trace, Unplaced
+from striate.measure.field import Unplaced
 from striate.measure.kernels import spread
+from striate.measure.trace import Trace
 
 aten = torch.ops.aten
 

@@ -1,7 +1,7 @@
 """What a student calls an operation: 'conv 3×3 s2', 'maxpool 2×2 s2', 'fc', 'add'."""
 
 from striate.measure.call import POOLS, Call, aten, slides
-from striate.measure.field import axes
+from striate.measure.trace import axes
 
 NAMES = {
     aten.addmm.default: "fc",

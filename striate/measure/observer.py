@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from torch.nn.modules import module as modules
 
 from striate.measure.call import Call, is_view, makes, makes_map, slides, tensors_in, writes
-from striate.measure.field import HEIGHT, WIDTH, Dim, Trace, Unplaced, plain
+from striate.measure.field import Unplaced
 from striate.measure.kinds import MODULES, kind
 from striate.measure.meta import MetaMode, aten
 from striate.measure.rows import Row, recipe, size_of
 from striate.measure.rules import macs, rule_of
+from striate.measure.trace import HEIGHT, WIDTH, Dim, Trace, plain
 
 Size = tuple[int, int, int]  # of a picture: height, width, channels
 

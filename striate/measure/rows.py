@@ -7,7 +7,8 @@ from typing import Any
 from torch import Tensor
 
 from striate.measure.call import Call, Slide, aten
-from striate.measure.field import Sight, Span, Trace, axes, length
+from striate.measure.field import Sight, Span
+from striate.measure.trace import Trace, axes, length
 from striate.ops.size import Window, left_over
 from striate.show.numbers import exact
 

@@ -11,8 +11,9 @@ import torch
 
 from striate.measure import views
 from striate.measure.call import Call, aten, slides
-from striate.measure.field import Trace, Unplaced, axes, concat, matmul, meet, plain
+from striate.measure.field import Unplaced
 from striate.measure.kernels import KERNELS, same, same_in_place
+from striate.measure.trace import Trace, axes, concat, matmul, meet, plain
 
 
 def windows(call: Call) -> Trace:

@@ -1,7 +1,8 @@
 """What happens to the receptive field where values only move: reshapes, permutations, slices, splits, copies."""
 
 from striate.measure.call import Call, aten
-from striate.measure.field import Trace, Unplaced, length, meet
+from striate.measure.field import Unplaced
+from striate.measure.trace import Trace, length, meet
 
 
 def reshape(call: Call) -> Trace:

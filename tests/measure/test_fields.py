@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from striate.measure.field import Field, Sight, Span, Trace, Unplaced, meet
+from striate.measure.field import Field, Sight, Span, Unplaced
 from striate.measure.shapes import measure
+from striate.measure.trace import Trace, meet
 
 
 class Sum(nn.ModuleList):
