@@ -98,7 +98,9 @@ def docs_page(described: dict[str, Any]) -> str:
         f"<p>{text(described['info']['description'])}</p>"
         '<p class="faint">The same for programs: <a href="/openapi.json">openapi.json</a></p>'
         '<pre class="scroll">curl --data-binary @photo.jpg http://…/predict?top=3\n'
-        "curl -F picture=@a.jpg -F picture=@b.png http://…/predict</pre>"
+        "curl -F picture=@a.jpg -F picture=@b.png http://…/predict\n\n"
+        '{"model": "pets", "predictions": [{"picture": "a.jpg", "notes": [], "answers": ['
+        '{"class": "cat", "probability": 0.93}, …]}, …]}</pre>'
     )
     return page("How programs ask", sections, lead)
 
