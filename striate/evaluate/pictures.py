@@ -1,12 +1,16 @@
 """What a run is judged by: its own pictures, or others with the same classes."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
+from striate.data.dataset import SPLITS as SPLIT_NAMES
 from striate.data.dataset import Dataset, OnBad
-from striate.errors import DataError
+from striate.data.sources.blocks import ArraySource
+from striate.errors import DataError, StriateError
 from striate.show.names import listed, printable
 from striate.show.numbers import count, exact
+from striate.train.parts import Parts
 from striate.train.run import Run
 
 Split = Literal["val", "test"]
@@ -50,14 +54,58 @@ def pictures_for(
             f"the classes must be those that the network learned, {listed(run.classes)}, but {printable(data.where)} "
             f"has {listed(data.classes)}"
         )
+    what = "all of them"
     if split is not None:
-        data = data[split]
-        if not len(data):
-            raise DataError(f"{printable(data.where)} has no {SPLITS[split]} pictures; without --split all are judged")
-    notes = [f"{count(len(data))} of {printable(data.where)}{f', {SPLITS[split]}' if split else ', all of them'}"]
+        what = SPLITS[split]
+    elif others := held_out(data, run.config["data"]["fingerprint"]):
+        split = others[-1]
+        what = f"{SPLITS[split]}, since the network learned from the others"
+    data = data[split] if split else data
+    if not len(data):
+        raise DataError(f"{printable(data.where)} has no {what} pictures; without --split all are judged")
+    notes = [f"{count(len(data))} of {printable(data.where)}, {what}"]
     if run.may_know(data.where, split):
         notes.append("ATTENTION, from most of these the network learned; --split val or test has others")
+    elif not split and (known := _known(run, data)):
+        notes.append(
+            f"ATTENTION, {count(known)} of these {'is' if known == 1 else 'are'} called and as large as pictures that "
+            "the network learned from"
+        )
     return data, notes
+
+
+def held_out(data: Dataset, learned: str) -> list[Split]:
+    """Which parts of a data set a network did not learn from, where it learned from the other; else none.
+
+    Parameters
+    ----------
+    data
+        all of it
+    learned
+        the fingerprint of what it learned from
+    """
+    train, val, test = (data[name] for name in SPLIT_NAMES)
+    parts = Parts(train, val if len(val) else None, test if len(test) else None, len(train))
+    others: dict[Split, Dataset] = {"val": val, "test": test}
+    return [name for name, part in others.items() if len(part)] if parts.fingerprint == learned else []
+
+
+def _known(run: Run, data: Dataset) -> int:
+    """How many pictures are called, and are as large, as some that the network learned from, wherever they lie."""
+    known: set[tuple[str, int]] = set()
+    for each in run.members.values() or [run]:
+        with suppress(StriateError):  # they may be gone
+            learned = each.parts().train
+            known.update(_signs(learned) if isinstance(learned, Dataset) else ())
+    return sum(sign in known for sign in _signs(data))
+
+
+def _signs(data: Dataset) -> list[tuple[str, int]]:
+    """The name and the bytes of each picture; rows of arrays are all called alike, and as large."""
+    if isinstance(data.source, ArraySource):
+        return []
+    places = zip(data.names, data.rows.tolist(), strict=True)
+    return [(Path(name).name, data.source.stamp(row)[0]) for name, row in places]
 
 
 def _opened(run: Run, where: str | Path, on_bad: OnBad) -> Dataset:

@@ -85,9 +85,9 @@ class Parts:
         """What a run keeps of them, from which `open_parts` opens them again."""
         validation = self.val.where if self.val and self.val.where != self.where else None
         return {
-            "where": _absolute(self.where),
+            "where": absolute(self.where),
             "stream": isinstance(self.train, Shards),
-            "validation": _absolute(validation) if validation else None,
+            "validation": absolute(validation) if validation else None,
             "fingerprint": self.fingerprint,
             "on_bad": on_bad,
             "several": self.several,
@@ -158,5 +158,12 @@ def _compare(found: tuple[str, ...], wanted: tuple[str, ...], where: str, whose:
     raise DataError(f"the classes must be {whose}, but {printable(where)} {what or 'has them in another order'}")
 
 
-def _absolute(where: str) -> str:
+def absolute(where: str) -> str:
+    """A place as another folder would name it; a name that is no place stays what it is.
+
+    Parameters
+    ----------
+    where
+        a path, or the name of a data set
+    """
     return str(Path(where).resolve()) if Path(where).exists() else where

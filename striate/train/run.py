@@ -18,7 +18,7 @@ from striate.show.table import json_text
 from striate.train.keep.history import read_history
 from striate.train.keep.sealed import load_sealed
 from striate.train.learn.tally import wilson
-from striate.train.parts import Parts, Where, open_parts
+from striate.train.parts import Parts, Where, absolute, open_parts
 from striate.train.recipe import Recipe
 from striate.train.tell.telling import left_out
 
@@ -77,7 +77,7 @@ class Run:
         split
             val or test; None is all of them
         """
-        return split is None and where == self.config["data"]["where"]
+        return split is None and absolute(where) == self.config["data"]["where"]
 
     @property
     def history(self) -> list[dict[str, Any]]:

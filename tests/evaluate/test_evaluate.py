@@ -99,8 +99,15 @@ def test_other_pictures_are_all_judged_their_classes_in_any_order(runs, photos, 
     found = evaluate(runs[0], other)
     assert found.figures[0].value == runs[0].result["test"]["top1"]
     assert found.notes[0] == f"36 pictures of {other}, all of them"
-    whole = evaluate(runs[0], photos)
-    assert any(note.startswith("ATTENTION, from most of these the network learned") for note in whole.notes)
+    shutil.copytree(photos, tmp_path / "moved")
+    for same in (photos, tmp_path / "moved"):
+        told = f"36 pictures of {same}, test, since the network learned from the others"
+        assert evaluate(runs[0], same).notes[0] == told
+    learned = evaluate(runs[0], photos / "train")
+    assert "ATTENTION" in learned.notes[1]
+    assert "of these are called and as large as pictures that the network learned from" in learned.notes[1]
+    shutil.copy(next((other / "ash").iterdir()), tmp_path / "moved" / "test" / "ash" / "new.png")
+    assert "ATTENTION" in evaluate(runs[0], tmp_path / "moved").notes[1]
     shutil.rmtree(other / "oak")
     with pytest.raises(DataError, match="the classes must be those that the network learned, ash, elm, oak, but"):
         evaluate(runs[0], other)

@@ -8,11 +8,10 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from striate.data.dataset import SPLITS as SPLIT_NAMES
 from striate.data.dataset import Dataset
 from striate.errors import DataError, StriateError, WeightsError, one_of
 from striate.evaluate.figures import Figure
-from striate.evaluate.pictures import SPLITS, Split
+from striate.evaluate.pictures import SPLITS, Split, held_out
 from striate.ship.about import About
 from striate.ship.proof.agreement import Agreement, agreement
 from striate.ship.proof.by_file import Heard
@@ -26,7 +25,6 @@ from striate.show.names import listed, printable
 from striate.show.numbers import count, exact
 from striate.show.progress import track
 from striate.show.table import json_text
-from striate.train.parts import Parts
 from striate.train.train import NO_KEYS
 from striate.train.transfer.compare import Comparison, compare
 
@@ -182,12 +180,9 @@ def _opened(about: About, data: str | Path | Dataset, split: Split | None) -> tu
             f"the classes must be those of the file, {listed(about.classes)}, but {printable(found.where)} has "
             f"{listed(found.classes)}"
         )
-    train, val, test = (found[name] for name in SPLIT_NAMES)
-    learned = Parts(train, val if len(val) else None, test if len(test) else None, len(train)).fingerprint
-    what = "all of them"
-    if split is None and learned == about.fingerprint:
-        split = "val" if len(val) else "test"
-        what = ""
+    others, what = held_out(found, about.fingerprint), "all of them"
+    if split is None and others:
+        split, what = others[0], ""
     if split is not None:
         found = found[split]
         what = SPLITS[split] + (", since the file learned from the others" if not what else "")
