@@ -37,6 +37,7 @@ PUBLIC = {
     "nets": "striate.measure.listing",
     "open_run": "striate.train.run",
     "open_shards": "striate.data.sources.shards",
+    "open_shipped": "striate.ship.shipped",
     "predict": "striate.ship.predict",
     "published": "striate.nets.published",
     "replay": "striate.train.replay",
@@ -73,6 +74,7 @@ __all__ = [
     "nets",
     "open_run",
     "open_shards",
+    "open_shipped",
     "predict",
     "published",
     "replay",
@@ -114,6 +116,7 @@ if TYPE_CHECKING:
     from striate.ship.predict import predict
     from striate.ship.proof.certify import certify
     from striate.ship.serve.serve import serve
+    from striate.ship.shipped import open_shipped
     from striate.train.replay import replay
     from striate.train.run import Run, open_run
     from striate.train.tell.course import curves

@@ -158,8 +158,8 @@ def drawn_areas(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     if not judged:
         return np.zeros((0, 1 + times))
     each = np.array([ranked(scores[:, place], there[:, place], weights) for place in judged])  # (classes, 2, times)
-    # a class of which no picture was drawn has no area that time
-    return np.nanmean(each, axis=0)
+    # a class of which no picture was drawn has no area that time; nor has any, where all that were drawn are of one
+    return np.nanmean(each[:, :, ~np.isnan(each).all(0).any(0)], axis=0)
 
 
 def ranked(scores: np.ndarray, there: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -64,6 +64,8 @@ def pictures_for(
     if not len(data):
         raise DataError(f"{printable(data.where)} has no {what} pictures; without --split all are judged")
     notes = [f"{count(len(data))} of {printable(data.where)}, {what}"]
+    if left := [problem.reason for problem in data.skipped]:
+        notes.append(f"{count(len(left))} left out when these were opened: {listed(left)}")
     if run.may_know(data.where, split):
         notes.append("ATTENTION, from most of these the network learned; --split val or test has others")
     elif not split and (known := _known(run, data)):

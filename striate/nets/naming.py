@@ -52,9 +52,12 @@ def layout_of(net: Net, publisher: str) -> Layout:
     fitting = [layout for layout in layouts() if layout.network == net.name]
     theirs = [layout for layout in fitting if layout.publisher == publisher]
     if not theirs:
-        others = " and ".join(dict.fromkeys(layout.publisher for layout in fitting))
-        offer = f"; {others} can take it" if others else ""
-        raise WeightsError(f"{publisher} publishes no network like {net.name or 'this part'}{offer}")
+        others = [layout.publisher for layout in fitting]
+        offer = f"; striate.to_state_dict(net, '{others[0]}') names its weights as {others[0]} does" if others else ""
+        raise WeightsError(
+            f"{publisher} publishes no network with the layers of {net.name or 'this part'}, whatever it calls others"
+            f"{offer}"
+        )
     found = next((layout for layout in theirs if same_answers(net, layout)), None)
     if found is None:
         raise WeightsError(

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from striate.data.dataset import Dataset
+from striate.data.dataset import Dataset, OnBad
 from striate.errors import DataError, StriateError, one_of
 from striate.evaluate.pictures import Split, pictures_for
 from striate.files import check_output, write_together, writer
@@ -33,10 +33,11 @@ def export(
     to: To = "onnx",
     data: Annotated[str | Path | Dataset | None, NO_KEYS] = None,
     pictures: int | None = None,
-    max_difference: float = DIFFERENCE,
-    min_agreement: float = AGREEMENT,
+    on_bad: OnBad = "stop",
+    max_difference: float | None = None,
+    min_agreement: float | None = None,
     int8: bool = False,
-    max_drop: float = DROP,
+    max_drop: float | None = None,
     triton: Path | None = None,
 ) -> Certificate | str:
     """Write a run's network as one ONNX file, with a certificate that it gives the same answers, or write nothing.
@@ -58,31 +59,34 @@ def export(
         pictures for the certificate, all of them; if absent those that validated the training, or were kept for a test
     pictures
         how many of them, drawn by a fixed seed; all if absent
+    on_bad
+        stop at a picture of --data that has no class, or skip such, which is told
     max_difference
-        the largest difference in probability
+        the largest difference in probability; 0.005 if absent
     min_agreement
-        the smallest share of pictures of which both name the same, in percent. A picture of which the network holds two
-        classes for equally likely, to a ten-thousandth of their probability, may be named either
+        the smallest share of pictures of which both name the same, in percent, 100 if absent. A picture of which the
+        network holds two classes for equally likely, to a ten-thousandth of their probability, may be named either
     int8
         compute in whole numbers of 8 bits, which are faster, with training pictures to find their scale; then
         --max-drop takes the place of --max-difference and --min-agreement
     max_drop
-        by how many points the share of right answers may be lower than the network's, as observed
+        by how many points the share of right answers may be lower than the network's, as observed; 0.5 if absent
     triton
         a folder of models that Triton and KServe serve, into which the file goes, too
     """
     run = run if isinstance(run, Run) else open_run(run)
     one_of("--to", to, To)
-    own = {"--max-difference": max_difference != DIFFERENCE, "--min-agreement": min_agreement != AGREEMENT}
+    own = {"--max-difference": max_difference is not None, "--min-agreement": min_agreement is not None}
     if to != "onnx":
         others = {"--data": data is not None, "--pictures": pictures is not None, "--int8": int8}
-        others |= {**own, "--max-drop": max_drop != DROP, "--triton": triton is not None}
+        others |= {**own, "--max-drop": max_drop is not None, "--triton": triton is not None}
         _refuse([name for name, given in others.items() if given], f"--to {to}")
         from striate.ship.others.targets import write_target
 
         return "\n".join(write_target(run, to, output))
     _refuse([name for name, given in own.items() if given and int8], "--int8, which --max-drop judges")
-    _refuse(["--max-drop"] if max_drop != DROP and not int8 else [], "a file that is not --int8")
+    _refuse(["--max-drop"] if max_drop is not None and not int8 else [], "a file that is not --int8")
+    _refuse(["--on-bad"] if on_bad != "stop" and data is None else [], "the pictures that the training held out")
     limits = _limits(max_difference, min_agreement, max_drop, int8)
     check_output(output, (".onnx",))
     if triton is not None:
@@ -90,7 +94,7 @@ def export(
 
         check_triton(triton, output.stem)
     run.net()  # says what is wrong with the weights before anything takes long
-    shown, notes = _pictures(run, data, pictures)
+    shown, notes = _pictures(run, data, pictures, on_bad)
     say("exporting the network")
     model = assembled(run)
     if int8:
@@ -104,8 +108,6 @@ def export(
     for where in (shown.where, run.config["data"]["where"]):
         notes = [note.replace(printable(where), printable(Path(where).name or where)) for note in notes]
     certificate = certified(content, output.name, run, shown, limits, notes)
-    if not certificate.holds:
-        raise StriateError(f"{printable(output)} is not written, since {'; '.join(certificate.reasons)}")
     return _written(certificate, content, output, triton, shown)
 
 
@@ -142,7 +144,9 @@ def _written(certificate: Certificate, content: bytes, output: Path, triton: Pat
     return certificate
 
 
-def _pictures(run: Run, data: str | Path | Dataset | None, pictures: int | None) -> tuple[Dataset, list[str]]:
+def _pictures(
+    run: Run, data: str | Path | Dataset | None, pictures: int | None, on_bad: OnBad
+) -> tuple[Dataset, list[str]]:
     """What the certificate is about, and what there is to say of it."""
     split: Split | None = None
     if data is None and not run.members:
@@ -153,7 +157,7 @@ def _pictures(run: Run, data: str | Path | Dataset | None, pictures: int | None)
                 f"a certificate needs pictures that the network did not learn from, but {printable(run.folder)} held "
                 "none out; name some with --data"
             )
-    found, notes = pictures_for(run, data, split, "stop")
+    found, notes = pictures_for(run, data, split, on_bad)
     some = drawn(found, pictures)
     if not len(some):
         raise DataError(f"a certificate needs pictures, but {printable(found.where)} has none")
@@ -162,15 +166,18 @@ def _pictures(run: Run, data: str | Path | Dataset | None, pictures: int | None)
     return some, notes
 
 
-def _limits(difference: float, agreement: float, drop: float, int8: bool) -> Limits:
-    for name, value, most in (
-        ("--max-difference", difference, 1),
-        ("--min-agreement", agreement, 100),
-        ("--max-drop", drop, 100),
-    ):
+def _limits(difference: float | None, agreement: float | None, drop: float | None, int8: bool) -> Limits:
+    def limit(name: str, given: float | None, usual: float, most: int) -> float:
+        value = usual if given is None else given
         if not 0 <= value <= most:
             raise StriateError(f"{name} is a number from 0 to {most}, but is {value:g}")
-    return Limits(drop=drop) if int8 else Limits(difference, agreement)
+        return value
+
+    if int8:
+        return Limits(drop=limit("--max-drop", drop, DROP, 100))
+    return Limits(
+        limit("--max-difference", difference, DIFFERENCE, 1), limit("--min-agreement", agreement, AGREEMENT, 100)
+    )
 
 
 def _refuse(options: list[str], where: str) -> None:

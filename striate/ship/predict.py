@@ -15,7 +15,7 @@ from striate.files import check_output, write_whole
 from striate.look.found import picture_files
 from striate.ship.answering import Asked, Said, Source, answered, by_onnx, by_torch
 from striate.ship.predictions import STANDARD_INPUT, UNKNOWN, Kept, Prediction, Predictions, Told, keep
-from striate.show.names import listed
+from striate.show.names import listed, printable
 from striate.show.numbers import count, memory, percent
 from striate.show.progress import say, track
 
@@ -52,7 +52,7 @@ def predict(
     engine
         onnx (ONNX Runtime) or torch (PyTorch, for runs), which say the same
     workers
-        threads that read pictures and answer; None is one per processor
+        threads that read pictures and answer; one per processor if absent
     """
     one_of("--engine", engine, Engine)
     sources = _sources(pictures)
@@ -78,6 +78,11 @@ def _sources(named: Sequence[str | Path]) -> list[Source]:
     """The pictures, each once."""
     sources: dict[str, Source] = {}
     for name in named or picture_files(named):  # which says what is missing
+        if not isinstance(name, str | Path) or "://" in str(name):
+            raise StriateError(
+                f"pictures are paths of files and folders, one by one, but {printable(name)[:100]} is given; "
+                "nothing is fetched, and striate.open_shipped answers arrays"
+            )
         if str(name) in ("-", "/dev/stdin"):
             if STANDARD_INPUT not in sources:
                 sources[STANDARD_INPUT] = Source(STANDARD_INPUT, _standard_input())
@@ -104,7 +109,7 @@ def _predictions(asked: Asked, said: Iterable[Said], top: int | None, least: flo
         places = np.argsort(-probabilities, kind="stable")[:most]
         told = [Told(asked.classes[place], float(probabilities[place])) for place in places]
         if told[0].probability < sure:
-            yield Prediction(source.name, (Told(UNKNOWN, told[0].probability),), unknown=True)
+            yield Prediction(source.name, (Told(UNKNOWN, told[0].probability),), likeliest=told[0].name)
         else:
             yield Prediction(source.name, tuple(each for each in told if not asked.several or each.probability >= sure))
 

@@ -32,28 +32,35 @@ class Prediction:
         its path, or "standard input"
     told
         classes, the likeliest first; where none is sure enough, "unknown" with the probability of the likeliest
-    unknown
-        whether that is so
+    likeliest
+        which that is
     error
         why it cannot be read; then nothing is told
     """
 
     picture: str
     told: tuple[Told, ...] = ()
-    unknown: bool = False
+    likeliest: str | None = None
     error: str | None = None
+
+    @property
+    def unknown(self) -> bool:
+        """Whether no class is sure enough."""
+        return self.likeliest is not None
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values, for JSON."""
         answers = [{"class": name, "probability": share} for name, share in self.told]
-        return {"picture": self.picture, "answers": answers, "unknown": self.unknown, "error": self.error}
+        unknown = {"unknown": self.unknown, "likeliest": self.likeliest}
+        return {"picture": self.picture, "answers": answers, **unknown, "error": self.error}
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """As rows, for CSV: one for each class that is told, or one for the reason why nothing is."""
+        empty = {"picture": self.picture, "rank": None, "class": None, "probability": None, "likeliest": self.likeliest}
         for rank, (name, share) in enumerate(self.told, 1):
-            yield {"picture": self.picture, "rank": rank, "class": name, "probability": share, "error": None}
+            yield {**empty, "rank": rank, "class": name, "probability": share, "error": None}
         if not self.told:
-            yield {"picture": self.picture, "rank": None, "class": None, "probability": None, "error": self.error}
+            yield {**empty, "error": self.error}
 
 
 ROW = list(next(Prediction("").rows()))  # the columns of CSV
@@ -89,6 +96,8 @@ class Predictions:
         for one in self.each:
             first = one.told[0] if one.told else None
             others = ", ".join(f"{printable(name)} {_share(share)}" for name, share in one.told[1:])
+            if one.likeliest is not None:
+                others = f"perhaps {printable(one.likeliest)}"
             rows.append(
                 {
                     "picture": one.picture,

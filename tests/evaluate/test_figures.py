@@ -7,7 +7,7 @@ from hypothesis import strategies as some
 from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score, roc_auc_score
 
 from striate.evaluate import figures
-from striate.evaluate.figures import areas, headline, means, ranked
+from striate.evaluate.figures import RANKED, areas, drawn_areas, headline, means, ranked
 
 
 def drawn(seed: int, count: int = 60, classes: int = 4, sharp: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -79,6 +79,14 @@ def test_several_labels_have_average_precision_and_no_share_of_right_pictures():
     assert list(found) == ["mean average precision", "area under ROC, mean of classes", "loss"]
     assert np.isclose(found["mean average precision"].value, average_precision_score(labels, scores, average="macro"))
     assert np.isclose(found["area under ROC, mean of classes"].value, roc_auc_score(labels, scores, average="macro"))
+
+
+def test_draws_of_one_class_alone_are_left_out():
+    scores = np.array([[2.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    found = drawn_areas(scores, np.array([0, 1, 0]))  # in 9 draws of 27 all are of one class
+    assert found[:, 0].tolist() == [1.0, 1.0]
+    assert 100 < found.shape[1] < 1 + RANKED
+    assert not np.isnan(found).any()
 
 
 def test_what_cannot_be_ranked_has_no_area(monkeypatch):

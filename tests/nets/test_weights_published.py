@@ -137,7 +137,7 @@ def test_almost_the_right_names_say_what_is_missing(tmp_path):
 def test_only_what_a_publisher_has_can_go_back():
     with pytest.raises(UnknownName, match="torchvision"):
         to_state_dict(net("resnet18"), "torchvison")
-    with pytest.raises(WeightsError, match="publishes no network like resnet20"):
+    with pytest.raises(WeightsError, match="publishes no network with the layers of resnet20"):
         to_state_dict(net("resnet20"), "timm")
     with pytest.raises(WeightsError, match="not as torchvision publishes it"):
         to_state_dict(net("resnet50", stride_first=True), "torchvision")

@@ -47,7 +47,7 @@ def test_a_photo_gets_its_answer_with_its_map(coloured_file, gray_file, tmp_path
         assert inside(page.shot(), box).min() > 250
         assert page.run("document.documentElement.scrollWidth") <= width
         page.choose("#file", text)
-        page.until("document.getElementById('problem').textContent.includes('not a picture')")
+        page.until("document.getElementById('problem').textContent.startsWith('text.png is not a picture')")
         page.run("document.getElementById('model').value = 'letters'")
         page.choose("#file", photo)
         page.until("!document.getElementById('answer').hidden && document.getElementById('map').hidden")
@@ -75,11 +75,16 @@ def test_the_description_is_shown_without_a_script(coloured_file, tmp_path):
 def test_the_page_asks_for_the_token(coloured_file, tmp_path):
     photo = tmp_path / "photo.png"
     photo.write_bytes(encoded(tinted(0, 0)))
-    with served([coloured_file, "--token", "0123456789abcdef"], tmp_path) as server, browser(tmp_path / "user") as page:
+    words = [coloured_file, f"other={coloured_file}", "--token", "0123456789abcdef"]
+    with served(words, tmp_path) as server, browser(tmp_path / "user") as page:
         page.call("Page.navigate", url=f"http://127.0.0.1:{server.port}/")
         page.until("document.readyState == 'complete' && !!document.getElementById('token')")
         page.choose("#file", photo)
-        page.until("document.getElementById('problem').textContent.includes('Bearer TOKEN')")
+        page.until("document.getElementById('problem').textContent.includes('wants its token')")
         page.run("document.getElementById('token').value = '0123456789abcdef'")
-        page.choose("#file", photo)
-        page.until("!document.getElementById('answer').hidden")
+        page.run("document.getElementById('token').dispatchEvent(new Event('change'))")
+        page.until("!document.getElementById('answer').hidden")  # of the same photo
+        assert page.run("document.getElementById('model').value") == "exported"
+        assert (
+            page.run("[...document.getElementById('models').options].map(one => one.value).join()") == "exported,other"
+        )

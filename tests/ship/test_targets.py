@@ -219,7 +219,7 @@ def test_the_code_on_the_card_of_weights_runs(coloured, tmp_path, monkeypatch, c
     write_target(coloured, "safetensors", tmp_path / "own.safetensors")
     (tmp_path / "photo.jpg").write_bytes(encoded(photo(1), "JPEG"))
     monkeypatch.chdir(tmp_path)
-    exec(script(tmp_path / "own.card.md"), {})
+    exec(script(tmp_path / "own.safetensors.card.md"), {})
     assert capsys.readouterr().out == said(coloured, tmp_path / "photo.jpg")
 
 
@@ -265,7 +265,7 @@ def test_a_program_runs_without_striate_and_answers_alike(coloured, tmp_path):
     # of the size that the network sees, so that another resize changes nothing
     (tmp_path / "photo.jpg").write_bytes(encoded(photo(1, 16, 16), "JPEG", quality=95))
     more = "torch.save({n: network(torch.linspace(-1, 1, n * 768).reshape(n, 3, 16, 16)) for n in (1, 2, 5)}, 'said')"
-    code = f"import sys; sys.modules['striate'] = None\n{script(tmp_path / 'pets.card.md')}\n{more}"
+    code = f"import sys; sys.modules['striate'] = None\n{script(tmp_path / 'pets.pt2.card.md')}\n{more}"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout == said(coloured, tmp_path / "photo.jpg")
@@ -403,7 +403,7 @@ def test_a_card_says_what_is_not_known(coloured, tmp_path):
     ("whose", "to", "name", "sentence"),
     [
         ("coloured", "torchvision", "x.pth", "--to safetensors, torch-export, hub and onnx take any network"),
-        ("coloured", "timm", "x", "timm publishes no network like"),
+        ("coloured", "timm", "x", "timm publishes no network with the layers of"),
         ("coloured", "torchvision", "x.onnx", "the output must end in .safetensors, .pth, but is"),
         ("coloured", "timm", "x.pt2", "the output must end in .safetensors, .pth, but is"),
         ("coloured", "safetensors", "x.pth", "the output must end in .safetensors, but is"),
@@ -457,10 +457,10 @@ def test_only_what_was_written_here_is_written_over(coloured, tmp_path):
         write_target(coloured, "hub", coloured.folder)
     write_target(coloured, "safetensors", file := tmp_path / "own.safetensors")
     write_target(coloured, "safetensors", file)
-    (tmp_path / "own.card.md").write_text("my own words")
+    (tmp_path / "own.safetensors.card.md").write_text("my own words")
     with pytest.raises(StriateError, match="was edited"):
         write_target(coloured, "safetensors", file)
-    assert {path.name for path in tmp_path.iterdir()} == {"pets", "own.safetensors", "own.card.md"}
+    assert {path.name for path in tmp_path.iterdir()} == {"pets", "own.safetensors", "own.safetensors.card.md"}
 
 
 @pytest.mark.parametrize(("to", "name"), [("safetensors", "own.safetensors"), ("torch-export", "own.pt2")])

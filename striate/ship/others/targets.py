@@ -166,7 +166,7 @@ def _card(run: Run, output: Path, library: str, use: str) -> Files:
 
 
 def _card_of(output: Path) -> Path:
-    return output.with_suffix(".card.md")
+    return output.with_name(f"{output.name}.card.md")  # weights for others may be called alike, but for their ending
 
 
 def _check_card(output: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from striate.evaluate.figures import Figure
 from striate.ship.proof.agreement import Agreement
-from striate.ship.proof.limits import Check, Limits, check_table, checks, missed, probability
+from striate.ship.proof.limits import Check, Limits, check_table, checks, probability
 from striate.ship.proof.record import Record
 from striate.show.numbers import exact, percent
 from striate.show.table import Column, Table, json_text
@@ -64,18 +64,8 @@ class Certificate:
 
     @property
     def checks(self) -> list[Check]:
-        """Every limit."""
+        """Every limit; each holds, or there would be no certificate."""
         return checks(self.limits, self.alone, self.together, self.lost)
-
-    @property
-    def reasons(self) -> list[str]:
-        """Why it is no certificate: the limits that are missed."""
-        return missed(self.checks)
-
-    @property
-    def holds(self) -> bool:
-        """Whether all limits do."""
-        return not self.reasons
 
     @property
     def tables(self) -> dict[str, Table]:
@@ -121,7 +111,7 @@ class Certificate:
         return {
             "format": FORMAT,
             "file": self.file,
-            "holds": self.holds,
+            "holds": all(each.holds is not False for each in self.checks),
             "checks": [asdict(each) for each in self.checks],
             "limits": asdict(self.limits),
             "data": self.data,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from striate.data.dataset import Dataset
+from striate.data.dataset import Dataset, OnBad
 from striate.errors import DataError, StriateError, WeightsError, one_of
 from striate.evaluate.figures import Figure
 from striate.evaluate.pictures import SPLITS, Split, held_out
@@ -63,6 +63,10 @@ class Certified:
         """All of it."""
         return json_text(asdict(self))
 
+    def to_csv(self) -> str:
+        """A row for each limit."""
+        return check_table(self.checks, []).to_csv()
+
     def __rich_console__(self, console, options) -> Iterator[Any]:
         from rich.text import Text
 
@@ -83,6 +87,7 @@ def certify(
     *,
     split: Split | None = None,
     pictures: int | None = None,
+    on_bad: OnBad = "stop",
 ) -> Certified:
     """Check an exported file again, on this machine: how good it is, and whether it still answers like its network.
 
@@ -99,13 +104,16 @@ def certify(
         val or test, and no others; if absent all of them, or of the data that it learned from those held out
     pictures
         how many of them, drawn by a fixed seed, first those that the certificate knows; all if absent
+    on_bad
+        stop at a picture that has no class, or skip such, which is told
     """
+    one_of("--on-bad", on_bad, OnBad)
     if split is not None:
         one_of("--split", split, Split)
     shipped = open_shipped(file)
     about = shipped.about
     record, limits = _kept(file, shipped.sum)
-    found, notes = _opened(about, data, split)
+    found, notes = _opened(about, data, split, on_bad)
     shown = _drawn(found, pictures, record)
     if len(shown) < len(found):
         notes.append(f"{count(len(shown))} of these {'was' if len(shown) == 1 else 'were'} drawn, by a fixed seed")
@@ -172,9 +180,9 @@ def _kept(file: Path, sum: str) -> tuple[Record, Limits]:
     return record, limits
 
 
-def _opened(about: About, data: str | Path | Dataset, split: Split | None) -> tuple[Dataset, list[str]]:
+def _opened(about: About, data: str | Path | Dataset, split: Split | None, on_bad: OnBad) -> tuple[Dataset, list[str]]:
     """Pictures with their labels in the file's order, and what there is to say of them."""
-    found = data if isinstance(data, Dataset) else Dataset.open(data)
+    found = data if isinstance(data, Dataset) else Dataset.open(data, on_bad=on_bad)
     if set(found.classes) != set(about.classes):
         raise DataError(
             f"the classes must be those of the file, {listed(about.classes)}, but {printable(found.where)} has "
@@ -190,9 +198,10 @@ def _opened(about: About, data: str | Path | Dataset, split: Split | None) -> tu
         raise DataError(f"{printable(found.where)} has no pictures to judge by: {what}; --split names others")
     order = np.array([about.classes.index(name) for name in found.classes])
     labels = found.labels[:, np.argsort(order)] if found.several else order[found.labels]
-    return replace(found, classes=about.classes, labels=labels), [
-        f"{count(len(found))} of {printable(found.where)}, {what}"
-    ]
+    notes = [f"{count(len(found))} of {printable(found.where)}, {what}"]
+    if left := [problem.reason for problem in found.skipped]:
+        notes.append(f"{count(len(left))} left out when these were opened: {listed(left)}")
+    return replace(found, classes=about.classes, labels=labels), notes
 
 
 def _drawn(data: Dataset, pictures: int | None, record: Record) -> Dataset:

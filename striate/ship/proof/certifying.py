@@ -13,13 +13,13 @@ import numpy as np
 import onnx
 
 from striate.data.dataset import Dataset
-from striate.errors import DataError
+from striate.errors import DataError, StriateError
 from striate.evaluate.figures import Figure, areas
 from striate.processors import processors
 from striate.ship.proof.agreement import agreement
 from striate.ship.proof.by_file import Heard
 from striate.ship.proof.certificate import Certificate
-from striate.ship.proof.limits import Limits
+from striate.ship.proof.limits import Limits, checks, missed
 from striate.ship.proof.record import Record, content_sum, room
 from striate.ship.proof.sides import Picture, Side
 from striate.ship.shipped import check
@@ -98,18 +98,23 @@ def certified(content: bytes, name: str, run: Run, data: Dataset, limits: Limits
         bad = [reason for each in said for reason in each.bad.values()]
         if not answers:
             raise DataError(f"a certificate needs pictures that can be read, but of {count(len(data))}: {listed(bad)}")
-        say("timing both, one after the other")
+        alone, together = (np.concatenate([getattr(each, way) for each in said]) for way in ("alone", "together"))
+        network_says = np.concatenate(answers)
+        judged = data.part(np.array(read))
+        agree = [
+            agreement(each, network_says, judged.names, about.classes, about.several) for each in (alone, together)
+        ]
+        lost = compare(alone, network_says, judged.labels)
+        if reasons := missed(checks(limits, agree[0], agree[1], lost)):
+            raise StriateError(f"{name} is not written, since {'; '.join(reasons)}")
+        say("timing both, one after the other, which takes half a minute or less")
         times = [row for batch in (1, BATCH) for row in _timed(file, network, first, batch)]
-    alone, together = (np.concatenate([getattr(each, way) for each in said]) for way in ("alone", "together"))
-    network_says = np.concatenate(answers)
-    judged = data.part(np.array(read))
     if bad:
         notes = [*notes, f"{count(len(bad))} left out, which cannot be read: {listed(bad)}"]
     sides = {"file": alone, "network": network_says}
     few = np.sort(np.random.default_rng(SEED).permutation(len(judged))[: room(len(about.classes))])
     if len(few) < len(judged):
         notes = [*notes, f"it keeps what the network said of {count(len(few))} of these, drawn by a fixed seed"]
-    agree = [agreement(each, network_says, judged.names, about.classes, about.several) for each in (alone, together)]
     return Certificate(
         file={
             "name": name,
@@ -133,7 +138,7 @@ def certified(content: bytes, name: str, run: Run, data: Dataset, limits: Limits
         alone=agree[0],
         together=agree[1],
         accuracy={side: accuracy(each, judged.labels) for side, each in sides.items()},
-        lost=compare(alone, network_says, judged.labels),
+        lost=lost,
         drift=_drift(said, alone, about.several),
         times=times,
         made_with=made_with(),

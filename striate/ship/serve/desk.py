@@ -33,10 +33,20 @@ class Desk:
         of a request
     threads
         that decode
+    told
+        gets all answers, to count them
     """
 
-    def __init__(self, models: dict[str, Served], crew: Crew, places: Places, limits: Limits, threads: int):
-        self.models, self.crew, self.places, self.limits = models, crew, places, limits
+    def __init__(
+        self,
+        models: dict[str, Served],
+        crew: Crew,
+        places: Places,
+        limits: Limits,
+        threads: int,
+        told: Callable[[Served, list[Answer]], None],
+    ):
+        self.models, self.crew, self.places, self.limits, self.told = models, crew, places, limits, told
         self.pool = ThreadPoolExecutor(threads, "reading", step_back)
 
     def model(self, name: str | None) -> Served:
@@ -79,7 +89,9 @@ class Desk:
                 place.drop_body()
                 place.take(pictures=len(seen) - 1)
                 request.state.told.update(model=model.name, pictures=len(seen))
-                return more, seen, await self.crew.answers(model, [each.fitted for each in seen])
+                answers = await self.crew.answers(model, [each.fitted for each in seen])
+                self.told(model, answers)
+                return more, seen, answers
 
             try:
                 return await _unless_gone(request, through())

@@ -1,12 +1,25 @@
 """What Prometheus is told. The registry is the server's own, so that two in one process do not mix."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from collections.abc import Sequence
 
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+
+from striate.ship.serve.crew import Answer
 from striate.ship.serve.places import Places
 from striate.ship.serve.served import Served
 
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 BATCHES = (1, 2, 4, 8, 16, 32)
+SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
+disable_created_metrics()  # when each was first counted, which nobody asks
 
 
 class Figures:
@@ -28,6 +41,17 @@ class Figures:
         self.batches = Histogram(
             "striate_batch_pictures", "Pictures answered together", ["model"], buckets=BATCHES, registry=registry
         )
+        # pictures that become other ones than those that were learned from show here first
+        self.named = Counter(
+            "striate_pictures_answered", "Pictures by their likeliest class", ["model", "class"], registry=registry
+        )
+        self.sure = Histogram(
+            "striate_answer_probability",
+            "The probability of the likeliest class",
+            ["model"],
+            buckets=SHARES,
+            registry=registry,
+        )
         self.closed = Counter(
             "striate_connections_closed", "Connections that the server ended", ["why"], registry=registry
         )
@@ -40,6 +64,13 @@ class Figures:
     def batch(self, model: Served, length: int) -> None:
         """A batch begins."""
         self.batches.labels(model.name).observe(length)
+
+    def told(self, model: Served, answers: Sequence[Answer]) -> None:
+        """Pictures are answered."""
+        for answer in answers:
+            likeliest = int(answer.probabilities.argmax())
+            self.named.labels(model.name, model.beside.classes[likeliest]).inc()
+            self.sure.labels(model.name).observe(float(answer.probabilities[likeliest]))
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """A request is done."""

@@ -13,8 +13,7 @@ async function ask(file) {
   part("busy").textContent = "looking …";
   const named = part("model").value;
   const model = named && `&model=${encodeURIComponent(named)}`;
-  const headers = { "content-type": "application/octet-stream" };
-  if (part("token")) headers.authorization = `Bearer ${part("token").value}`;
+  const headers = { "content-type": "application/octet-stream", ...shown() };
   try {
     const send = (map) => fetch(`/predict?top=${TOP}${model}${map}`, { method: "POST", headers, body: file });
     let answer = await send("&map=true");
@@ -25,10 +24,24 @@ async function ask(file) {
     }
     if (mine !== asked) return;
     if (answer.ok) show(file, told.predictions[0]);
-    else complain(told.error);
+    else if (answer.status === 401) complain("This server wants its token, above.");
+    else complain(told.error.replace(/^the body/, file.name || "the picture"));
   } catch (error) {
     if (mine === asked) complain(`The server cannot be reached: ${error.message}`);
   }
+}
+
+function shown() {
+  return part("token") ? { authorization: `Bearer ${part("token").value}` } : {};
+}
+
+// Offers the names of the models, which are told only to who has the token.
+async function offer() {
+  const answer = await fetch("/models", { headers: shown() });
+  if (!answer.ok) return;
+  const names = (await answer.json()).map(({ name }) => Object.assign(document.createElement("option"), { value: name }));
+  part("models").replaceChildren(...names);
+  if (!part("model").value) part("model").value = names[0].value;
 }
 
 function complain(reason) {
@@ -113,6 +126,10 @@ document.addEventListener("paste", (event) => {
   if (event.clipboardData.files.length) ask(event.clipboardData.files[0]);
 });
 part("model").addEventListener("change", () => last && ask(last));
+part("token")?.addEventListener("change", async () => {
+  await offer();
+  if (last) ask(last);
+});
 part("lay").addEventListener("change", (event) => {
   part("map").hidden = !event.target.checked;
 });

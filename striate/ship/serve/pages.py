@@ -54,8 +54,8 @@ def drop_page(models: list[str], token: bool) -> str:
     if token:  # whoever has none is not told the names, either
         hidden = "" if len(models) > 1 else " hidden"
         asking = (
-            f'<label{hidden}>model <input id="model"></label> '
-            '<label>token <input id="token" type="password" autocomplete="off"></label>'
+            '<label>token <input id="token" type="password" autocomplete="off"></label> '
+            f'<label{hidden}>model <input id="model" list="models"><datalist id="models"></datalist></label>'
         )
     return f"""<!DOCTYPE html>
 <html lang="en">

@@ -94,7 +94,7 @@ def _run(
     cv2.setNumThreads(1)  # pictures are read side by side
     crew = Crew(list(models.values()), threads, batch, wait / 1000, lambda: places.pictures, figures.batch)
     crew.warm_up()
-    desk = Desk(models, crew, places, limits, threads)
+    desk = Desk(models, crew, places, limits, threads, figures.told)
     guard = Guard(None, host, names, token, figures, log)  # type: ignore[arg-type]
     guard.application = application(desk, figures, lambda: not guard.stopping, token is not None)  # type: ignore[assignment]
     address = listener.getsockname()

@@ -95,7 +95,8 @@ def _object(value: Any, what: str) -> dict[str, Any]:
 
 def _list(value: Any, what: str) -> list[Any]:
     if not isinstance(value, list):
-        raise Refusal(400, f"{what} must be a list, but is {type(value).__name__}")
+        there = "are missing" if value is None else f"is {printable(value)[:50]}"
+        raise Refusal(400, f"{what} must be a list, but {there}")
     return value
 
 
