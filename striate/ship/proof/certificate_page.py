@@ -34,16 +34,21 @@ def certificate_page(certificate: Certificate, data: Dataset) -> str:
 
 def _lead(certificate: Certificate) -> str:
     file, told = certificate.file, certificate.alone
-    lines = [
+    stays = certificate_path(Path(file["name"])).name
+    about = (
         f"{file['name']} is {file['network']} with {count(file['classes'], 'class')}, in {NUMBERS[file['numbers']]}, "
         f"{memory(file['bytes'])}. Its answers were put beside those of the trained network on {count(told.pictures)}: "
-        f"both began with the pictures' files, each in its own process.",
-        f"All limits hold. In {exact(told.same)} of {count(told.pictures)} both name the same; no probability "
-        f"differs by more than {probability(told.largest)}.",
-        f"striate certify {file['name']} DATA checks the file again, later and elsewhere, from what "
-        f"{certificate_path(Path(file['name'])).name} holds.",
-    ]
-    return "".join(f"<p>{text(line)}</p>" for line in lines)
+        f"both began with the pictures' files, each in its own process."
+    )
+    verdict = (
+        f"In {exact(told.same)} of {count(told.pictures)} both name the same; no probability differs by more than "
+        f"{probability(told.largest)}."
+    )
+    return (
+        f"<p><strong>✓ All limits hold.</strong> {text(verdict)}</p><p>{text(about)}</p>"
+        f"<p><code>striate certify {text(file['name'])} DATA</code> checks the file again, later and elsewhere, from "
+        f"what {text(stays)} holds.</p>"
+    )
 
 
 def _worst(certificate: Certificate, data: Dataset) -> str:
