@@ -101,6 +101,7 @@ def _run(
     shown = f"[{address[0]}]" if ":" in address[0] else address[0]
 
     def started() -> None:
+        log("started", models={name: model.beside.sum for name, model in models.items()})
         say(f"serving {', '.join(models)} at http://{shown}:{address[1]}/ until Ctrl-C")
 
     def closed(why: str, request: str) -> None:
@@ -118,6 +119,7 @@ def _run(
         for pool in (desk.pool, crew.pool):  # what nobody waits for any more is not begun
             pool.shutdown(wait=False, cancel_futures=True)
         logging.getLogger().removeHandler(handing)
+        log("stopped")
         log.close()
 
 
