@@ -63,9 +63,7 @@ def pictures_for(
     data = data[split] if split else data
     if not len(data):
         raise DataError(f"{printable(data.where)} has no {what} pictures; without --split all are judged")
-    notes = [f"{count(len(data))} of {printable(data.where)}, {what}"]
-    if left := [problem.reason for problem in data.skipped]:
-        notes.append(f"{count(len(left))} left out when these were opened: {listed(left)}")
+    notes = [f"{count(len(data))} of {printable(data.where)}, {what}", *left_out(data)]
     if run.may_know(data.where, split):
         notes.append("ATTENTION, from most of these the network learned; --split val or test has others")
     elif not split and (known := _known(run, data)):
@@ -74,6 +72,18 @@ def pictures_for(
             "the network learned from"
         )
     return data, notes
+
+
+def left_out(data: Dataset) -> list[str]:
+    """A note on what was skipped when a data set was opened, if anything was.
+
+    Parameters
+    ----------
+    data
+        the pictures
+    """
+    reasons = [problem.reason for problem in data.skipped]
+    return [f"{count(len(reasons))} left out when these were opened: {listed(reasons)}"] if reasons else []
 
 
 def held_out(data: Dataset, learned: str) -> list[Split]:

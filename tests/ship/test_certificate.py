@@ -1,5 +1,6 @@
 """What a certificate holds is what a slow and direct computation finds; `striate certify` holds a file to it."""
 
+import csv
 import io
 import json
 import re
@@ -290,6 +291,19 @@ def test_what_is_no_shipped_file_is_refused_in_our_words(run, tmp_path):
     assert "onnx." not in str(refused.value)
     with pytest.raises(WeightsError, match=r"must be a file of `striate export`.* is a folder; of a run's, `striate"):
         certify(run.folder, run.folder.parent / "noise")
+
+
+def test_pictures_without_a_class_stop_or_are_left_out(file, run, tmp_path, inside, capsys):
+    shutil.copytree(run.folder.parent / "noise", tmp_path / "some")
+    (tmp_path / "some" / "stray.png").write_bytes(encoded(noise(3)))
+    with pytest.raises(StriateError, match=r"lies in no class's folder.*--on-bad skip"):
+        certify(file, tmp_path / "some")
+    main(["certify", str(file), str(tmp_path / "some"), "--on-bad", "skip", "--csv"])
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["holds"] for row in rows] == ["holds"] * 4
+    found = export(run, output=tmp_path / "pets.onnx", data=tmp_path / "some", on_bad="skip")
+    for notes in (certify(file, tmp_path / "some", on_bad="skip").notes, found.notes):
+        assert any("1 picture left out when these were opened: stray.png lies in no class's folder" in n for n in notes)
 
 
 def test_classes_in_another_order_are_put_right(file, run, told, inside):

@@ -318,11 +318,12 @@ def test_a_full_disk_leaves_nothing(sharp, sharp_model, tmp_path, monkeypatch, i
         ({"min_agreement": 100.1}, "min-agreement is a number from 0 to 100"),
         ({"int8": True, "max_drop": 101}, "max-drop is a number from 0 to 100"),
         ({"int8": True, "max_difference": 0.1}, "--max-difference means nothing with --int8"),
-        ({"max_drop": 1}, "--max-drop means nothing with a file that is not --int8"),
+        ({"max_drop": 0.5}, "--max-drop means nothing with a file that is not --int8"),
         ({"to": "timm", "data": "digits", "pictures": 3}, "--data and --pictures mean nothing with --to timm"),
         ({"to": "tflite"}, "did you mean|known: onnx"),
         ({"data": "digits"}, "the classes must be those that the network learned"),
         ({"data": "nowhere"}, "nowhere"),
+        ({"on_bad": "skip"}, "--on-bad means nothing with the pictures that the training held out"),
     ],
 )
 def test_mistakes_are_one_sentence(coloured, options, sentence, tmp_path, monkeypatch):

@@ -177,6 +177,8 @@ def test_only_what_is_sure_enough_is_told(shares, several, top, least):
     assert one.told[0].probability == max(shares)
     if one.unknown:
         assert [name for name, _ in one.told] == ["unknown"]
+        assert one.likeliest == asked.classes[int(np.argmax(shares))]
+        assert [row["likeliest"] for row in one.rows()] == [one.to_dict()["likeliest"]] == [one.likeliest]
         return
     by_name = dict(zip(asked.classes, shares, strict=True))
     assert [share for _, share in one.told] == sorted((by_name[name] for name, _ in one.told), reverse=True)
@@ -216,6 +218,7 @@ def test_a_fault_of_ours_is_not_taken_for_a_bad_picture():
     [
         (["{file}"], "give pictures: files, folders"),
         (["{file}", "{odd}/none.jpg"], "there is no picture"),
+        (["{file}", "https://example.org/a.jpg"], "but https://example.org/a.jpg is given; nothing is fetched"),
         (["{file}", "{odd}", "--top", "4"], "of 3 classes, the top 1 to 3 can be told, but --top is 4"),
         (["{file}", "{odd}", "--top", "0"], "of 3 classes, the top 1 to 3 can be told, but --top is 0"),
         (["{file}", "{odd}", "--unknown-below", "50"], "between 0 and 1, but --unknown-below is 50"),

@@ -93,6 +93,16 @@ def test_several_pictures_keep_order_and_name(server, coloured, coloured_file, f
     assert all(close(likely(answer, n), coloured, coloured_file, file) for n, file in enumerate(files))
 
 
+def test_it_counts_what_it_says(server, files):
+    said = likely(server.ask("POST", "/predict?model=trees", files[0]))
+    name = max(said, key=lambda name: said[name])
+    counter = f'striate_pictures_answered_total{{class="{name}",model="trees"}}'
+    before, sure = server.figure(counter), server.figure('striate_answer_probability_sum{model="trees"}')
+    server.ask("POST", "/predict?model=trees", files[0])
+    assert server.figure(counter) == before + 1
+    assert server.figure('striate_answer_probability_sum{model="trees"}') == pytest.approx(sure + said[name])
+
+
 def test_top_says_how_many_and_sorts(server, files):
     top = server.ask("POST", "/predict?model=trees&top=2", files[0]).told["predictions"][0]["answers"]
     assert len(top) == 2

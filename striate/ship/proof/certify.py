@@ -11,7 +11,7 @@ import numpy as np
 from striate.data.dataset import Dataset, OnBad
 from striate.errors import DataError, StriateError, WeightsError, one_of
 from striate.evaluate.figures import Figure
-from striate.evaluate.pictures import SPLITS, Split, held_out
+from striate.evaluate.pictures import SPLITS, Split, held_out, left_out
 from striate.ship.about import About
 from striate.ship.proof.agreement import Agreement, agreement
 from striate.ship.proof.by_file import Heard
@@ -198,9 +198,7 @@ def _opened(about: About, data: str | Path | Dataset, split: Split | None, on_ba
         raise DataError(f"{printable(found.where)} has no pictures to judge by: {what}; --split names others")
     order = np.array([about.classes.index(name) for name in found.classes])
     labels = found.labels[:, np.argsort(order)] if found.several else order[found.labels]
-    notes = [f"{count(len(found))} of {printable(found.where)}, {what}"]
-    if left := [problem.reason for problem in found.skipped]:
-        notes.append(f"{count(len(left))} left out when these were opened: {listed(left)}")
+    notes = [f"{count(len(found))} of {printable(found.where)}, {what}", *left_out(found)]
     return replace(found, classes=about.classes, labels=labels), notes
 
 
