@@ -292,7 +292,7 @@ def test_sigterm_loses_nothing_that_was_accepted(coloured_file, tmp_path):
 
 
 def test_what_takes_too_long_after_sigterm_is_told_so(coloured_file, tmp_path):
-    with served([coloured_file, "--drain-seconds", 1], tmp_path, slow=4.0) as server:
+    with served([coloured_file, "--drain-seconds", 1], tmp_path, slow=2.0) as server:
         with server.connect(post(PICTURE)) as client:
             server.until(lambda: server.figure("striate_pictures_underway") == 1)
             server.process.send_signal(signal.SIGTERM)
