@@ -28,15 +28,6 @@ NET = "conv 3x3x8 same, bn, relu, maxpool 2, dropout 0.5, fc 2"
 PREPROCESS = Preprocess(size=(20, 24), resize=None)
 
 
-@pytest.fixture(autouse=True)
-def alone():
-    """With one thread, steps this small wait for nobody, whatever else the machine does."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def network(text: str = NET):
     return striate.net(text, input="20x24x3")
 

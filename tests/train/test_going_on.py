@@ -19,14 +19,6 @@ from striate.train.train import train
 SETTINGS = {"size": "16x16", "batch_size": 8, "epochs": 3, "precision": "float32", "ema": 0.9, "quiet": True}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def photos(tmp_path) -> Path:
     return pictures(tmp_path / "photos")

@@ -19,14 +19,6 @@ NET = "conv 3x3x4 s2 same, bn, relu, globalpool, fc 2"
 QUICK = {"size": "16x16", "batch_size": 8, "epochs": 2, "precision": "float32", "distortion": "light", "quiet": True}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory) -> Path:
     folder = pictures(tmp_path_factory.mktemp("kinds") / "photos")

@@ -21,15 +21,6 @@ CPU = torch.device("cpu")
 PREPROCESS = Preprocess((8, 8), None, channels="L", mean=(0.3,), std=(0.3,))
 
 
-@pytest.fixture(autouse=True)
-def alone():
-    """With one thread, steps this small wait for nobody, whatever else the machine does."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def bars() -> Batches:
     """Bright bars that lie or stand, somewhere."""
     random, contents = np.random.default_rng(0), []

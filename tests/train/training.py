@@ -85,7 +85,6 @@ def _work(words: list[str], log: str, before: Callable[[], None] | None) -> None
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(file, 1)
     os.dup2(file, 2)
-    torch.set_num_threads(1)  # two trainings side by side would wait for each other's threads
     if before:
         before()
     from striate.cli import main

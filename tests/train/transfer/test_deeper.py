@@ -39,14 +39,6 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def blind() -> Net:
     """A network that sees how light a picture is, but no difference between a row and a column."""
     made = net(NET, input="8x8x3")

@@ -218,7 +218,6 @@ def stamped(contents):
 
 def _killed(contents, stop, cache):
     os.environ["STRIATE_CACHE"] = cache  # the server that forks this process began before the test
-    torch.set_num_threads(1)
 
     class Killing(Counted):
         def __call__(self, module, example):

@@ -16,14 +16,6 @@ NET = "stem: conv 3x3x8 s2 same, bn, relu stage1: conv 3x3x12 same, bn, relu hea
 QUICK = {"batch_size": 8, "precision": "float32", "quiet": True}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def coloured(folder: Path, classes: dict[str, int], each: int = 16) -> Path:
     """Pictures of which a colour channel is bright: classes that a network can tell apart."""
     for name, channel in classes.items():
