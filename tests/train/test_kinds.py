@@ -16,6 +16,7 @@ from striate.train.run import open_run
 from striate.train.train import train
 
 NET = "conv 3x3x4 s2 same, bn, relu, globalpool, fc 2"
+DROPPING = NET.replace("globalpool", "globalpool, dropout 0.1")
 QUICK = {"size": "16x16", "batch_size": 8, "epochs": 2, "precision": "float32", "distortion": "light", "quiet": True}
 
 
@@ -25,6 +26,11 @@ def photos(tmp_path_factory) -> Path:
     for number in range(16):
         (folder / f"c/{number:02}.png").unlink()  # an uneven class
     return folder
+
+
+@pytest.fixture(scope="module")
+def plain(photos, tmp_path_factory) -> st.Run:
+    return train(photos, DROPPING, **QUICK, output=tmp_path_factory.mktemp("plain") / "run")
 
 
 def weights(run: st.Run) -> torch.Tensor:
@@ -123,10 +129,8 @@ def test_a_validation_with_other_classes_is_refused(photos, tmp_path):
     ],
     ids=str,
 )
-def test_every_setting_changes_what_is_learned_and_nothing_else_does(setting, photos, tmp_path):
-    net = NET.replace("globalpool", "globalpool, dropout 0.1")
-    plain = train(photos, net, **QUICK, output=tmp_path / "plain")
-    changed = train(photos, net, **(QUICK | setting), output=tmp_path / "changed")
+def test_every_setting_changes_what_is_learned_and_nothing_else_does(setting, photos, plain, tmp_path):
+    changed = train(photos, DROPPING, **(QUICK | setting), output=tmp_path / "changed")
     assert not torch.equal(weights(plain), weights(changed))
     assert weights(changed).isfinite().all()
     differs = {
