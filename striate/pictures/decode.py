@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, TiffImagePlugin
 
 from striate.errors import PictureError
+from striate.pictures.damage import damage
 from striate.pictures.opened import PIXEL_LIMIT, opened, tell, told
 
 ORIENTATION = 0x0112  # the EXIF tag
@@ -22,6 +23,7 @@ TURNS = (
 )  # what makes orientations 2 to 8 upright
 WHITE = (255, 255, 255)
 TURNED = "turned upright, as its EXIF orientation says"
+DAMAGED = "damaged: parts may be gray, or show something else"
 SCANS = 100  # of a JPEG; progressive ones have some ten
 SCAN = b"\xff\xda"  # how one begins; within a scan these bytes do not stand together
 
@@ -35,7 +37,7 @@ class Decoded:
     pixels
         (height, width, channels) of uint8, upright; three channels (red, green, blue) or one (gray)
     notes
-        what had to be done: turned upright, laid on white, only the first frame
+        what had to be done: turned upright, laid on white, only the first frame; and whether it is damaged
     """
 
     pixels: np.ndarray
@@ -77,7 +79,9 @@ def decode(
             content = source.read_bytes() if isinstance(source, Path) else source
             if (scans := content.count(SCAN)) > SCANS:  # a few bytes each, and a pass over all pixels
                 raise PictureError(f"a JPEG has at most {SCANS} scans, but {name} has {scans:,}")
-            if channels == "RGB" and image.mode in ("RGB", "L"):
+            if damage(content, image):
+                tell(DAMAGED)
+            elif channels == "RGB" and image.mode in ("RGB", "L"):  # OpenCV prints what it thinks of a damaged one
                 pixels = _decoded_straight(content, min(image.height // height, image.width // width))
                 if pixels is not None:
                     notes = [TURNED] if orientation(image) > 1 else []

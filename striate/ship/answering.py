@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from striate.errors import PictureError, StriateError
-from striate.pictures.decode import decode
-from striate.preprocess import Preprocess
+from striate.pictures.decode import Decoded, decode
 from striate.processors import processors
 from striate.ship.opening import is_file, shipped
 from striate.ship.shipped import Shipped
@@ -52,11 +51,14 @@ class Said(NamedTuple):
         (classes,) of float32; None where it cannot be read
     error
         why not
+    notes
+        what had to be done to read it
     """
 
     source: Source
     probabilities: np.ndarray | None
     error: str | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Asked:
     model
         what it is, so that answers can be traced
     read
-        a picture's file or bytes, and its name -> what the network sees of it, as bytes
+        a picture's file or bytes, and its name -> what the network sees of it, as bytes, and what had to be done
     answers
         (n, …) of these -> (n, classes) probabilities; several threads may ask at once
     """
@@ -80,7 +82,7 @@ class Asked:
     classes: tuple[str, ...]
     several: bool
     model: dict[str, Any]
-    read: Callable[[Path | bytes, str], np.ndarray]
+    read: Callable[[Path | bytes, str], Decoded]
     answers: Callable[[np.ndarray], np.ndarray]
 
 
@@ -95,8 +97,9 @@ def by_onnx(whose: "str | Path | Run | Shipped") -> Asked:
     file = shipped(whose, threads=1)  # of one call: those who ask do so side by side
     about = file.about
 
-    def read(content: Path | bytes, name: str) -> np.ndarray:
-        return file.fit(decode(content, name, background=about.preprocess.background).pixels)
+    def read(content: Path | bytes, name: str) -> Decoded:
+        whole = decode(content, name, background=about.preprocess.background)
+        return Decoded(file.fit(whole.pixels), whole.notes)
 
     model = {"network": about.name, "engine": "onnx", "sha256": file.sum, "run": about.run, "numbers": about.numbers}
     return Asked(file.classes, about.several, model, read, lambda fitted: file.answers(fitted).probabilities)
@@ -136,11 +139,7 @@ def by_torch(whose: "str | Path | Run | Shipped") -> Asked:
         "run": stated_sum(run.folder / MODEL),
         "numbers": "float32",
     }
-    return Asked(run.classes, several, model, _reader(preprocess), answers)
-
-
-def _reader(preprocess: Preprocess) -> Callable[[Path | bytes, str], np.ndarray]:
-    return lambda content, name: preprocess.read(content, name).pixels
+    return Asked(run.classes, several, model, preprocess.read, answers)
 
 
 def answered(asked: Asked, sources: Sequence[Source], workers: int | None) -> Iterator[Said]:
@@ -172,16 +171,15 @@ def answered(asked: Asked, sources: Sequence[Source], workers: int | None) -> It
 
 def _piece(asked: Asked, sources: Sequence[Source]) -> list[Said]:
     """In a thread: read pictures one by one, and answer them together."""
-    seen: list[np.ndarray] = []
-    errors: list[str | None] = []
+    seen: list[Decoded | str] = []
     for source in sources:
         try:
             seen.append(asked.read(source.content, printable(source.name)))
-            errors.append(None)
         except PictureError as problem:
-            errors.append(str(problem))
-    probabilities = iter(asked.answers(np.stack(seen)) if seen else ())
+            seen.append(str(problem))
+    pixels = [one.pixels for one in seen if isinstance(one, Decoded)]
+    probabilities = iter(asked.answers(np.stack(pixels)) if pixels else ())
     return [
-        Said(source, None if error else next(probabilities), error)
-        for source, error in zip(sources, errors, strict=True)
+        Said(source, None, one) if isinstance(one, str) else Said(source, next(probabilities), None, one.notes)
+        for source, one in zip(sources, seen, strict=True)
     ]

@@ -13,6 +13,7 @@ from striate.data.dataset import HALF
 from striate.errors import PictureError, StriateError, one_of
 from striate.files import check_output, write_whole
 from striate.look.found import picture_files
+from striate.pictures.decode import DAMAGED
 from striate.ship.answering import Asked, Said, Source, answered, by_onnx, by_torch
 from striate.ship.predictions import STANDARD_INPUT, UNKNOWN, Kept, Prediction, Predictions, Told, keep
 from striate.show.names import listed, printable
@@ -102,16 +103,17 @@ def _predictions(asked: Asked, said: Iterable[Said], top: int | None, least: flo
     """What is told of each picture."""
     most = top or (len(asked.classes) if asked.several else 1)
     sure = least if least is not None else HALF if asked.several else 0.0
-    for source, probabilities, error in said:
+    for source, probabilities, error, notes in said:
         if probabilities is None:
             yield Prediction(source.name, error=error)
             continue
         places = np.argsort(-probabilities, kind="stable")[:most]
         told = [Told(asked.classes[place], float(probabilities[place])) for place in places]
         if told[0].probability < sure:
-            yield Prediction(source.name, (Told(UNKNOWN, told[0].probability),), likeliest=told[0].name)
+            told, likeliest = [Told(UNKNOWN, told[0].probability)], told[0].name
         else:
-            yield Prediction(source.name, tuple(each for each in told if not asked.several or each.probability >= sure))
+            told, likeliest = [each for each in told if not asked.several or each.probability >= sure], None
+        yield Prediction(source.name, tuple(told), likeliest, notes=notes)
 
 
 def _notes(asked: Asked, least: float | None) -> list[str]:
@@ -125,7 +127,7 @@ def _notes(asked: Asked, least: float | None) -> list[str]:
 
 
 class _Tally:
-    """How often each class was told, and which pictures could not be read.
+    """How often each class was told, and which pictures could not be read, or are damaged.
 
     Parameters
     ----------
@@ -139,17 +141,22 @@ class _Tally:
         self.count, self.several = count, several
         self.classes: Counter[str] = Counter()
         self.names: list[str] = []
+        self.damaged: list[str] = []
 
     def through(self, predictions: Iterable[Prediction]) -> Iterator[Prediction]:
-        """The same, counted; at the end it is told how many could not be read, or refused where none could."""
+        """The same, counted; at the end it is told how many are no good, or refused where none could be read."""
         first = ""
         for one in predictions:
             self.classes.update(name for name, _ in (one.told if self.several else one.told[:1]))
             if one.error:
                 self.names.append(one.picture)
                 first = first or one.error
+            if DAMAGED in one.notes:
+                self.damaged.append(one.picture)
             yield one
         if len(self.names) == self.count:
             raise PictureError(first if self.count == 1 else f"none of {count(self.count)} can be read: {first}")
         if self.names:
             say(f"{len(self.names):,} of {count(self.count)} cannot be read: {listed(self.names)}")
+        if self.damaged:
+            say(f"{len(self.damaged):,} of {count(self.count)} are {DAMAGED}: {listed(self.damaged)}")

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from striate.pictures.decode import TURNED
 from striate.show.names import listed, printable
 from striate.show.numbers import count, percent
 from striate.show.table import Column, Table, json_text
@@ -36,12 +37,15 @@ class Prediction:
         which that is
     error
         why it cannot be read; then nothing is told
+    notes
+        what had to be done to read it; and whether it is damaged
     """
 
     picture: str
     told: tuple[Told, ...] = ()
     likeliest: str | None = None
     error: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def unknown(self) -> bool:
@@ -52,15 +56,16 @@ class Prediction:
         """As plain values, for JSON."""
         answers = [{"class": name, "probability": share} for name, share in self.told]
         unknown = {"unknown": self.unknown, "likeliest": self.likeliest}
-        return {"picture": self.picture, "answers": answers, **unknown, "error": self.error}
+        return {"picture": self.picture, "answers": answers, **unknown, "error": self.error, "notes": [*self.notes]}
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """As rows, for CSV: one for each class that is told, or one for the reason why nothing is."""
         empty = {"picture": self.picture, "rank": None, "class": None, "probability": None, "likeliest": self.likeliest}
+        empty |= {"error": self.error, "notes": "; ".join(self.notes) or None}
         for rank, (name, share) in enumerate(self.told, 1):
-            yield {**empty, "rank": rank, "class": name, "probability": share, "error": None}
+            yield {**empty, "rank": rank, "class": name, "probability": share}
         if not self.told:
-            yield {**empty, "error": self.error}
+            yield empty
 
 
 ROW = list(next(Prediction("").rows()))  # the columns of CSV
@@ -105,6 +110,7 @@ class Predictions:
                     "probability": first and first.probability,
                     "others": others or None,
                     "error": one.error,
+                    "notes": "; ".join(note for note in one.notes if note != TURNED) or None,
                 }
             )
         columns = [
@@ -113,6 +119,7 @@ class Predictions:
             Column("probability", "probability", _share),
             Column("then", "others", align="left"),
             Column("cannot be read", "error", printable, "left"),
+            Column("to know", "notes", printable, "left"),
         ]
         always = ("picture", "class", "probability")
         shown = [column for column in columns if column.key in always or any(row[column.key] for row in rows)]

@@ -12,8 +12,8 @@ from spoiled import drawn, jpeg
 
 from striate.data.audit.audit import audit
 from striate.data.audit.cleaning import leaving
-from striate.data.audit.damage import damage
 from striate.data.audit.examine import picture_facts
+from striate.pictures.damage import damage
 
 RESTARTS = {"restart_marker_blocks": 5}
 

@@ -19,6 +19,7 @@ from PIL import Image
 import striate as st
 from striate.cli import main
 from striate.errors import StriateError
+from striate.pictures.decode import DAMAGED, Decoded
 from striate.ship.answering import AHEAD, AT_ONCE, Asked, Said, Source, answered
 from striate.ship.predict import _predictions
 from striate.ship.shipped import open_shipped
@@ -109,6 +110,29 @@ def test_what_cannot_be_read_is_listed_and_stops_nothing(coloured_file, odd, cap
     assert all(name in shown for name in ("text.png is not a picture", "bytes \\xff.png", "line\\nend.png"))
 
 
+@pytest.mark.parametrize("engine", ["onnx", "torch"])
+def test_what_had_to_be_done_to_read_a_picture_is_told(coloured, tmp_path, engine, capfd):
+    whole = encoded(photo(1, 400, 400), "JPEG", quality=100)
+    half = len(whole) // 2
+    (tmp_path / "damaged.jpg").write_bytes(whole[:half] + bytes(4096) + whole[half + 4096 :])
+    Image.fromarray(photo(2)).save(tmp_path / "frames.gif", save_all=True, append_images=[Image.fromarray(photo(3))])
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(photo(4)).save(tmp_path / "turned.jpg", exif=turned)
+    said = st.predict(coloured, tmp_path, engine=engine)
+    assert {Path(one.picture).stem: one.notes for one in said} == {
+        "damaged": (DAMAGED,),
+        "frames": ("it has several frames; this is the first",),
+        "turned": ("turned upright, as its EXIF orientation says",),
+    }
+    told = capfd.readouterr().err
+    assert f"1 of 3 pictures are {DAMAGED}: {tmp_path / 'damaged.jpg'}" in told
+    assert "Corrupt JPEG" not in told  # what libjpeg prints, of no file by name
+    shown = plain_text(said, 1000)
+    assert DAMAGED in shown and "several frames" in shown
+    assert "turned upright" not in shown  # as every photo of a telephone is
+
+
 def test_all_forms_tell_the_same(coloured_file, odd, tmp_path):
     said = st.predict(coloured_file, odd, top=2, unknown_below=0.5)
     printed = list(csv.DictReader(io.StringIO(said.to_csv())))
@@ -160,7 +184,7 @@ def test_where_nothing_can_be_kept_a_run_answers_all_the_same(gray, tmp_path, mo
 
 def fake(classes: tuple[str, ...], several: bool) -> Asked:
     """A network that is never asked."""
-    return Asked(classes, several, {}, lambda content, name: np.zeros(1), lambda fitted: fitted)
+    return Asked(classes, several, {}, lambda content, name: Decoded(np.zeros(1)), lambda fitted: fitted)
 
 
 SHARES = some.lists(some.floats(0, 1, width=32), min_size=1, max_size=6)
@@ -191,10 +215,10 @@ def test_only_what_is_sure_enough_is_told(shares, several, top, least):
 def test_few_pictures_are_in_memory_at_a_time_and_their_order_stays(workers):
     read = []
 
-    def reading(content, name: str) -> np.ndarray:
+    def reading(content, name: str) -> Decoded:
         read.append(name)
         time.sleep(0.002 * (int(name) % 3))  # so that they end in another order
-        return np.array([float(name)])
+        return Decoded(np.array([float(name)]))
 
     asked = Asked(("a",), False, {}, reading, lambda fitted: fitted)
     sources = [Source(str(number), b"") for number in range(120)]
@@ -206,7 +230,7 @@ def test_few_pictures_are_in_memory_at_a_time_and_their_order_stays(workers):
 
 
 def test_a_fault_of_ours_is_not_taken_for_a_bad_picture():
-    def reading(content, name: str) -> np.ndarray:
+    def reading(content, name: str) -> Decoded:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

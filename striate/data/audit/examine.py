@@ -10,10 +10,10 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
-from striate.data.audit.damage import damage
 from striate.data.dataset import Dataset, Source
 from striate.errors import StriateError
-from striate.pictures.decode import decode, orientation, upright_size
+from striate.pictures.damage import damage
+from striate.pictures.decode import DAMAGED, decode, orientation, upright_size
 from striate.pictures.opened import opened
 from striate.processors import processors
 from striate.show.progress import track
@@ -130,9 +130,9 @@ def picture_facts(content: bytes | np.ndarray, name: str) -> Facts:
             facts = replace(facts, size=upright_size(image), format=str(image.format), mode=_mode(image))
             facts = replace(facts, turn=orientation(image))
             frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-            harm = damage(content, image) if image.format in ("JPEG", "MPO") else ""
-        # a JPEG is decoded at a fraction of its size, but read to its end: one that was cut is found
-        small = decode(content, name, least=(SMALL, SMALL))
+            # a JPEG is decoded at a fraction of its size, but read to its end: one that was cut is found
+            small = decode(content, name, least=(SMALL, SMALL))
+            harm = damage(content, image) if DAMAGED in small.notes else ""
     except StriateError as error:
         return replace(facts, fault=_fault(str(error)) if content else "empty", reason=str(error))
     if harm:
