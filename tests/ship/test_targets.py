@@ -1,26 +1,21 @@
-"""A run's weights for others: strictly under their names, as a program, as a folder that is a run again; and cards."""
+"""A run's weights for others: strictly under their names, or as a program; whole, or not there."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
 import sys
-import threading
-from copy import deepcopy
 from dataclasses import replace
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hub_server import Hub
+from handed import changed, logits, said, script
 from huggingface_hub import ModelCard
 from hypothesis import given
 from hypothesis import strategies as st
 from made import encoded, photo
-from PIL import Image, ImageOps
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
@@ -28,21 +23,15 @@ from torch.nn import functional as F
 
 from striate.errors import StriateError
 from striate.evaluate.ensemble import ensemble
-from striate.evaluate.evaluate import evaluate
 from striate.nets.build import net
 from striate.nets.naming import to_state_dict
 from striate.preprocess import Preprocess
-from striate.ship.assembly import assembled
-from striate.ship.others.card import MARK, card
-from striate.ship.others.hub import without_places
+from striate.ship.others.card import MARK
 from striate.ship.others.targets import write_target
 from striate.ship.others.timm_config import timm_config
-from striate.ship.others.using import pixels
 from striate.train.choose.weights import begun, network_of
 from striate.train.keep.sealed import save_sealed, stated_sum
 from striate.train.run import MODEL, Run, open_run
-
-ENV = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
 
 
 class Block(nn.Module):
@@ -77,14 +66,6 @@ class ResNet18(nn.Module):
         return self.fc(self.layer4(self.layer3(self.layer2(self.layer1(x)))).mean((2, 3)))
 
 
-def changed(run: Run, **parts) -> Run:
-    """The same folder, but with another configuration: network={"origin": …}."""
-    config = deepcopy(run.config)
-    for part, values in parts.items():
-        config[part].update(values)
-    return Run(run.folder, config, run.classes, run.preprocess)
-
-
 @pytest.fixture(scope="module")
 def resnet(coloured, tmp_path_factory) -> Run:
     """A run of a network that others publish, with weights that no initialisation gives."""
@@ -104,18 +85,6 @@ def resnet(coloured, tmp_path_factory) -> Run:
     for name, value in (("config", other.config), ("preprocess", size.to_dict())):
         (folder / f"{name}.json").write_text(json.dumps(value))
     return open_run(folder)
-
-
-def logits(network: nn.Module, run: Run, batch: int = 2) -> torch.Tensor:
-    height, width, channels = run.config["network"]["input"]
-    with torch.inference_mode():
-        return network.eval()(torch.rand(batch, channels, height, width, generator=torch.Generator().manual_seed(1)))
-
-
-def script(page: Path) -> str:
-    """The Python code of a card."""
-    (code,) = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
-    return code
 
 
 @pytest.mark.parametrize("to", ["torchvision", "timm"])
@@ -215,50 +184,6 @@ def test_striate_s_own_file_is_weights_to_begin_with(coloured, gray, tmp_path):
         assert about["run"] == stated_sum(run.folder / MODEL)
 
 
-def test_the_code_on_the_card_of_weights_runs(coloured, tmp_path, monkeypatch, capsys):
-    write_target(coloured, "safetensors", tmp_path / "own.safetensors")
-    (tmp_path / "photo.jpg").write_bytes(encoded(photo(1), "JPEG"))
-    monkeypatch.chdir(tmp_path)
-    exec(script(tmp_path / "own.safetensors.card.md"), {})
-    assert capsys.readouterr().out == said(coloured, tmp_path / "photo.jpg")
-
-
-@pytest.mark.parametrize(
-    "preprocess",
-    [
-        Preprocess((24, 24), 28),
-        Preprocess((20, 31), 23, interpolation="bicubic"),
-        Preprocess((24, 20), None, channels="BGR", scale=255, mean=(104.0, 117.0, 123.0), std=(1.0, 2.0, 3.0)),
-        Preprocess((24, 30), fit="squash", channels="L", mean=(0.5,), std=(0.25,)),
-        Preprocess((24, 31), fit="pad", background=(9, 99, 199)),
-        Preprocess((31, 20), fit="pad", background=(9, 99, 199), channels="L", mean=(0.5,), std=(0.25,)),
-    ],
-)
-@pytest.mark.parametrize("size", [(40, 61), (61, 40), (9, 7), (300, 5)])
-def test_the_code_that_fits_pictures_is_the_preprocess(tmp_path, monkeypatch, preprocess, size):
-    file = tmp_path / "photo.jpg"
-    file.write_bytes(encoded(photo(3, *size)))  # Pillow looks at the content
-    monkeypatch.chdir(tmp_path)
-    scope = {"np": np, "torch": torch, "Image": Image, "ImageOps": ImageOps}
-    exec(pixels(preprocess), scope)
-    ours = preprocess.normalised(preprocess.read(file).pixels)
-    level = preprocess.scale / 255 / min(preprocess.std)  # Pillow rounds once more where it resizes columns first
-    assert scope["pictures"].dtype == torch.float32
-    assert scope["pictures"].shape == (1, *ours.shape)
-    apart = np.abs(scope["pictures"][0].numpy() - ours)
-    assert apart.max() < 1.01 * level
-    assert (apart > 0.01 * level).mean() < 0.15
-
-
-def said(run: Run, file: Path) -> str:
-    """What the code on cards prints of a picture."""
-    pixels = run.preprocess.read(file).pixels
-    with torch.inference_mode():
-        probabilities = run.net()(torch.from_numpy(run.preprocess.normalised(pixels)[None])).softmax(1)[0]
-    order = probabilities.argsort(descending=True)[:5].tolist()
-    return "".join(f"{probabilities[place]:.3f} {run.classes[place]}\n" for place in order)
-
-
 def test_a_program_runs_without_striate_and_answers_alike(coloured, tmp_path):
     file = tmp_path / "pets.pt2"
     assert "from normalised pictures to logits" in write_target(coloured, "torch-export", file)[0]
@@ -274,129 +199,6 @@ def test_a_program_runs_without_striate_and_answers_alike(coloured, tmp_path):
         with torch.no_grad():
             ours = network(torch.linspace(-1, 1, number * 768).reshape(number, 3, 16, 16))
         torch.testing.assert_close(answers, ours)
-
-
-def test_a_folder_for_the_hub_is_a_run_again_and_tells_of_nobody_s_folders(coloured, tmp_path):
-    write_target(coloured, "hub", folder := tmp_path / "pets")
-    again = open_run(folder)
-    assert torch.equal(logits(again.net(), again), logits(coloured.net(), coloured))
-    assert (again.classes, again.preprocess, again.result) == (coloured.classes, coloured.preprocess, coloured.result)
-    photos = coloured.folder.parent / "photos"
-    figures = [figure.value for figure in evaluate(again, photos).figures]
-    assert figures == [figure.value for figure in evaluate(coloured, photos).figures]
-    written = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert not any(str(photos.parent).encode() in content for content in written.values())
-    assert written.keys() == {
-        "README.md", "config.json", "classes.json", "preprocess.json", "history.jsonl", "result.json", MODEL,
-    }  # fmt: skip
-    write_target(again, "hub", second := tmp_path / "again")  # and it can be handed on
-    assert (second / "config.json").read_bytes() == written["config.json"]
-    assert begun(None, None, folder, ("x", "y"), 0).network.name == coloured.config["network"]["name"]
-
-
-def test_places_are_left_out_wherever_they_stand():
-    told = {
-        "a": "/home/ann b/pets",
-        "b": ["as in ../runs/one", "--output=~/x/y"],
-        "c": "resnet18(shortcut=B), 3/4",
-        "d": 1,
-        "e": "timm/resnet18",
-    }
-    assert without_places(told) == {
-        "a": "pets",
-        "b": ["as in one", "--output=y"],
-        "c": "resnet18(shortcut=B), 3/4",
-        "d": 1,
-        "e": "timm/resnet18",
-    }
-
-
-def test_the_hub_s_name_is_weights_to_begin_with(coloured, tmp_path):
-    write_target(coloured, "hub", folder := tmp_path / "pets")
-    Hub.files = {f"me/pets/{path.name}": path.read_bytes() for path in folder.iterdir()}
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    code = """
-import torch
-from striate.train.choose.weights import begun, network_of
-network = begun(network_of("me/pets"), None, "me/pets", ("x", "y"), 0).network
-torch.save((network.state_dict(), network.preprocess.to_dict(), network.name), "got")
-"""
-    settings = {"HF_HOME": str(tmp_path / "home"), "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=ENV | settings, capture_output=True, text=True, timeout=120
-    )
-    server.shutdown()
-    server.server_close()
-    assert (done.returncode, done.stderr) == (0, "")
-    state, preprocess, name = torch.load(tmp_path / "got")
-    ours = coloured.net().state_dict()
-    assert all(torch.equal(state[key], ours[key]) for key in list(ours)[:-2])
-    assert (Preprocess.from_dict(preprocess), name) == (coloured.preprocess, coloured.config["network"]["name"])
-
-
-def test_the_card_for_the_hub(coloured, tmp_path, monkeypatch, capsys):
-    write_target(coloured, "hub", folder := tmp_path / "pets")
-    told = ModelCard.load(folder / "README.md")
-    about, result = told.data, coloured.result
-    assert result
-    assert (about.library_name, about.pipeline_tag, about.license) == ("striate", "image-classification", "unknown")
-    (told_figure,) = about.eval_results or []
-    assert (told_figure.dataset_split, told_figure.metric_value) == ("validation", result["validation"]["top1"])
-    text, numbers = told.text, coloured.config["data"]["pictures"]
-    assert "`ash`, `elm & 'oak'`, `été`" in text
-    assert f"**validation**: {100 * result['validation']['top1']:.1f} % right (95 %: " in text
-    assert f"fingerprint `{coloured.config['data']['fingerprint']}`" in text
-    assert f"{numbers['train']} train, {numbers['val']} val; fingerprint" in text
-    assert "It began from scratch" in text
-    parameters = sum(weight.numel() for weight in coloured.net().parameters())
-    assert f"{parameters:,} parameters; " in text
-    macs = 16 * 16 * 27 * 8 + 8 * 8 * 72 * 12 + 36  # two convolutions and what names classes
-    assert f"{macs / 1000:.1f} k MACs for a picture of 16×16×3" in text
-    assert all(f"\n## {title}\n" in text for title in ("Figures", "Training", "What it is not for", "Input", "Use"))
-
-    (tmp_path / "model.onnx").write_bytes(assembled(coloured).SerializeToString())
-    (tmp_path / "photo.jpg").write_bytes(encoded(photo(1), "JPEG"))
-    monkeypatch.chdir(tmp_path)
-    exec(script(folder / "README.md"), {})
-    assert capsys.readouterr().out == said(coloured, tmp_path / "photo.jpg")
-
-
-ORIGIN = {"publisher": "bvlc", "name": "net", "source": "http://x", "licence": "unrestricted"}
-
-
-@pytest.mark.parametrize(
-    ("parts", "licence", "sentence"),
-    [
-        ({"network": {"origin": ORIGIN}}, ("other", "unrestricted"), "under the licence unrestricted"),
-        ({"network": {"origin": {**ORIGIN, "licence": "not stated"}}}, ("unknown", None), "states no licence"),
-        ({"network": {"weights": "/home/ann/w.pth"}}, ("unknown", None), "began with the weights `w.pth`"),
-        ({"recipe": {"freeze": "all"}}, ("unknown", None), "Frozen was all but the last layer"),
-        ({"data": {"where": "/home/ann/my photos/"}}, ("unknown", None), "`my photos`, pictures: "),
-    ],
-)
-def test_cards_say_what_a_run_says(coloured, parts, licence, sentence):
-    text = card(changed(coloured, **parts), "striate", "so")
-    assert sentence in text
-    assert "/home/ann" not in text
-    about = ModelCard(text).data
-    assert (about.license, about.get("license_name")) == licence
-
-
-def test_a_card_says_what_is_not_known(coloured, tmp_path):
-    shutil.copytree(coloured.folder, folder := tmp_path / "run")
-    ended = json.loads((folder / "result.json").read_text())
-    (folder / "result.json").write_text(json.dumps({**ended, "validation": None, "test": None}))
-    (folder / "predictions.npz").unlink()
-    text = card(open_run(folder), "striate", "so")
-    assert "Nothing was held out, so nobody knows how good it is." in text
-    assert ModelCard(text).data.eval_results is None
-    several = {"validation": {"loss": 0.5, "mean_average_precision": 0.75}, "test": None}
-    (folder / "result.json").write_text(json.dumps({**ended, **several}))
-    text = card(changed(open_run(folder), data={"several": True}), "striate", "so")
-    assert "mean average precision 0.750" in text
-    assert "says of each of 3 classes whether a picture shows it" in text
-    assert "names one all the same" not in text
 
 
 @pytest.mark.parametrize(
