@@ -54,6 +54,7 @@ def pictures_for(
             f"the classes must be those that the network learned, {listed(run.classes)}, but {printable(data.where)} "
             f"has {listed(data.classes)}"
         )
+    refuse_other_labels(data, run.config["data"]["several"])
     what = "all of them"
     if split is not None:
         what = SPLITS[split]
@@ -72,6 +73,21 @@ def pictures_for(
             "the network learned from"
         )
     return data, notes
+
+
+def refuse_other_labels(data: Dataset, several: bool) -> None:
+    """Figures of one label and of several are not to be compared.
+
+    Parameters
+    ----------
+    data
+        the pictures
+    several
+        whether the network gives a picture several labels
+    """
+    if data.several != several:
+        ours, theirs = (("one label", "any number of labels")[kind] for kind in (several, data.several))
+        raise DataError(f"the network gives a picture {ours}, but in {printable(data.where)} each has {theirs}")
 
 
 def left_out(data: Dataset) -> list[str]:

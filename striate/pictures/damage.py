@@ -8,6 +8,7 @@ from PIL import Image
 
 MARKER = re.compile(rb"\xff+([^\x00\xff])")
 END, SCAN, RESTARTS = 0xD9, 0xDA, 0xDD
+PIECE = 2**16  # bytes that are searched at once
 PADDING = 512  # bytes of zeros that a camera may leave behind the pixels
 RESTART = range(0xD0, 0xD8)  # stand among the pixels, in turn
 BETWEEN = {0xC4, SCAN, 0xDB, 0xDC, RESTARTS, 0xFE, *range(0xE0, 0xF0)}  # may follow pixels, other than the end
@@ -45,14 +46,18 @@ def damage(content: bytes, image: Image.Image) -> str:
 
 def _behind_pixels(content: bytes, place: int, interval: int) -> tuple[int, str]:
     """Where coded pixels end, among which 0xFF is written as 0xFF 0x00; and what is wrong with their restarts."""
-    codes = np.frombuffer(content, np.uint8)[place:]
-    at = np.flatnonzero(codes[:-1] == 0xFF)
-    at = at[(codes[at + 1] != 0) & (codes[at + 1] != 0xFF)]
-    for number, (there, kind) in enumerate(zip((place + at).tolist(), codes[at + 1].tolist(), strict=True)):
-        if kind not in RESTART:
-            return there, ""
-        if not interval or kind != RESTART[number % 8]:
-            return there, f"at byte {there:,} stands a restart that belongs elsewhere"
+    passed = 0
+    for start in range(place, len(content) - 1, PIECE):
+        codes = np.frombuffer(content[start : start + PIECE + 1], np.uint8)
+        at = np.flatnonzero(codes[:-1] == 0xFF)
+        at = at[(codes[at + 1] != 0) & (codes[at + 1] != 0xFF)]
+        kinds = codes[at + 1]
+        others = np.flatnonzero((kinds != RESTART[0] + (passed + np.arange(len(kinds))) % 8) | (not interval))
+        if len(others):
+            first = others[0]
+            there = start + int(at[first])
+            return there, f"at byte {there:,} stands a restart that belongs elsewhere" * (kinds[first] in RESTART)
+        passed += len(kinds)
     return len(content), ""
 
 

@@ -15,7 +15,7 @@ from striate.errors import PictureError, StriateError
 from striate.pictures.decode import Decoded, decode
 from striate.processors import processors
 from striate.ship.opening import is_file, shipped
-from striate.ship.shipped import Shipped
+from striate.ship.shipped import Shipped, numbers
 from striate.show.names import printable
 
 if TYPE_CHECKING:
@@ -130,7 +130,8 @@ def by_torch(whose: "str | Path | Run | Shipped") -> Asked:
         batch = torch.from_numpy(np.ascontiguousarray(preprocess.normalised(pixels))).to(device)
         with turn, torch.inference_mode():  # each call has all processors
             logits = network(batch)
-            return (logits.sigmoid() if several else logits.softmax(1)).cpu().numpy()
+            probabilities = logits.sigmoid() if several else logits.softmax(1)
+        return numbers(probabilities.cpu().numpy(), run.folder)
 
     model = {
         "network": run.config["network"]["name"],

@@ -5,11 +5,12 @@ and what the network sees of them, which is of one size, is answered in batches.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from threading import Lock
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import onnx
@@ -21,6 +22,7 @@ from striate.ship.about import FITTED, FORMAT, KEY, MAP, PICTURES, PROBABILITIES
 from striate.show.names import printable
 
 WHAT_WORKS = "a file of `striate export`, ending in .onnx"
+Part = Literal["whole", "front", "rest"]  # of the graph; what is fitted lies between the last two
 OWN_DOMAINS = ("", "ai.onnx")  # of ONNX itself
 
 
@@ -59,6 +61,8 @@ class Shipped:
     about: About
     content: bytes
     threads: int | None = None
+    _sessions: dict[Part, Any] = field(default_factory=dict, init=False)
+    _making: Lock = field(default_factory=Lock, init=False)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -72,43 +76,57 @@ class Shipped:
 
     def __call__(self, pictures: np.ndarray) -> Answers:
         """Pictures of one size, (n, height, width, 3) of uint8, through the whole graph at once."""
-        return _answers(self._whole.run(None, {PICTURES: pictures}))
+        return self._answers("whole", {PICTURES: pictures})
 
     def fit(self, picture: np.ndarray) -> np.ndarray:
         """What the network sees of a picture (height, width, 3): (channels, rows, columns) of uint8."""
-        return np.asarray(self._front.run(None, {PICTURES: picture[None]})[0])[0]
+        return np.asarray(self._session("front").run(None, {PICTURES: picture[None]})[0])[0]
 
     def answers(self, fitted: np.ndarray) -> Answers:
         """Answers to what `fit` gave, (n, channels, rows, columns)."""
-        return _answers(self._rest.run(None, {FITTED: fitted}))
+        return self._answers("rest", {FITTED: fitted})
 
-    @cached_property
-    def _whole(self) -> Any:
-        return session(self.content, self.threads)
+    def _answers(self, part: Part, given: dict[str, np.ndarray]) -> Answers:
+        probabilities, *maps = (np.asarray(output) for output in self._session(part).run(None, given))
+        return Answers(numbers(probabilities, self.path), maps[0] if maps else None)
 
-    @cached_property
-    def _front(self) -> Any:
-        # pictures are fitted side by side, by threads of who asks
-        return session(self._part([PICTURES], [FITTED]), 1)
+    def _session(self, part: Part) -> Any:
+        """The engine of the graph, or of a part of it; made at the first call, once for all threads."""
+        with self._making:
+            if part not in self._sessions:
+                # pictures are fitted side by side, by threads of who asks
+                self._sessions[part] = session(self._model(part), 1 if part == "front" else self.threads)
+        return self._sessions[part]
 
-    @cached_property
-    def _rest(self) -> Any:
-        outputs = [output.name for output in onnx.load_model_from_string(self.content).graph.output]
-        return session(self._part([FITTED], outputs), self.threads)
-
-    def _part(self, inputs: list[str], outputs: list[str]) -> bytes:
-        """The part of the graph between some of its tensors."""
+    def _model(self, part: Part) -> bytes:
         from onnx.utils import Extractor
 
-        return Extractor(onnx.load_model_from_string(self.content)).extract_model(inputs, outputs).SerializeToString()
+        if part == "whole":
+            return self.content
+        model = onnx.load_model_from_string(self.content)
+        outputs = [FITTED] if part == "front" else [output.name for output in model.graph.output]
+        return Extractor(model).extract_model([PICTURES if part == "front" else FITTED], outputs).SerializeToString()
 
     def __repr__(self) -> str:
         return f"<Shipped {printable(self.path)}: {self.about.name}, {len(self.classes)} classes>"
 
 
-def _answers(outputs: Any) -> Answers:
-    probabilities, *maps = (np.asarray(output) for output in outputs)
-    return Answers(probabilities, maps[0] if maps else None)
+def numbers(probabilities: np.ndarray, path: Path) -> np.ndarray:
+    """Probabilities, if all are numbers.
+
+    Parameters
+    ----------
+    probabilities
+        any
+    path
+        of the run or file that gave them
+    """
+    if not np.isfinite(probabilities).all():
+        raise WeightsError(
+            f"probabilities are numbers, but those of {printable(path)} are {probabilities.min()}: its training "
+            "diverged, or its weights are damaged"
+        )
+    return probabilities
 
 
 def session(model: bytes, threads: int | None) -> Any:

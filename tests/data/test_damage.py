@@ -1,6 +1,8 @@
 """JPEGs that are damaged in the middle are found though they can be decoded, and no sound one is taken for damaged."""
 
 import io
+import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from spoiled import drawn, jpeg
 from striate.data.audit.audit import audit
 from striate.data.audit.cleaning import leaving
 from striate.data.audit.examine import picture_facts
-from striate.pictures.damage import damage
+from striate.pictures.damage import _behind_pixels, damage
 
 RESTARTS = {"restart_marker_blocks": 5}
 
@@ -77,6 +79,40 @@ def test_a_piece_that_is_lost_is_found_by_its_restarts():
     assert found(whole[:first] + whole[second:]) == f"at byte {first:,} stands a restart that belongs elsewhere"
     without = whole.replace(b"\xff\xdd\x00\x04\x00\x05", b"")  # no word of restarts in the header
     assert "restart that belongs elsewhere" in found(without)
+
+
+@given(
+    st.lists(st.sampled_from([b"\xff", b"\0", b"\xd0", b"\xd1", b"\xd2", b"\x01", b"ab"]), max_size=60).map(b"".join),
+    st.integers(0, 9),
+    st.integers(0, 1),
+    st.sampled_from([3, 8, 2**16]),
+)
+def test_pixels_end_where_a_loop_says(content, place, interval, piece):
+    number, expected = 0, (len(content), False)
+    for there in range(place, len(content) - 1):
+        if content[there] == 0xFF and content[there + 1] not in (0, 0xFF):
+            restart = 0xD0 <= content[there + 1] < 0xD8
+            if not restart or not interval or content[there + 1] != 0xD0 + number % 8:
+                expected = there, restart
+                break
+            number += 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("striate.pictures.damage.PIECE", piece)
+        end, fault = _behind_pixels(content, place, interval)
+    assert (end, bool(fault)) == expected
+
+
+def test_a_hostile_file_is_looked_through_once():
+    head = encoded(photo(1, 16, 16), "JPEG")
+    start = head[head.index(b"\xff\xda") :][:14]
+    hostile = head[: head.index(b"\xff\xda")] + 90 * start + b"\xff\x01" * 5_000_000
+    with Image.open(io.BytesIO(hostile)) as image:
+        tracemalloc.start()
+        begun = time.process_time()
+        damage(hostile, image)
+        assert time.process_time() - begun < 1  # else each of its scans is behind all others
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+        tracemalloc.stop()
 
 
 def test_damage_is_a_finding_and_leaves():

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -111,6 +112,12 @@ def test_other_pictures_are_all_judged_their_classes_in_any_order(runs, photos, 
     shutil.rmtree(other / "oak")
     with pytest.raises(DataError, match="the classes must be those that the network learned, ash, elm, oak, but"):
         evaluate(runs[0], other)
+
+
+def test_pictures_with_several_labels_are_not_judged_as_if_they_had_one(runs, photos):
+    data = Dataset.open(photos)
+    with pytest.raises(DataError, match=r"gives a picture one label, but in .* each has any number of labels"):
+        evaluate(runs[0], replace(data, labels=np.eye(3, dtype=np.uint8)[data.labels]))
 
 
 def test_what_cannot_be_read_stops_or_is_told(runs, photos, tmp_path):

@@ -27,7 +27,7 @@ from striate.preprocess import Preprocess
 from striate.ship.export import export
 from striate.ship.proof.certificate import Certificate
 from striate.ship.proof.certify import certify
-from striate.ship.proof.drift import resizers
+from striate.ship.proof.drift import DECODERS, resizers
 from striate.ship.proof.record import Record, content_sum
 from striate.train.learn.tally import mean_average_precision, wilson
 from striate.train.run import Run
@@ -114,6 +114,13 @@ def test_the_drift_of_another_decoder_is_told(told, slowly):
     assert rows["resized by OpenCV, INTER_LINEAR (not antialiased)"]["largest"] > 0.01
     assert rows["resized by Pillow, BILINEAR"]["largest"] < rows["resized by OpenCV, INTER_AREA"]["largest"]
     assert all(row["pictures"] + row["unread"] == 17 for row in rows.values())
+
+
+def test_a_decoder_that_fails_has_no_pixels():
+    broken = io.BytesIO()
+    Image.fromarray(noise(1)).save(broken, "PNG", exif=b"Exif\0\0MM\0*")
+    for content in (broken.getvalue(), b"no picture", b""):
+        assert [by(content) is None for by in DECODERS.values()] == [True, content != broken.getvalue()]
 
 
 def test_it_says_what_it_is_about(told, run, file):
@@ -323,6 +330,7 @@ def test_classes_in_another_order_are_put_right(file, run, told, inside):
         ({"file": {"sha256": "0" * 64}}, "certificate of another file"),
         ({"file": {}}, "is no certificate as"),
         ({"record": {"sums": ["0"], "classes": 3, "probabilities": "%"}}, "is no certificate as"),
+        ({"record": {"sums": ["0"], "classes": 3, "probabilities": "YWJj"}}, "is no certificate as"),
         ({"limits": {"nonsense": 1}}, "is no certificate as"),
     ],
 )
@@ -331,8 +339,12 @@ def test_a_certificate_that_says_nothing_is_refused(file, run, values, sentence,
         certify(changed(file, tmp_path, **values), run.folder.parent / "noise")
 
 
-def test_wrong_pictures_are_refused(file, tmp_path, inside):
+def test_wrong_pictures_are_refused(file, run, tmp_path, inside):
     with pytest.raises(DataError, match="the classes must be those of the file"):
         certify(file, "digits")
+    data = Dataset.open(run.folder.parent / "noise")
+    several = replace(data, labels=np.eye(3, dtype=np.uint8)[data.labels])
+    with pytest.raises(DataError, match=r"gives a picture one label, but in .* each has any number of labels"):
+        certify(file, several)
     with pytest.raises(StriateError, match="cannot be read"):
         certify(tmp_path / "none.onnx", "digits")

@@ -48,6 +48,8 @@ def test_places_are_left_out_wherever_they_stand():
         "c": "resnet18(shortcut=B), 3/4",
         "d": 1,
         "e": "timm/resnet18",
+        "f": "all else is as in /home/ann smith/runs/pets",
+        "g": "cat / dog",
     }
     assert without_places(told) == {
         "a": "pets",
@@ -55,6 +57,8 @@ def test_places_are_left_out_wherever_they_stand():
         "c": "resnet18(shortcut=B), 3/4",
         "d": 1,
         "e": "timm/resnet18",
+        "f": "all else is as in pets",
+        "g": "cat / dog",
     }
 
 

@@ -4,9 +4,11 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +24,10 @@ from striate.errors import StriateError
 from striate.pictures.decode import DAMAGED, Decoded
 from striate.ship.answering import AHEAD, AT_ONCE, Asked, Said, Source, answered
 from striate.ship.predict import _predictions
-from striate.ship.shipped import open_shipped
+from striate.ship.shipped import open_shipped, session
 from striate.show.table import plain_text
+from striate.train.keep.sealed import save_sealed
+from striate.train.run import MODEL
 
 ODD = [b"bytes \xff.png", b"line\nend.png", '🌷, "2".png'.encode(), b"b10.png", b"b9.png"]
 
@@ -180,6 +184,35 @@ def test_where_nothing_can_be_kept_a_run_answers_all_the_same(gray, tmp_path, mo
     monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "file"))
     (tmp_path / "1.png").write_bytes(encoded(photo(1)))
     assert len(st.predict(gray, tmp_path / "1.png")) == 1
+
+
+def test_answers_that_are_no_numbers_are_none(coloured, tmp_path, capsys):
+    shutil.copytree(coloured.folder, tmp_path / "run")
+    state = coloured.net().state_dict()
+    next(iter(state.values()))[0] = float("nan")
+    save_sealed(tmp_path / "run" / MODEL, state, {})
+    (tmp_path / "1.png").write_bytes(encoded(photo(1)))
+    for words in (["predict", "run", "1.png"], ["predict", "run", "1.png", "--engine", "torch"], ["serve", "run"]):
+        with pytest.raises(SystemExit) as stop:
+            main([str(tmp_path / word) if (tmp_path / word).exists() else word for word in words])
+        assert stop.value.code == 2
+        assert "are nan: its training diverged, or its weights are damaged" in capsys.readouterr().err
+
+
+def test_threads_that_ask_first_share_what_is_made(coloured_file, monkeypatch):
+    made = []
+
+    def slowly(model, threads):
+        made.append(len(model))
+        time.sleep(0.1)
+        return session(model, threads)
+
+    monkeypatch.setattr("striate.ship.shipped.session", slowly)
+    opened = open_shipped(coloured_file)
+    with ThreadPoolExecutor(8) as pool:
+        fitted = list(pool.map(opened.fit, [photo(1)] * 8))
+        list(pool.map(opened.answers, np.stack(fitted)[:, None]))
+    assert len(made) == 2
 
 
 def fake(classes: tuple[str, ...], several: bool) -> Asked:

@@ -259,6 +259,12 @@ def test_the_protocol_says_what_is_wrong(server, change, reason):
     assert reason in answer.told["error"]
 
 
+def test_a_tensor_has_the_sides_of_a_picture(server):
+    answer = server.ask("POST", "/v2/models/trees/infer", json.dumps(tensor([1], "UINT8", [1, 1, 70_000, 3])))
+    assert answer.status == 413
+    assert "65,535 pixels high and wide, but 1×70,000 is announced" in answer.told["error"]
+
+
 @pytest.mark.parametrize("length", ["12a", "-1", "999999", "9" * 5000])
 def test_a_length_that_is_none_is_refused(server, length):
     headers = {"Inference-Header-Content-Length": length}

@@ -10,7 +10,8 @@ from striate.files import write_whole
 from striate.train.run import CONFIG, Run, write_json
 
 FILES = (CONFIG, "classes.json", "preprocess.json", "history.jsonl", "result.json")
-PLACE = re.compile(r"(?:(?<=[\s='\"(])|^)(?:~|\.{1,2})?/(?:[^/\s'\"]+/)*")  # the folders before a file's own name
+# folders before a file's own name; they may have spaces, so all of a sentence up to its last stroke is taken for them
+PLACE = re.compile(r"(?:(?<=[\s='\"(])|^)(?:~|\.{1,2})?/(?=\S)(?:.*/)?", re.DOTALL)
 
 
 def write_hub(run: Run, folder: Path) -> None:

@@ -42,7 +42,7 @@ def _lead(certificate: Certificate) -> str:
     )
     verdict = (
         f"In {exact(told.same)} of {count(told.pictures)} both name the same; no probability differs by more than "
-        f"{probability(told.largest)}."
+        f"{probability(max(told.largest, certificate.together.largest))}."
     )
     return (
         f"<p><strong>✓ All limits hold.</strong> {text(verdict)}</p><p>{text(about)}</p>"

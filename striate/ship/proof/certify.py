@@ -1,6 +1,7 @@
 """`striate certify`: an exported file checked again, later and elsewhere, without the run that it came from."""
 
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from striate.data.dataset import Dataset, OnBad
 from striate.errors import DataError, StriateError, WeightsError, one_of
 from striate.evaluate.figures import Figure
-from striate.evaluate.pictures import SPLITS, Split, held_out, left_out
+from striate.evaluate.pictures import SPLITS, Split, held_out, left_out, refuse_other_labels
 from striate.ship.about import About
 from striate.ship.proof.agreement import Agreement, agreement
 from striate.ship.proof.by_file import Heard
@@ -170,7 +171,7 @@ def _kept(file: Path, sum: str) -> tuple[Record, Limits]:
                 f"{told['format']!r}"
             )
         stated, record, limits = told["file"]["sha256"], Record.from_dict(told["record"]), Limits(**told["limits"])
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, zlib.error) as error:
         raise WeightsError(f"{printable(path)} is no certificate as `striate export` writes them: {error!r}") from error
     if stated != sum:
         raise WeightsError(
@@ -188,6 +189,7 @@ def _opened(about: About, data: str | Path | Dataset, split: Split | None, on_ba
             f"the classes must be those of the file, {listed(about.classes)}, but {printable(found.where)} has "
             f"{listed(found.classes)}"
         )
+    refuse_other_labels(found, about.several)
     others, what = held_out(found, about.fingerprint), "all of them"
     if split is None and others:
         split, what = others[0], ""

@@ -28,7 +28,7 @@ def by_pillow(content: bytes) -> np.ndarray | None:
     try:
         with Image.open(io.BytesIO(content)) as image:
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, ValueError, SyntaxError):  # as it tells of formats and faults
+    except Exception:  # a broken file makes decoders raise almost anything
         return None
 
 
@@ -40,7 +40,10 @@ def by_opencv(content: bytes) -> np.ndarray | None:
     content
         of the file
     """
-    return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
+    try:
+        return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
+    except cv2.error:
+        return None
 
 
 DECODERS = {"decoded by Pillow": by_pillow, "decoded by OpenCV": by_opencv}

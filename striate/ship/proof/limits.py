@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from decimal import ROUND_UP, Context
 
 from striate.ship.proof.agreement import Agreement
 from striate.show.names import printable
@@ -125,12 +126,12 @@ def check_table(found: list[Check], notes: list[str]) -> Table:
 
 
 def probability(value: float) -> str:
-    """A difference in probability.
+    """A difference in probability, which is never rounded down: it keeps to a limit, or does not.
 
-    >>> probability(0.0000123), probability(0.31), probability(0)
-    ('1.2e-05', '0.31', '0')
+    >>> probability(0.0000123), probability(0.31), probability(0.00504), probability(0)
+    ('1.3e-05', '0.31', '0.0051', '0')
     """
-    return f"{value:.2g}"
+    return f"{float(Context(2, ROUND_UP).create_decimal(repr(float(value)))):.2g}"
 
 
 def _exactly(value: float) -> str:

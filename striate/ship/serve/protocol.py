@@ -56,12 +56,18 @@ class _Gentle:
         self._send()
         connection = self.connection
         if self.closing or connection.conn.their_state is not h11.SEND_BODY or not self.transport.can_write_eof():
-            self.transport.close()
+            self._end()
             return
         self.closing = True
         connection.flow.resume_reading()
         self.transport.write_eof()
-        connection.loop.call_later(LINGER, self.transport.close)
+        connection.loop.call_later(LINGER, self._end)
+
+    def _end(self) -> None:
+        """Close; a client that does not read what is left would keep a closed connection for good."""
+        self.transport.close()
+        if self.transport.get_write_buffer_size() and not self.connection.ending:
+            self.connection.ending = self.connection.loop.call_later(WRITING, self.connection._unread)
 
 
 class Timed(H11Protocol):
@@ -91,6 +97,7 @@ class Timed(H11Protocol):
         self.phase: tuple[str, object] | None = None  # what is waited for, and of which request
         self.timer: asyncio.TimerHandle | None = None
         self.writing: asyncio.TimerHandle | None = None
+        self.ending: asyncio.TimerHandle | None = None
         self.surplus = 0  # bytes that came after the answer
         self.stopping = False
         self.since = self.loop.time()  # when the last request was answered here
@@ -109,7 +116,7 @@ class Timed(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
-        for timer in (self.timer, self.writing):
+        for timer in (self.timer, self.writing, self.ending):
             if timer:
                 timer.cancel()
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from fastapi import Response
 
+from striate.pictures.opened import SIDE_LIMIT
 from striate.ship.about import MAP, PICTURES, PROBABILITIES
 from striate.ship.serve.crew import Answer
 from striate.ship.serve.limits import Limits
@@ -17,6 +18,7 @@ from striate.ship.serve.reading import Read, fit, read
 from striate.ship.serve.refusal import Refusal
 from striate.ship.serve.served import Served
 from striate.show.names import printable
+from striate.show.numbers import show_size
 
 HEADER = "inference-header-content-length"
 VERSION = "1"  # of each model: a file has no other
@@ -173,6 +175,9 @@ def _pixels(shape: list[int], data: Any, limits: Limits) -> np.ndarray:
         raise Refusal(400, f"the shape of UINT8 is [batch, height, width, 3], but it is {printable(shape)[:100]}")
     if shape[1] * shape[2] > limits.pixels:
         raise Refusal(413, f"a picture may have {limits.pixels:,} pixels, but {shape[1] * shape[2]:,} are announced")
+    if max(shape[1:3]) > SIDE_LIMIT:  # each size of a side has its own weights, and they are kept
+        told = show_size((shape[1], shape[2]))
+        raise Refusal(413, f"a picture may be {SIDE_LIMIT:,} pixels high and wide, but {told} is announced")
     if isinstance(data, bytes):
         flat = np.frombuffer(data, np.uint8)
     else:

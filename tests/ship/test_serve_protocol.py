@@ -1,0 +1,49 @@
+"""A connection whose client does not read is closed, however little is left to send."""
+
+import asyncio
+import socket
+
+import pytest
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from striate.ship.serve import protocol
+from striate.ship.serve.limits import Limits
+
+ASKED = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
+
+
+async def much(scope, receive, send):
+    """More than these sockets hold, less than what stops a writer."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"50000")]})
+    await send({"type": "http.response.body", "body": bytes(50_000)})
+
+
+@pytest.mark.parametrize("asked", [ASKED, ASKED.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"), 9 * ASKED])
+def test_who_does_not_read_is_closed(monkeypatch, asked):
+    monkeypatch.setattr(protocol, "IDLE", 0.1)
+    monkeypatch.setattr(protocol, "WRITING", 0.1)
+    config, state, told = Config(much, lifespan="off", log_config=None, ws="none"), ServerState(), []
+    config.load()
+
+    async def ask() -> None:
+        loop = asyncio.get_running_loop()
+        with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            server = await loop.create_server(
+                lambda: protocol.Timed(config, state, {}, limits=Limits(), tell=lambda *why: told.append(why[0])),
+                sock=listener,
+            )
+            client.setblocking(False)
+            await loop.sock_connect(client, listener.getsockname())
+            await loop.sock_sendall(client, asked)
+            async with asyncio.timeout(20):
+                while not state.connections:
+                    await asyncio.sleep(0.01)
+                while state.connections:
+                    await asyncio.sleep(0.01)
+            server.close()
+
+    asyncio.run(ask())
+    assert told == ["unread"]
