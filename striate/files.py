@@ -61,6 +61,7 @@ def write_together(files: Mapping[Path, Callable[[BinaryIO], object]]) -> None:
     files
         what writes each is called with the open file
     """
+    files = {_followed(output): write for output, write in files.items()}
     # of this call alone, whatever other threads and processes write
     parts = {output: output.with_name(f".{token_hex(8)}{PART}") for output in files}
     try:
@@ -78,6 +79,14 @@ def write_together(files: Mapping[Path, Callable[[BinaryIO], object]]) -> None:
                 part.unlink(missing_ok=True)
     for folder in {output.parent for output in files}:
         keep_names(folder)
+
+
+def _followed(output: Path) -> Path:
+    """The file that a link points to, which is to be written, not replaced; devices and pipes are no files."""
+    place = output.resolve() if output.is_symlink() else output
+    if place.exists() and not (place.is_file() or place.is_dir()):
+        raise StriateError(f"the output is an ordinary file, but {output} is a pipe or a device")
+    return place
 
 
 def write_text(output: Path, text: str) -> None:

@@ -34,7 +34,13 @@ def pictures_for(
         stop at what cannot be used, or skip it
     """
     if where is None:
-        parts = run.parts()
+        try:
+            parts = run.parts()
+        except StriateError as error:
+            raise DataError(
+                f"{printable(run.folder)} learned from pictures that cannot be opened: {error}; others with the same "
+                "classes may be named: striate evaluate RUN DATA, striate export RUN --data DATA"
+            ) from error
         own = {"val": parts.val, "test": parts.test}
         split = split or ("test" if parts.test else "val")
         data, what = own[split], f"{SPLITS[split]} pictures"

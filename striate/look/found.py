@@ -25,6 +25,8 @@ def picture_files(named: Sequence[str | Path], heic: bool = False) -> list[Path]
     """
     if not named:
         raise StriateError("give pictures: files, folders, or patterns such as 'photos/*.jpg'")
+    if "" in named:  # as a shell makes of a variable that is not set; to Path it is the folder in which one works
+        raise StriateError("a picture has a name, but an empty one is given")
     return list(dict.fromkeys(file for name in named for file in _files(Path(name), heic)))
 
 
@@ -38,6 +40,8 @@ def _files(path: Path, heic: bool) -> list[Path]:
             raise StriateError(f"a folder is named for the pictures inside, but {printable(path)} has none")
         return inside
     if path.exists():
+        if not path.is_file():
+            raise StriateError(f"a picture is an ordinary file, but {printable(path)} is a pipe or a device")
         return [path]
     if not any(sign in str(path) for sign in "*?["):
         raise StriateError(f"there is no picture {printable(path)}")

@@ -1,6 +1,7 @@
 """What a shipped file says of itself, and what its tensors are called: enough to open one without PyTorch."""
 
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from striate.preprocess import Preprocess
@@ -65,3 +66,14 @@ class About:
             "preprocess": Preprocess.from_dict(values["preprocess"]),
         }
         return cls(**plain)
+
+
+def certificate_path(file: Path) -> Path:
+    """Where the certificate of a file lies.
+
+    Parameters
+    ----------
+    file
+        such as pets.onnx
+    """
+    return file.with_suffix(".certificate.json")

@@ -9,8 +9,9 @@ from striate.data.dataset import Dataset, OnBad
 from striate.errors import DataError, StriateError, one_of
 from striate.evaluate.pictures import Split, pictures_for
 from striate.files import check_output, write_together, writer
+from striate.ship.about import certificate_path
 from striate.ship.assembly import assembled
-from striate.ship.proof.certificate import Certificate, certificate_path
+from striate.ship.proof.certificate import Certificate
 from striate.ship.proof.certificate_page import certificate_page
 from striate.ship.proof.certifying import certified, drawn
 from striate.ship.proof.limits import Limits
@@ -171,6 +172,8 @@ def _limits(difference: float | None, agreement: float | None, drop: float | Non
         value = usual if given is None else given
         if not 0 <= value <= most:
             raise StriateError(f"{name} is a number from 0 to {most}, but is {value:g}")
+        if name == "--min-agreement" and 0 < value <= 1:
+            raise StriateError(f"{name} is a number of percent, but is {value:g}; {100 * value:g} may be meant")
         return value
 
     if int8:

@@ -1,5 +1,6 @@
 """Whose answers are wanted: those of an exported file, or of a run, whose file is made once and kept."""
 
+import json
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 from striate.data.caching import cache_folder
 from striate.errors import StriateError, WeightsError
 from striate.files import write_whole
-from striate.ship.about import About
+from striate.ship.about import About, certificate_path
 from striate.ship.shipped import Shipped, check, open_shipped
 from striate.show.names import printable
 from striate.show.progress import say
@@ -45,12 +46,14 @@ def shipped(whose: "str | Path | Run | Shipped", threads: int | None = None) -> 
     if isinstance(whose, str | Path) and not Path(whose).exists():
         raise StriateError(f"answers are a run's or an exported file's, but {printable(whose)} is not there")
     if isinstance(whose, str | Path) and is_file(whose):
-        return open_shipped(whose, threads)
+        return _as_certified(open_shipped(whose, threads))
     from striate.ship.assembly import about_run, assembled
-    from striate.train.run import Run, open_run
+    from striate.train.keep.sealed import check_seal
+    from striate.train.run import MODEL, Run, open_run
 
     run = whose if isinstance(whose, Run) else open_run(whose)
     about = about_run(run)
+    check_seal(run.folder / MODEL)  # what is kept was made of the weights that it states
     if kept := _kept(about, threads):
         return kept
     say(f"making one file of {printable(run.folder)} for ONNX Runtime, which is kept for the next time")
@@ -62,6 +65,21 @@ def shipped(whose: "str | Path | Run | Shipped", threads: int | None = None) -> 
         path = folder / path
         write_whole(path, lambda file: file.write(content))
     return Shipped(path, about, content, threads)
+
+
+def _as_certified(file: Shipped) -> Shipped:
+    """The same, unless the certificate beside it is another file's: then one of the two was changed."""
+    beside = certificate_path(file.path)
+    try:
+        stated = json.loads(beside.read_text("utf-8"))["file"]["sha256"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return file  # answers need none
+    if stated != file.sum:
+        raise WeightsError(
+            f"{printable(file.path)} must be the file that {printable(beside)} is the certificate of, but its SHA-256 "
+            "is another: it was damaged or changed, or the certificate is another file's; `striate export` writes both"
+        )
+    return file
 
 
 def _kept(about: About, threads: int | None) -> Shipped | None:

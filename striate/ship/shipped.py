@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 
-from striate.errors import WeightsError
+from striate.errors import PictureError, WeightsError
 from striate.processors import processors
 from striate.ship.about import FITTED, FORMAT, KEY, MAP, PICTURES, PROBABILITIES, About
 from striate.show.names import printable
@@ -76,6 +76,11 @@ class Shipped:
 
     def __call__(self, pictures: np.ndarray) -> Answers:
         """Pictures of one size, (n, height, width, 3) of uint8, through the whole graph at once."""
+        if pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[3] != 3 or not pictures.size:
+            raise PictureError(
+                "pictures are uint8 of shape (n, height, width, 3), but these are "
+                f"{pictures.dtype} of shape {pictures.shape}"
+            )
         return self._answers("whole", {PICTURES: pictures})
 
     def fit(self, picture: np.ndarray) -> np.ndarray:
@@ -184,6 +189,8 @@ def check(content: bytes, name: str) -> About:
     name
         how messages call it
     """
+    if not content:
+        raise WeightsError(f"{name} must be {WHAT_WORKS}, but is empty: it has 0 bytes")
     try:
         model = onnx.load_model_from_string(content)
     except DecodeError as error:

@@ -328,7 +328,7 @@ def test_classes_in_another_order_are_put_right(file, run, told, inside):
     [
         ({"format": 2}, "reads certificates of format 1, but"),
         ({"file": {"sha256": "0" * 64}}, "certificate of another file"),
-        ({"file": {}}, "is no certificate as"),
+        ({"file": {}}, "writes them: it lacks 'sha256'"),
         ({"record": {"sums": ["0"], "classes": 3, "probabilities": "%"}}, "is no certificate as"),
         ({"record": {"sums": ["0"], "classes": 3, "probabilities": "YWJj"}}, "is no certificate as"),
         ({"limits": {"nonsense": 1}}, "is no certificate as"),
@@ -346,5 +346,7 @@ def test_wrong_pictures_are_refused(file, run, tmp_path, inside):
     several = replace(data, labels=np.eye(3, dtype=np.uint8)[data.labels])
     with pytest.raises(DataError, match=r"gives a picture one label, but in .* each has any number of labels"):
         certify(file, several)
+    with pytest.raises(DataError, match="to judge by: test; --split val has some"):
+        certify(file, data, split="test")
     with pytest.raises(StriateError, match="cannot be read"):
         certify(tmp_path / "none.onnx", "digits")

@@ -20,9 +20,9 @@ from untrained import noisy, untrained
 
 from striate.cli import main
 from striate.errors import DataError, StriateError, WeightsError
+from striate.ship.about import certificate_path
 from striate.ship.assembly import assembled
 from striate.ship.export import export
-from striate.ship.proof.certificate import certificate_path
 from striate.ship.proof.certify import certify
 from striate.ship.proof.record import content_sum
 from striate.train.run import MODEL, Run
@@ -316,6 +316,7 @@ def test_a_full_disk_leaves_nothing(sharp, sharp_model, tmp_path, monkeypatch, i
         ({"max_difference": -1}, "max-difference is a number from 0 to 1, but is -1"),
         ({"max_difference": float("nan")}, "max-difference is a number from 0 to 1"),
         ({"min_agreement": 100.1}, "min-agreement is a number from 0 to 100"),
+        ({"min_agreement": 0.995}, "min-agreement is a number of percent, but is 0.995; 99.5 may be meant"),
         ({"int8": True, "max_drop": 101}, "max-drop is a number from 0 to 100"),
         ({"int8": True, "max_difference": 0.1}, "--max-difference means nothing with --int8"),
         ({"max_drop": 0.5}, "--max-drop means nothing with a file that is not --int8"),

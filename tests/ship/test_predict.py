@@ -177,6 +177,30 @@ def test_a_run_becomes_a_file_once(coloured, tmp_path, monkeypatch, capsys):
     kept.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     assert st.predict(coloured.folder, picture).rows == first.rows
     assert capsys.readouterr().err.count("making one file") == 1
+    # what is kept does not answer for weights that were damaged since
+    shutil.copytree(coloured.folder, tmp_path / "run")
+    weights = (tmp_path / "run" / MODEL).read_bytes()
+    (tmp_path / "run" / MODEL).write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+    with pytest.raises(StriateError, match="their SHA-256 is not the one it states"):
+        st.predict(tmp_path / "run", picture)
+
+
+def test_a_file_that_is_not_its_certificate_s_does_not_answer(coloured_file, odd, tmp_path):
+    shutil.copy(coloured_file, tmp_path / "pets.onnx")
+    certificate = tmp_path / "pets.certificate.json"
+    for told in ("{", json.dumps({"file": {"sha256": open_shipped(coloured_file).sum}})):
+        certificate.write_text(told)  # answers need no certificate, whole or not
+        assert len(st.predict(tmp_path / "pets.onnx", odd / "b9.png")) == 1
+    certificate.write_text(json.dumps({"file": {"sha256": "0" * 64}}))
+    with pytest.raises(StriateError, match="its SHA-256 is another: it was damaged or changed"):
+        st.predict(tmp_path / "pets.onnx", odd / "b9.png")
+
+
+def test_an_opened_file_says_what_it_takes(coloured_file):
+    ask = open_shipped(coloured_file)
+    for pictures in (photo(1), photo(1)[None].astype(np.float32), photo(1)[None, :, :, :1], photo(1)[None][:, :0]):
+        with pytest.raises(StriateError, match=r"uint8 of shape \(n, height, width, 3\), but these are "):
+            ask(pictures)
 
 
 def test_where_nothing_can_be_kept_a_run_answers_all_the_same(gray, tmp_path, monkeypatch):
@@ -275,6 +299,8 @@ def test_a_fault_of_ours_is_not_taken_for_a_bad_picture():
     [
         (["{file}"], "give pictures: files, folders"),
         (["{file}", "{odd}/none.jpg"], "there is no picture"),
+        (["{file}", ""], "a picture has a name, but an empty one is given"),
+        (["{file}", "/dev/null"], "a picture is an ordinary file, but /dev/null is a pipe or a device"),
         (["{file}", "https://example.org/a.jpg"], "but https://example.org/a.jpg is given; nothing is fetched"),
         (["{file}", "{odd}", "--top", "4"], "of 3 classes, the top 1 to 3 can be told, but --top is 4"),
         (["{file}", "{odd}", "--top", "0"], "of 3 classes, the top 1 to 3 can be told, but --top is 0"),

@@ -169,7 +169,7 @@ def test_every_answer_has_an_id_and_a_line_and_safe_headers(server, files):
         ("/nothing", b"x", {}, 404, "nothing at this address"),
         ("/v2/models/..%2F..%2Fetc/infer", b"{}", {}, 404, "nothing at this address"),
         ("/page.css/../../../../etc/passwd", b"x", {}, 404, "nothing at this address"),
-        ("/healthz", b"x", {}, 405, "this address answers GET, but not POST"),
+        ("/healthz", b"x", {}, 405, "this address answers GET, HEAD, but not POST"),
         ("/predict?model=trees", b"x", {"host": "evil.example"}, 403, "not called 'evil.example'"),
         ("/predict?model=trees", b"x", {"host": "127.0.0.1.evil.example"}, 403, "not called"),
         ("/predict?model=trees", b"x", {"host": "localhost@evil.example"}, 403, "not called"),
@@ -216,7 +216,7 @@ def test_the_description_and_its_page_need_no_network(server):
     page = server.ask("GET", "/docs").content.decode()
     assert all(f"POST {path}" in page for path in ("/predict", "/v2/models/{name}/infer"))
     for content in (page, server.ask("GET", "/").content.decode(), server.ask("GET", "/page.js").content.decode()):
-        assert "://" not in content.replace("http://…", "")
+        assert "://" not in content.replace(f"http://127.0.0.1:{server.port}/predict", "")
 
 
 def tensor(data, kind: str, shape: list[int]) -> dict:
@@ -257,6 +257,13 @@ def test_the_protocol_says_what_is_wrong(server, change, reason):
     answer = server.ask("POST", "/v2/models/trees/infer", json.dumps(body))
     assert answer.status == 400
     assert reason in answer.told["error"]
+
+
+def test_head_is_answered_as_get_without_its_body(server):
+    for path, status in (("/healthz", 200), ("/", 200), ("/nothing", 404), ("/predict", 405)):
+        answer = server.ask("HEAD", path)
+        assert (answer.status, answer.content) == (status, b"")
+    assert server.ask("HEAD", "/").headers["content-length"] == server.ask("GET", "/").headers["content-length"]
 
 
 def test_a_tensor_has_the_sides_of_a_picture(server):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from driven import CHROMIUM, browser
 from made import encoded
+from PIL import Image
 from served_files import served
 from tinting import tinted
 
@@ -51,6 +52,16 @@ def test_a_photo_gets_its_answer_with_its_map(coloured_file, gray_file, tmp_path
         page.run("document.getElementById('model').value = 'letters'")
         page.choose("#file", photo)
         page.until("!document.getElementById('answer').hidden && document.getElementById('map').hidden")
+        Image.fromarray(np.zeros((90, 90, 4), np.uint8)).save(tmp_path / "clear.png")
+        page.choose("#file", tmp_path / "clear.png")  # the network sees white, and so does who looks
+        page.until("document.getElementById('notes').textContent == 'transparent parts laid on white'")
+        page.until("document.getElementById('shown').naturalWidth == 90")
+        box = page.run("JSON.stringify(document.getElementById('shown').getBoundingClientRect())")
+        assert inside(page.shot(), box).min() == 255
+        Image.fromarray(np.zeros((90, 90, 3), np.uint8)).save(tmp_path / "photo.tiff")
+        page.choose("#file", tmp_path / "photo.tiff")
+        page.until("document.getElementById('notes').textContent == 'this browser cannot show the picture'")
+        assert page.run("document.getElementById('photo').hidden")
         own = f"http://127.0.0.1:{server.port}/"
         assert all(address.removeprefix("blob:").startswith(own) for address in page.fetched)
         # a browser notes each answer that is a refusal, and nothing else: no script or style was held back

@@ -39,6 +39,8 @@ def test_a_port_in_use_is_told(coloured_file, capsys):
         (["a=FILE", "a=FILE"], "each model has a name of its own"),
         (["a%2Fb=FILE"], "a model's name stands in addresses"),
         (["FILE", "--host", "0.0.0.0"], "wants a token"),
+        (["FILE", "--name", "http://x.org"], "one as in pets.example.org, but is 'http://x.org'"),
+        (["FILE", "--name", ""], "one as in pets.example.org, but is ''"),
         (["FILE", "--json"], "striate serve prints no result"),
         (["FILE", "--token", "short"], "16 or more ASCII signs"),
         (["FILE", "--batch", "0"], "at least 1 picture"),
@@ -60,6 +62,8 @@ def test_mistakes_are_told(coloured_file, capsys, words, sentence):
 
 def test_files_that_cannot_be_trusted_are_refused(coloured_file, capsys, tmp_path):
     content = coloured_file.read_bytes()
+    (tmp_path / "empty.onnx").write_bytes(b"")
+    assert "is empty: it has 0 bytes" in refused(capsys, tmp_path / "empty.onnx", "--port", 0)
     (tmp_path / "cut.onnx").write_bytes(content[: len(content) // 2])
     assert "cut short" in refused(capsys, tmp_path / "cut.onnx", "--port", 0)
     model = onnx.load_model_from_string(content)

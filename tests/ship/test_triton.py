@@ -92,6 +92,8 @@ def test_wrong_places_are_refused_and_nothing_is_left(coloured_file, tmp_path, m
         written(coloured_file, tmp_path / "file")
     with pytest.raises(StriateError, match=r"--triton is a folder in one that exists, but .*no does not"):
         written(coloured_file, tmp_path / "no" / "models")
+    with pytest.raises(StriateError, match=r"a folder of models alone, but .* has file"):
+        written(coloured_file, tmp_path)
 
     with monkeypatch.context() as patch:
         patch.setattr("striate.ship.others.triton.os.access", lambda *_: False)

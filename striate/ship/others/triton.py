@@ -9,7 +9,7 @@ import onnx
 from striate.errors import StriateError
 from striate.files import check_folder, whole_folder, write_text, write_whole, writing
 from striate.ship.about import PROBABILITIES, About
-from striate.show.names import printable
+from striate.show.names import listed, printable
 
 MARK = "# written by striate export\n"  # how a configuration of striate's begins
 FILES = {"1", "1/model.onnx", "config.pbtxt", "labels.txt"}  # of a model; 1 is its version
@@ -68,6 +68,8 @@ def check_triton(folder: Path, name: str) -> None:
     if not os.access(into := folder if folder.exists() else folder.parent, os.W_OK):
         raise StriateError(f"--triton is a folder that can be written, but {printable(into)} cannot")
     if folder.exists():
+        if others := [path.name for path in folder.iterdir() if not path.is_dir()]:
+            raise StriateError(f"--triton is a folder of models alone, but {printable(folder)} has {listed(others)}")
         check_folder(folder / model_name(name), _own)
 
 

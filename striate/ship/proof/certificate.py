@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from striate.evaluate.figures import Figure
@@ -87,10 +86,10 @@ class Certificate:
             Column("", "side", WHO.__getitem__, "left"),
             Column("ms a picture", "whole", _milliseconds),
             Column("without decoding", "decoded", _milliseconds),
+            Column("turns", "turns", exact),
         ]
-        turns = " and ".join(f"{row['turns']} turns of {row['batch']}" for row in self.times[::2])
         note = (
-            f"from a file's bytes to probabilities, medians of {turns}, both sides by turns; decoding on one thread; "
+            "from a file's bytes to probabilities, medians, both sides by turns; decoding on one thread; "
             f"{self.made_with['machine']}"
         )
         return Table(columns, self.times, notes=[note])
@@ -175,17 +174,6 @@ def accuracy_table(rows: list[dict[str, Any]], *notes: str) -> Table:
     """
     titles = {"": "whose", "accuracy": "value", "95 %": "interval"}
     return Table([Column(title, key, align="left") for title, key in titles.items()], rows, notes=list(notes))
-
-
-def certificate_path(file: Path) -> Path:
-    """Where the certificate of a file lies.
-
-    Parameters
-    ----------
-    file
-        such as pets.onnx
-    """
-    return file.with_suffix(".certificate.json")
 
 
 def _milliseconds(value: float) -> str:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from striate.data.dataset import Dataset
 from striate.data.thumbnails import thumbnail
-from striate.ship.proof.certificate import Certificate, certificate_path
+from striate.ship.about import certificate_path
+from striate.ship.proof.certificate import Certificate
 from striate.ship.proof.limits import probability
 from striate.show.names import listed
 from striate.show.numbers import count, exact, memory

@@ -13,10 +13,10 @@ from striate.data.dataset import Dataset, OnBad
 from striate.errors import DataError, StriateError, WeightsError, one_of
 from striate.evaluate.figures import Figure
 from striate.evaluate.pictures import SPLITS, Split, held_out, left_out, refuse_other_labels
-from striate.ship.about import About
+from striate.ship.about import About, certificate_path
 from striate.ship.proof.agreement import Agreement, agreement
 from striate.ship.proof.by_file import Heard
-from striate.ship.proof.certificate import FORMAT, accuracy_table, certificate_path, figure_row
+from striate.ship.proof.certificate import FORMAT, accuracy_table, figure_row
 from striate.ship.proof.certifying import BATCH, SEED, accuracy, calibrated, chunks, drawn, made_with
 from striate.ship.proof.limits import Check, Limits, check_table, checks, missed
 from striate.ship.proof.record import Record, content_sum
@@ -172,7 +172,8 @@ def _kept(file: Path, sum: str) -> tuple[Record, Limits]:
             )
         stated, record, limits = told["file"]["sha256"], Record.from_dict(told["record"]), Limits(**told["limits"])
     except (OSError, ValueError, TypeError, KeyError, AttributeError, zlib.error) as error:
-        raise WeightsError(f"{printable(path)} is no certificate as `striate export` writes them: {error!r}") from error
+        why = f"it lacks {error}" if isinstance(error, KeyError) else error
+        raise WeightsError(f"{printable(path)} is no certificate as `striate export` writes them: {why}") from error
     if stated != sum:
         raise WeightsError(
             f"{printable(path)} is the certificate of another file: it names the SHA-256 {stated}, "
@@ -193,11 +194,13 @@ def _opened(about: About, data: str | Path | Dataset, split: Split | None, on_ba
     others, what = held_out(found, about.fingerprint), "all of them"
     if split is None and others:
         split, what = others[0], ""
+    there = [name for name in SPLITS if len(found[name])]
     if split is not None:
         found = found[split]
         what = SPLITS[split] + (", since the file learned from the others" if not what else "")
     if not len(found):
-        raise DataError(f"{printable(found.where)} has no pictures to judge by: {what}; --split names others")
+        instead = f"--split {there[0]} has some" if there else "it has none that were held out"
+        raise DataError(f"{printable(found.where)} has no pictures to judge by: {what}; {instead}")
     order = np.array([about.classes.index(name) for name in found.classes])
     labels = found.labels[:, np.argsort(order)] if found.several else order[found.labels]
     notes = [f"{count(len(found))} of {printable(found.where)}, {what}", *left_out(found)]

@@ -80,6 +80,7 @@ class Guard:
         told: dict[str, Any] = {}
         scope["state"] = {"told": told, "request": request.decode()}
         status = 0
+        asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope  # uvicorn leaves the body out
 
         async def sending(message: dict[str, Any]) -> None:
             nonlocal status
@@ -95,7 +96,7 @@ class Guard:
 
         try:
             self._check(scope, headers)
-            await self.application(scope, receive, sending)
+            await self.application(asked, receive, sending)
         except Refusal as refusal:
             told["reason"] = str(refusal)
             await refuse(refusal, request.decode(), sending)
@@ -111,7 +112,7 @@ class Guard:
                 await refuse(Refusal(500, "the server failed; its log says why"), request.decode(), sending)
         finally:
             seconds = time.perf_counter() - begun
-            route = getattr(scope.get("route"), "path", "other")
+            route = getattr(asked.get("route"), "path", "other")
             self.figures.answered(route, status, seconds)
             self.log(
                 "request",

@@ -54,6 +54,13 @@ function show(file, prediction) {
   part("busy").textContent = "";
   const photo = part("shown");
   URL.revokeObjectURL(photo.src);
+  photo.onerror = () => {
+    for (const id of ["photo", "overlay"]) part(id).hidden = true;
+    part("notes").textContent = ["this browser cannot show the picture", ...prediction.notes].join("; ");
+  };
+  part("photo").hidden = false;
+  const paper = /laid on \((.*?)\)/.exec(prediction.notes.join()); // white needs no numbers
+  photo.style.background = paper ? `rgb(${paper[1]})` : "white";
   photo.src = URL.createObjectURL(file);
   photo.alt = `the photo: ${prediction.answers[0].class}`;
   const rows = prediction.answers.map(({ class: name, probability }) => {

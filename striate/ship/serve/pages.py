@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 
 from striate.ship.serve.desk import Desk
 from striate.show.page import POLICY as STILL
@@ -88,8 +88,26 @@ where the likeliest class is seen</label></p></div>
 """
 
 
-def docs_page(described: dict[str, Any]) -> str:
-    """What can be asked, from the description that programs read."""
+def docs_page(described: dict[str, Any], base: str, several: bool, token: bool) -> str:
+    """What can be asked, from the description that programs read.
+
+    Parameters
+    ----------
+    described
+        as OpenAPI has it
+    base
+        where this server was found
+    several
+        whether there are several models
+    token
+        whether requests need one
+    """
+    curl = "curl -H 'Authorization: Bearer TOKEN'" if token else "curl"
+    one, more = ("?top=3&model=NAME", "?model=NAME") if several else ("?top=3", "")
+    asked = (
+        f"{curl} --data-binary @photo.jpg '{base}/predict{one}'\n"
+        f"{curl} -F picture=@a.jpg -F picture=@b.png '{base}/predict{more}'"
+    )
     sections = []
     for path, methods in described["paths"].items():
         for method, told in methods.items():
@@ -97,8 +115,7 @@ def docs_page(described: dict[str, Any]) -> str:
     lead = (
         f"<p>{text(described['info']['description'])}</p>"
         '<p class="faint">The same for programs: <a href="/openapi.json">openapi.json</a></p>'
-        '<pre class="scroll">curl --data-binary @photo.jpg http://…/predict?top=3\n'
-        "curl -F picture=@a.jpg -F picture=@b.png http://…/predict\n\n"
+        f'<pre class="scroll">{text(asked)}\n\n'
         '{"model": "pets", "predictions": [{"picture": "a.jpg", "notes": [], "answers": ['
         '{"class": "cat", "probability": 0.93}, …]}, …]}</pre>'
     )
@@ -156,6 +173,8 @@ def add(app: FastAPI, desk: Desk, token: bool) -> None:
         return Response(SCRIPT, media_type="text/javascript")
 
     @app.get("/docs", include_in_schema=False)
-    async def docs() -> Response:
+    async def docs(request: Request) -> Response:
         policy = {"content-security-policy": f"{STILL}; frame-ancestors 'none'"}
-        return Response(docs_page(app.openapi()), media_type="text/html", headers=policy)
+        base = str(request.base_url).rstrip("/")
+        told = docs_page(app.openapi(), base, len(desk.models) > 1, token)
+        return Response(told, media_type="text/html", headers=policy)

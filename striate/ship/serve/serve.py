@@ -16,12 +16,13 @@ from striate.ship.serve.app import application
 from striate.ship.serve.crew import Crew
 from striate.ship.serve.desk import Desk
 from striate.ship.serve.figures import Figures
-from striate.ship.serve.guard import Guard, is_loopback
+from striate.ship.serve.guard import Guard, is_loopback, name_of_host
 from striate.ship.serve.limits import Limits
 from striate.ship.serve.logs import Log
 from striate.ship.serve.places import Places
 from striate.ship.serve.served import Served, open_models
 from striate.ship.serve.server import Draining, bound
+from striate.show.names import printable
 from striate.show.progress import say
 
 LEAST_TOKEN = 16  # signs
@@ -67,7 +68,7 @@ def serve(
     limits
         what requests may take
     """
-    _check(host, token, batch, wait, threads)
+    _check(host, name, token, batch, wait, threads)
     if not files:
         raise StriateError("a server needs a model: a file that `striate export` wrote, or a run's folder")
     threads = threads or processors()
@@ -123,7 +124,7 @@ def _run(
         log.close()
 
 
-def _check(host: str, token: str | None, batch: int, wait: float, threads: int | None) -> None:
+def _check(host: str, names: tuple[str, ...], token: str | None, batch: int, wait: float, threads: int | None) -> None:
     if token is not None and not re.fullmatch(rf"[!-~]{{{LEAST_TOKEN},}}", token):
         raise StriateError(f"a token is {LEAST_TOKEN} or more ASCII signs without spaces, so that nobody guesses it")
     if token is None and not is_loopback(host):
@@ -131,6 +132,9 @@ def _check(host: str, token: str | None, batch: int, wait: float, threads: int |
             f"a server that others can reach wants a token, but {host} is not this machine alone, and there is none; "
             "give --token, or STRIATE_TOKEN in the environment"
         )
+    for name in names:
+        if name_of_host(name.lower()) != name.lower().strip("[]") or not name:
+            raise StriateError(f"a server's name is one as in pets.example.org, but is '{printable(name)}'")
     if threads is not None and threads < 1:
         raise StriateError(f"a server answers with at least 1 thread, but {threads} are given")
     if batch < 1:

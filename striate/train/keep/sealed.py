@@ -108,7 +108,7 @@ def load_sealed(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     from safetensors import safe_open
 
     try:
-        _check(path)
+        check_seal(path)
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
             return tensors, json.loads(file.metadata()["striate"])
@@ -125,7 +125,14 @@ def stated_sum(path: Path) -> str:
         return file.read(len(NO_SUM)).decode("ascii", "replace")
 
 
-def _check(path: Path) -> None:
+def check_seal(path: Path) -> None:
+    """Refuse a sealed file if any of its bytes is not as it was written.
+
+    Parameters
+    ----------
+    path
+        the file
+    """
     with path.open("rb") as file:
         start = file.read(SUM_AT + len(NO_SUM))
         stated = start[SUM_AT:]
