@@ -23,11 +23,12 @@ from bench.ship_made import run_of
 from bench.train import given_folder
 from striate.ship.about import FITTED, PROBABILITIES
 from striate.ship.assembly import assembled
+from striate.ship.checked import check
 from striate.ship.int8.quantised import Calibration, quantised
 from striate.ship.proof.by_file import read
 from striate.ship.proof.record import content_sum
 from striate.ship.proof.sides import Picture
-from striate.ship.shipped import Shipped, check
+from striate.ship.shipped import Shipped
 from striate.train.learn.tally import wilson
 from striate.train.transfer.compare import compare
 

@@ -11,12 +11,12 @@ from striate.evaluate.pictures import Split, pictures_for
 from striate.files import check_output, write_together, writer
 from striate.ship.about import certificate_path
 from striate.ship.assembly import assembled
+from striate.ship.checked import check
 from striate.ship.proof.certificate import Certificate
 from striate.ship.proof.certificate_page import certificate_page
 from striate.ship.proof.certifying import certified, drawn
 from striate.ship.proof.limits import Limits
 from striate.ship.proof.record import content_sum
-from striate.ship.shipped import check
 from striate.show.names import printable
 from striate.show.numbers import count, memory
 from striate.show.progress import say

@@ -10,7 +10,8 @@ from striate.data.caching import cache_folder
 from striate.errors import StriateError, WeightsError
 from striate.files import write_whole
 from striate.ship.about import About, certificate_path
-from striate.ship.shipped import Shipped, check, open_shipped
+from striate.ship.checked import check
+from striate.ship.shipped import Shipped, open_shipped
 from striate.show.names import printable
 from striate.show.progress import say
 

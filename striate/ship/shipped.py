@@ -4,7 +4,6 @@ The graph is one, but is run in two halves that meet in a tensor of bytes: pictu
 and what the network sees of them, which is of one size, is answered in batches.
 """
 
-import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -14,16 +13,14 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
 
 from striate.errors import PictureError, WeightsError
 from striate.processors import processors
-from striate.ship.about import FITTED, FORMAT, KEY, MAP, PICTURES, PROBABILITIES, About
+from striate.ship.about import FITTED, PICTURES, About
+from striate.ship.checked import WHAT_WORKS, check
 from striate.show.names import printable
 
-WHAT_WORKS = "a file of `striate export`, ending in .onnx"
 Part = Literal["whole", "front", "rest"]  # of the graph; what is fitted lies between the last two
-OWN_DOMAINS = ("", "ai.onnx")  # of ONNX itself
 
 
 class Answers(NamedTuple):
@@ -177,95 +174,3 @@ def open_shipped(path: str | Path, threads: int | None = None) -> Shipped:
     except OSError as error:
         raise WeightsError(f"{printable(path)} cannot be read: {error.strerror or error}") from error
     return Shipped(path, check(content, printable(path)), content, threads)
-
-
-def check(content: bytes, name: str) -> About:
-    """What a file says of itself, if it is whole, keeps nothing elsewhere, and needs no operator that is not ONNX's.
-
-    Parameters
-    ----------
-    content
-        its bytes
-    name
-        how messages call it
-    """
-    if not content:
-        raise WeightsError(f"{name} must be {WHAT_WORKS}, but is empty: it has 0 bytes")
-    try:
-        model = onnx.load_model_from_string(content)
-    except DecodeError as error:
-        raise WeightsError(
-            f"{name} must be a whole ONNX file, {WHAT_WORKS}, but is cut short or none; "
-            ".pt2, .pth and .safetensors hold weights for other programs"
-        ) from error
-    told = {entry.key: entry.value for entry in model.metadata_props}.get(KEY)
-    if told is None:
-        raise WeightsError(
-            f"{name} must be a file of `striate export`, ending in .onnx, which says in its metadata what its answers "
-            "mean, but has none"
-        )
-    try:
-        values = json.loads(told)
-        if values.get("format") != FORMAT:
-            raise WeightsError(
-                f"this version of striate opens files of format {FORMAT}, but {name} is of {values.get('format')!r}"
-            )
-        about = About.from_dict(values)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise WeightsError(f"the metadata of {name} are not as `striate export` writes them: {error!r}") from error
-    foreign = sorted({f"{node.domain}.{node.op_type}" for node in _nodes(model) if node.domain not in OWN_DOMAINS})
-    if foreign or model.functions:
-        what = ", ".join(foreign) or "functions of its own"
-        raise WeightsError(f"{name} must need nothing but ONNX's own operators, but has {what}")
-    if outside := [tensor.name for tensor in _tensors(model) if tensor.data_location == onnx.TensorProto.EXTERNAL]:
-        raise WeightsError(
-            f"{name} must hold all of its weights, but keeps {printable(outside[0])} in another file: "
-            "such a file is not opened, since it could name any"
-        )
-    if any(_sparse(graph) for graph in _graphs(model.graph)):  # nothing else looks where their numbers are kept
-        raise WeightsError(f"{name} must hold plain weights, as `striate export` writes them, but has sparse ones")
-    inputs, outputs = ([value.name for value in side] for side in (model.graph.input, model.graph.output))
-    if inputs != [PICTURES] or outputs not in ([PROBABILITIES], [PROBABILITIES, MAP]):
-        raise WeightsError(f"{name} must go from {PICTURES} to {PROBABILITIES}, but goes from {inputs} to {outputs}")
-    answers = model.graph.output[0].type.tensor_type.shape.dim
-    if [side.dim_value for side in answers][1:] != [len(about.classes)]:
-        raise WeightsError(
-            f"{name} must give a probability for each of the {len(about.classes)} classes that it names, but gives "
-            f"{[side.dim_value for side in answers][1:]}"
-        )
-    try:
-        onnx.checker.check_model(model)
-    except onnx.checker.ValidationError as error:
-        raise WeightsError(f"{name} is not a sound ONNX model: {str(error).splitlines()[0]}") from error
-    return about
-
-
-def _graphs(graph: Any) -> Any:
-    """A graph and those inside its nodes."""
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs) if attribute.HasField("g") or attribute.graphs else ():
-                yield from _graphs(inner)
-
-
-def _sparse(graph: onnx.GraphProto) -> bool:
-    attributes = [attribute for node in graph.node for attribute in node.attribute]
-    return bool(graph.sparse_initializer) or any(
-        attribute.HasField("sparse_tensor") or attribute.sparse_tensors for attribute in attributes
-    )
-
-
-def _nodes(model: onnx.ModelProto) -> Any:
-    return (node for graph in _graphs(model.graph) for node in graph.node)
-
-
-def _tensors(model: onnx.ModelProto) -> Any:
-    """All constants, wherever they stand."""
-    for graph in _graphs(model.graph):
-        yield from graph.initializer
-        for node in graph.node:
-            for attribute in node.attribute:
-                if attribute.HasField("t"):
-                    yield attribute.t
-                yield from attribute.tensors

@@ -16,7 +16,8 @@ from striate.evaluate.ensemble import ensemble
 from striate.nets.zoo import zoo
 from striate.ship.about import KEY
 from striate.ship.assembly import assembled
-from striate.ship.shipped import Shipped, check
+from striate.ship.checked import check
+from striate.ship.shipped import Shipped
 from striate.train.keep.sealed import stated_sum
 from striate.train.run import MODEL, Run
 

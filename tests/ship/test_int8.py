@@ -17,10 +17,11 @@ from onnx.utils import Extractor
 from striate.errors import DataError, WeightsError
 from striate.ship.about import FITTED, PICTURES
 from striate.ship.assembly import assembled
+from striate.ship.checked import check
 from striate.ship.int8.quantised import LEAST, Calibration, quantised
 from striate.ship.int8.spread import Spread
 from striate.ship.proof.record import content_sum
-from striate.ship.shipped import Shipped, check
+from striate.ship.shipped import Shipped
 from striate.train.run import Run
 from striate.train.train import train
 

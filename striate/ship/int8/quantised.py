@@ -19,12 +19,13 @@ from striate.data.randomness import Purpose, generator
 from striate.data.sources.shards import Shards
 from striate.errors import DataError, PictureError, WeightsError
 from striate.ship.about import FITTED, KEY
+from striate.ship.checked import check
 from striate.ship.int8.spread import Spread
 from striate.ship.int8.whole_numbers import LEVELS, Plan, rewrite
 from striate.ship.proof.by_file import read
 from striate.ship.proof.record import content_sum
 from striate.ship.proof.sides import Picture
-from striate.ship.shipped import Shipped, check, session
+from striate.ship.shipped import Shipped, session
 from striate.show.names import listed, printable
 from striate.show.numbers import count, memory
 from striate.show.progress import track

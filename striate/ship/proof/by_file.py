@@ -7,9 +7,10 @@ import numpy as np
 
 from striate.errors import PictureError, WeightsError
 from striate.pictures.decode import decode
+from striate.ship.checked import check
 from striate.ship.proof.drift import DECODERS, resizers
 from striate.ship.proof.sides import Picture, timed
-from striate.ship.shipped import Shipped, check
+from striate.ship.shipped import Shipped
 from striate.show.numbers import show_size
 
 NAME = "the exported file"

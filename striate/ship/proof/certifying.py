@@ -16,13 +16,13 @@ from striate.data.dataset import Dataset
 from striate.errors import DataError, StriateError
 from striate.evaluate.figures import Figure, areas
 from striate.processors import processors
+from striate.ship.checked import check
 from striate.ship.proof.agreement import agreement
 from striate.ship.proof.by_file import Heard
 from striate.ship.proof.certificate import Certificate
 from striate.ship.proof.limits import Limits, checks, missed
 from striate.ship.proof.record import Record, content_sum, room
 from striate.ship.proof.sides import Picture, Side
-from striate.ship.shipped import check
 from striate.show.names import listed, printable
 from striate.show.numbers import count
 from striate.show.progress import say, track
