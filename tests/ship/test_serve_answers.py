@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import html
 import json
 import zlib
 from contextlib import ExitStack
@@ -215,6 +216,12 @@ def test_the_description_and_its_page_need_no_network(server):
     assert {"/predict", "/v2/models/{name}/infer", "/healthz"} <= described["paths"].keys()
     page = server.ask("GET", "/docs").content.decode()
     assert all(f"POST {path}" in page for path in ("/predict", "/v2/models/{name}/infer"))
+    shown = html.unescape(page.partition('<pre class="scroll">')[2].partition("</pre>")[0]).splitlines()
+    address = f"http://127.0.0.1:{server.port}/predict"
+    assert shown[:2] == [
+        f"curl --data-binary @photo.jpg '{address}?top=3&model=NAME'",
+        f"curl -F picture=@a.jpg -F picture=@b.png '{address}?model=NAME'",
+    ]
     for content in (page, server.ask("GET", "/").content.decode(), server.ask("GET", "/page.js").content.decode()):
         assert "://" not in content.replace(f"http://127.0.0.1:{server.port}/predict", "")
 
