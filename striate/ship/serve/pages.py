@@ -105,8 +105,8 @@ def docs_page(described: dict[str, Any], base: str, several: bool, token: bool) 
     curl = "curl -H 'Authorization: Bearer TOKEN'" if token else "curl"
     one, more = ("?top=3&model=NAME", "?model=NAME") if several else ("?top=3", "")
     asked = (
-        f"{curl} --data-binary @photo.jpg '{base}/predict{one}'\n"
-        f"{curl} -F picture=@a.jpg -F picture=@b.png '{base}/predict{more}'"
+        f"{curl} --data-binary @photo.jpg '{base}/predict{one}'",
+        f"{curl} -F picture=@a.jpg -F picture=@b.png '{base}/predict{more}'",
     )
     sections = []
     for path, methods in described["paths"].items():
@@ -115,7 +115,7 @@ def docs_page(described: dict[str, Any], base: str, several: bool, token: bool) 
     lead = (
         f"<p>{text(described['info']['description'])}</p>"
         '<p class="faint">The same for programs: <a href="/openapi.json">openapi.json</a></p>'
-        f'<pre class="scroll">{text(asked)}\n\n'
+        f'<pre class="scroll">{text(asked[0])}\n{text(asked[1])}\n\n'
         '{"model": "pets", "predictions": [{"picture": "a.jpg", "notes": [], "answers": ['
         '{"class": "cat", "probability": 0.93}, …]}, …]}</pre>'
     )
