@@ -14,12 +14,12 @@ SPECIAL = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}  # numbers that 
 
 
 class History:
-    """A file to which lines are added, each of them whole.
+    """A file to which lines are added. Only the last can be torn, and whoever opens or reads the file drops that.
 
     Parameters
     ----------
     path
-        the file; a line at its end that a power failure cut off is removed
+        the file; a line at its end that a killed process or a power failure cut off is removed
     """
 
     def __init__(self, path: Path):
@@ -33,7 +33,7 @@ class History:
             return self.path.stat().st_size if self.path.exists() else 0
 
     def add(self, /, **values: Any) -> None:
-        """Append a line, of which other processes see all or nothing.
+        """Append a line. A process that is killed in the middle of it leaves a part of the line, without its end.
 
         Parameters
         ----------
