@@ -23,7 +23,7 @@ from bench.ship_made import run_of
 from bench.train import given_folder
 from striate.ship.about import FITTED, PROBABILITIES
 from striate.ship.assembly import assembled
-from striate.ship.checked import check
+from striate.ship.checked import check, sealed
 from striate.ship.int8.quantised import Calibration, quantised
 from striate.ship.proof.by_file import read
 from striate.ship.proof.record import content_sum
@@ -58,7 +58,7 @@ def starts(fitted: np.ndarray) -> range:
 
 def shipped(model: onnx.ModelProto) -> Shipped:
     """A model, as its file would be opened."""
-    content = model.SerializeToString()
+    content = sealed(model)
     return Shipped(Path("made.onnx"), check(content, "made.onnx"), content)
 
 

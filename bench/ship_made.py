@@ -13,7 +13,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 from PIL import Image
 from safetensors.torch import save_file
@@ -24,6 +23,7 @@ from bench.ship_one import NETWORKS, SIZE
 from striate.nets.naming import to_state_dict
 from striate.nets.net import last_layer
 from striate.ship.assembly import assembled
+from striate.ship.checked import sealed
 from striate.ship.int8.quantised import quantised
 from striate.train.keep.sealed import save_sealed
 from striate.train.parts import open_parts
@@ -108,9 +108,9 @@ def main(folder: Path, place: Path) -> None:
         save_file(state, place / f"{name}.safetensors")
         (place / f"{name}.json").write_text(json.dumps(asdict(network.preprocess)))
         model = assembled(run)
-        onnx.save(model, place / f"{name}.onnx")
+        (place / f"{name}.onnx").write_bytes(sealed(model))
         narrow, notes = quantised(model, run, pictures=64)
-        onnx.save(narrow, place / f"{name}-int8.onnx")
+        (place / f"{name}-int8.onnx").write_bytes(sealed(narrow))
         print(f"{NETWORKS[name]} in int8: {'; '.join(notes)}", flush=True)
 
 

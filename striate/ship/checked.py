@@ -1,6 +1,7 @@
-"""What a shipped file must be before it is run: whole, of ONNX's own operators, with nothing kept elsewhere."""
+"""What a shipped file must be before it is run: as it was written, of ONNX's own operators, nothing kept elsewhere."""
 
 import json
+from hashlib import sha256
 from typing import Any
 
 import onnx
@@ -12,6 +13,26 @@ from striate.show.names import printable
 
 WHAT_WORKS = "a file of `striate export`, ending in .onnx"
 OWN_DOMAINS = ("", "ai.onnx")  # of ONNX itself
+SUM = "striate.sha256"  # the last entry of a file's metadata: the sum of all bytes before it
+
+
+def sealed(model: onnx.ModelProto) -> bytes:
+    """A model as the bytes of a file that shows each later change of itself.
+
+    Parameters
+    ----------
+    model
+        with its metadata
+    """
+    content = model.SerializeToString()
+    return content + _seal(content)
+
+
+def _seal(content: bytes | memoryview) -> bytes:
+    """One more entry of the metadata; in ONNX's encoding, what is appended to a model is added to its lists."""
+    model = onnx.ModelProto()
+    model.metadata_props.add(key=SUM, value=sha256(content).hexdigest())
+    return model.SerializeToString()
 
 
 def check(content: bytes, name: str) -> About:
@@ -38,6 +59,12 @@ def check(content: bytes, name: str) -> About:
         raise WeightsError(
             f"{name} must be a file of `striate export`, ending in .onnx, which says in its metadata what its answers "
             "mean, but has none"
+        )
+    end = len(content) - len(_seal(b""))
+    if content[end:] != _seal(memoryview(content)[:end]):
+        raise WeightsError(
+            f"{name} must be as `striate export` wrote it, but its SHA-256 is not the one that stands at its end: it "
+            "was damaged, cut short or changed; copy or export it anew"
         )
     try:
         values = json.loads(told)

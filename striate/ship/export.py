@@ -11,7 +11,7 @@ from striate.evaluate.pictures import Split, pictures_for
 from striate.files import check_output, write_together, writer
 from striate.ship.about import certificate_path
 from striate.ship.assembly import assembled
-from striate.ship.checked import check
+from striate.ship.checked import check, sealed
 from striate.ship.proof.certificate import Certificate
 from striate.ship.proof.certificate_page import certificate_page
 from striate.ship.proof.certifying import certified, drawn
@@ -104,7 +104,7 @@ def export(
         say("looking for the scales of whole numbers on training pictures")
         model, told = quantised(model, run, apart=sums(shown))
         notes += told
-    content = model.SerializeToString()
+    content = sealed(model)
     # a certificate goes where others read it, who need not know in which folders things lie here
     for where in (shown.where, run.config["data"]["where"]):
         notes = [note.replace(printable(where), printable(Path(where).name or where)) for note in notes]

@@ -10,7 +10,7 @@ from striate.data.caching import cache_folder
 from striate.errors import StriateError, WeightsError
 from striate.files import write_whole
 from striate.ship.about import About, certificate_path
-from striate.ship.checked import check
+from striate.ship.checked import sealed
 from striate.ship.shipped import Shipped, open_shipped
 from striate.show.names import printable
 from striate.show.progress import say
@@ -58,8 +58,8 @@ def shipped(whose: "str | Path | Run | Shipped", threads: int | None = None) -> 
     if kept := _kept(about, threads):
         return kept
     say(f"making one file of {printable(run.folder)} for ONNX Runtime, which is kept for the next time")
-    content = assembled(run).SerializeToString()
-    path = Path(f"{_key(about)}-{sha256(content).hexdigest()}.onnx")
+    content = sealed(assembled(run))
+    path = Path(f"{_key(about)}.onnx")
     with suppress(OSError, StriateError):  # where nothing can be kept, it is made again
         folder = cache_folder() / KIND
         folder.mkdir(exist_ok=True)
@@ -69,7 +69,7 @@ def shipped(whose: "str | Path | Run | Shipped", threads: int | None = None) -> 
 
 
 def _as_certified(file: Shipped) -> Shipped:
-    """The same, unless the certificate beside it is another file's: then one of the two was changed."""
+    """The same, unless the certificate beside it is another file's."""
     beside = certificate_path(file.path)
     try:
         stated = json.loads(beside.read_text("utf-8"))["file"]["sha256"]
@@ -78,19 +78,15 @@ def _as_certified(file: Shipped) -> Shipped:
     if stated != file.sum:
         raise WeightsError(
             f"{printable(file.path)} must be the file that {printable(beside)} is the certificate of, but its SHA-256 "
-            "is another: it was damaged or changed, or the certificate is another file's; `striate export` writes both"
+            "is another; `striate export` writes both"
         )
     return file
 
 
 def _kept(about: About, threads: int | None) -> Shipped | None:
-    """The file of a run that was made before, if each of its bytes is as it was written."""
+    """The file of a run that was made before, if it is there and as it was written."""
     with suppress(OSError, StriateError):
-        for path in (cache_folder() / KIND).glob(f"{_key(about)}-*.onnx"):
-            content = path.read_bytes()
-            if path.stem.endswith(sha256(content).hexdigest()):
-                with suppress(WeightsError):
-                    return Shipped(path, check(content, printable(path)), content, threads)
+        return open_shipped(cache_folder() / KIND / f"{_key(about)}.onnx", threads)
     return None
 
 

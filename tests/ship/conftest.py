@@ -11,6 +11,7 @@ from tinting import tinted
 
 from striate.data.dataset import Dataset
 from striate.ship.assembly import assembled
+from striate.ship.checked import sealed
 from striate.train.run import Run
 from striate.train.train import train
 
@@ -79,5 +80,5 @@ def halved(data: Dataset) -> Dataset:
 def written(run: Run) -> Path:
     """A run's file, beside its folder."""
     path = run.folder.parent / "exported.onnx"
-    path.write_bytes(assembled(run).SerializeToString())
+    path.write_bytes(sealed(assembled(run)))
     return path

@@ -16,7 +16,7 @@ from striate.evaluate.ensemble import ensemble
 from striate.nets.zoo import zoo
 from striate.ship.about import KEY
 from striate.ship.assembly import assembled
-from striate.ship.checked import check
+from striate.ship.checked import SUM, check, sealed
 from striate.ship.shipped import Shipped
 from striate.train.keep.sealed import stated_sum
 from striate.train.run import MODEL, Run
@@ -44,7 +44,7 @@ def shipped(request, coloured, tmp_path_factory) -> tuple[Run, Shipped]:
 
 
 def opened(run: Run) -> Shipped:
-    content = assembled(run).SerializeToString()
+    content = sealed(assembled(run))
     return Shipped(Path("it.onnx"), check(content, "it"), content)
 
 
@@ -97,7 +97,7 @@ def test_it_says_what_it_is(shipped):
     assert about.fingerprint == run.config["data"]["fingerprint"]
     assert set(about.versions) >= {"striate", "torch", "onnx"}
     model = onnx.load_model_from_string(file.content)
-    assert [entry.key for entry in model.metadata_props] == [KEY]
+    assert [entry.key for entry in model.metadata_props] == [KEY, SUM]
     shape = model.graph.input[0].type.tensor_type
     assert shape.elem_type == onnx.TensorProto.UINT8
     assert [each.dim_param or each.dim_value for each in shape.shape.dim] == ["batch", "height", "width", 3]
@@ -128,7 +128,7 @@ def test_an_ensemble_of_two_answers_their_mean(coloured, tmp_path):
 def test_every_network_of_the_zoo(coloured, name, tmp_path):
     size = (227, 227) if name.startswith(LARGE) else (64, 64)
     run = untrained(coloured, name, tmp_path / "run", size)
-    model = assembled(run).SerializeToString()
+    model = sealed(assembled(run))
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     pictures = np.stack([noise(number, 70, 81) for number in range(2)])
     found = np.asarray(session.run(["probabilities"], {"pictures": pictures})[0])

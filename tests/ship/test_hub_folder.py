@@ -15,6 +15,7 @@ from made import encoded, photo
 from striate.evaluate.evaluate import evaluate
 from striate.preprocess import Preprocess
 from striate.ship.assembly import assembled
+from striate.ship.checked import sealed
 from striate.ship.others.hub import without_places
 from striate.ship.others.targets import write_target
 from striate.train.choose.weights import begun
@@ -106,7 +107,7 @@ def test_the_card_for_the_hub(coloured, tmp_path, monkeypatch, capsys):
     assert f"{macs / 1000:.1f} k MACs for a picture of 16×16×3" in text
     assert all(f"\n## {title}\n" in text for title in ("Figures", "Training", "What it is not for", "Input", "Use"))
 
-    (tmp_path / "model.onnx").write_bytes(assembled(coloured).SerializeToString())
+    (tmp_path / "model.onnx").write_bytes(sealed(assembled(coloured)))
     (tmp_path / "photo.jpg").write_bytes(encoded(photo(1), "JPEG"))
     monkeypatch.chdir(tmp_path)
     exec(script(folder / "README.md"), {})

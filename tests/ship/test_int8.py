@@ -17,7 +17,7 @@ from onnx.utils import Extractor
 from striate.errors import DataError, WeightsError
 from striate.ship.about import FITTED, PICTURES
 from striate.ship.assembly import assembled
-from striate.ship.checked import check
+from striate.ship.checked import check, sealed
 from striate.ship.int8.quantised import LEAST, Calibration, quantised
 from striate.ship.int8.spread import Spread
 from striate.ship.proof.record import content_sum
@@ -50,7 +50,7 @@ def narrow(blocks) -> tuple[onnx.ModelProto, list[str]]:
 
 
 def shipped(model: onnx.ModelProto) -> Shipped:
-    content = model.SerializeToString()
+    content = sealed(model)
     return Shipped(Path("made.onnx"), check(content, "made.onnx"), content)
 
 

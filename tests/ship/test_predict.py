@@ -20,9 +20,10 @@ from PIL import Image
 
 import striate as st
 from striate.cli import main
-from striate.errors import StriateError
+from striate.errors import StriateError, WeightsError
 from striate.pictures.decode import DAMAGED, Decoded
 from striate.ship.answering import AHEAD, AT_ONCE, Asked, Said, Source, answered
+from striate.ship.checked import check
 from striate.ship.predict import _predictions
 from striate.ship.shipped import open_shipped, session
 from striate.show.table import plain_text
@@ -192,8 +193,20 @@ def test_a_file_that_is_not_its_certificate_s_does_not_answer(coloured_file, odd
         certificate.write_text(told)  # answers need no certificate, whole or not
         assert len(st.predict(tmp_path / "pets.onnx", odd / "b9.png")) == 1
     certificate.write_text(json.dumps({"file": {"sha256": "0" * 64}}))
-    with pytest.raises(StriateError, match="its SHA-256 is another: it was damaged or changed"):
+    with pytest.raises(StriateError, match="its SHA-256 is another; `striate export`"):
         st.predict(tmp_path / "pets.onnx", odd / "b9.png")
+
+
+@given(some.data())
+def test_a_file_with_one_bit_changed_or_an_end_that_lacks_does_not_answer(coloured_file, data):
+    content = coloured_file.read_bytes()
+    place = data.draw(some.integers(0, len(content) - 1) | some.integers(len(content) - 200, len(content) - 1))
+    changed = bytearray(content)
+    changed[place] ^= 1 << data.draw(some.integers(0, 7))
+    for damaged in (bytes(changed), content[:place]):
+        with pytest.raises(WeightsError, match=r"^pets\.onnx must be "):
+            check(damaged, "pets.onnx")
+    assert check(content, "pets.onnx").classes
 
 
 def test_an_opened_file_says_what_it_takes(coloured_file):

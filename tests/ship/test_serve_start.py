@@ -7,6 +7,7 @@ import onnx
 import pytest
 
 from striate.cli import main
+from striate.ship.checked import SUM, sealed
 from striate.ship.serve.limits import Limits
 from striate.ship.serve.places import Places
 from striate.ship.serve.refusal import Refusal
@@ -60,32 +61,39 @@ def test_mistakes_are_told(coloured_file, capsys, words, sentence):
     assert sentence in refused(capsys, *words, *([] if "--port" in words else ["--port", 0]))
 
 
+def unsealed(content: bytes) -> onnx.ModelProto:
+    """A file's model, to be changed and sealed again."""
+    model = onnx.load_model_from_string(content)
+    assert model.metadata_props.pop().key == SUM
+    return model
+
+
 def test_files_that_cannot_be_trusted_are_refused(coloured_file, capsys, tmp_path):
     content = coloured_file.read_bytes()
     (tmp_path / "empty.onnx").write_bytes(b"")
     assert "is empty: it has 0 bytes" in refused(capsys, tmp_path / "empty.onnx", "--port", 0)
     (tmp_path / "cut.onnx").write_bytes(content[: len(content) // 2])
     assert "cut short" in refused(capsys, tmp_path / "cut.onnx", "--port", 0)
-    model = onnx.load_model_from_string(content)
+    model = unsealed(content)
     model.graph.node[-1].domain = "com.example"
-    (tmp_path / "custom.onnx").write_bytes(model.SerializeToString())
+    (tmp_path / "custom.onnx").write_bytes(sealed(model))
     assert "nothing but ONNX's own operators" in refused(capsys, tmp_path / "custom.onnx", "--port", 0)
-    model = onnx.load_model_from_string(content)
+    model = unsealed(content)
     tensor = model.graph.initializer[0]
     tensor.ClearField("raw_data")
     tensor.data_location = onnx.TensorProto.EXTERNAL
     tensor.external_data.add(key="location", value="/etc/passwd")
-    (tmp_path / "elsewhere.onnx").write_bytes(model.SerializeToString())
+    (tmp_path / "elsewhere.onnx").write_bytes(sealed(model))
     assert "in another file" in refused(capsys, tmp_path / "elsewhere.onnx", "--port", 0)
-    model = onnx.load_model_from_string(content)
+    model = unsealed(content)
     model.graph.sparse_initializer.add().values.external_data.add(key="location", value="secret.bin")
-    (tmp_path / "sparse.onnx").write_bytes(model.SerializeToString())
+    (tmp_path / "sparse.onnx").write_bytes(sealed(model))
     assert "has sparse ones" in refused(capsys, tmp_path / "sparse.onnx", "--port", 0)
-    model = onnx.load_model_from_string(content)
+    model = unsealed(content)
     (entry,) = model.metadata_props
     about = json.loads(entry.value)
     entry.value = json.dumps({**about, "classes": about["classes"][:-1]})
-    (tmp_path / "fewer.onnx").write_bytes(model.SerializeToString())
+    (tmp_path / "fewer.onnx").write_bytes(sealed(model))
     assert "for each of the 2 classes that it names, but gives [3]" in refused(capsys, tmp_path / "fewer.onnx")
 
 

@@ -19,7 +19,7 @@ from striate.data.randomness import Purpose, generator
 from striate.data.sources.shards import Shards
 from striate.errors import DataError, PictureError, WeightsError
 from striate.ship.about import FITTED, KEY
-from striate.ship.checked import check
+from striate.ship.checked import check, sealed
 from striate.ship.int8.spread import Spread
 from striate.ship.int8.whole_numbers import LEVELS, Plan, rewrite
 from striate.ship.proof.by_file import read
@@ -80,7 +80,7 @@ def quantised(
     """
     if pictures < LEAST:
         raise DataError(f"the scales of whole numbers are found by {LEAST} pictures or more, but {pictures} was given")
-    content = model.SerializeToString()
+    content = sealed(model)
     shipped = Shipped(Path("the float file"), check(content, "the float file"), content)
     parts, bad = run.parts(), []
     drawn = islice(_fitted(shipped, _drawn(parts.train), apart, bad), pictures)
@@ -115,7 +115,7 @@ def quantise(model: onnx.ModelProto, fitted: Sequence[np.ndarray], calibration: 
     calibration
         what to say of them
     """
-    about = check(model.SerializeToString(), "the float file")
+    about = check(sealed(model), "the float file")
     if about.numbers != "float32":
         raise WeightsError(f"whole numbers are made of float32, but the model has {about.numbers} already")
     graph_model = ir.from_proto(model)
