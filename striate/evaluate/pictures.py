@@ -10,7 +10,7 @@ from striate.data.sources.blocks import ArraySource
 from striate.errors import DataError, StriateError
 from striate.show.names import listed, printable
 from striate.show.numbers import count, exact
-from striate.train.parts import Parts
+from striate.train.parts import Parts, refuse_other_classes
 from striate.train.run import Run
 
 Split = Literal["val", "test"]
@@ -55,11 +55,7 @@ def pictures_for(
             notes.append("the epoch was chosen by these very pictures, so all is a little too good")
         return data, notes
     data = where if isinstance(where, Dataset) else _opened(run, where, on_bad)
-    if data.classes != run.classes:
-        raise DataError(
-            f"the classes must be those that the network learned, {listed(run.classes)}, but {printable(data.where)} "
-            f"has {listed(data.classes)}"
-        )
+    refuse_other_classes(data.classes, run.classes, data.where, "those that the network learned")
     refuse_other_labels(data, run.config["data"]["several"])
     what = "all of them"
     if split is not None:

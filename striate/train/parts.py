@@ -140,17 +140,30 @@ def open_parts(
 def _whole(where: str | Path | Dataset, on_bad: OnBad, classes: tuple[str, ...], split: str) -> Dataset:
     """All pictures of a data set as one split."""
     data = where if isinstance(where, Dataset) else Dataset.open(where, on_bad=on_bad)
-    _compare(data.classes, classes, data.where, "those that the network learns")
+    refuse_other_classes(data.classes, classes, data.where, "those that the network learns")
     return replace(data, splits=np.full(len(data), split))
 
 
 def _same_classes(parts: Parts, classes: Sequence[str] | None) -> Parts:
     if classes is not None:
-        _compare(parts.classes, tuple(classes), parts.where, "those that the network learned")
+        refuse_other_classes(parts.classes, tuple(classes), parts.where, "those that the network learned")
     return parts
 
 
-def _compare(found: tuple[str, ...], wanted: tuple[str, ...], where: str, whose: str) -> None:
+def refuse_other_classes(found: tuple[str, ...], wanted: tuple[str, ...], where: str, whose: str) -> None:
+    """Nothing if the classes are the same; else what lacks and what is there besides.
+
+    Parameters
+    ----------
+    found
+        of a data set
+    wanted
+        in their order
+    where
+        the data set lies
+    whose
+        the wanted ones are
+    """
     if found == wanted:
         return
     sides = (("lacks", set(wanted) - set(found)), ("has besides", set(found) - set(wanted)))

@@ -251,7 +251,8 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise StriateError(f"{printable(path)} is part of a run, but cannot be read: {error}") from error
+        why = (error.strerror if isinstance(error, OSError) else None) or error
+        raise StriateError(f"{printable(path)} is part of a run, but cannot be read: {why}") from error
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -26,16 +26,18 @@ LIMITS = [
     *("--header-seconds", HEADER, "--body-seconds", BODY, "--bytes", 100_000, "--memory", 1_000_000),
     *("--pixels", 1_000_000, "--pictures", 4, "--queue", 16, "--connections", 60),
 ]
-# clients that all ask at once, from a process of their own: prints the status, the seconds and the Retry-After of each
+# clients that all ask at once, from a process of their own, whether the server is alive, and then about a picture:
+# prints the status, the seconds and the Retry-After of each
 CROWD = """
 import asyncio, json, sys, time
 port, count, file = int(sys.argv[1]), int(sys.argv[2]), open(sys.argv[3], "rb").read()
+alive = b"GET /healthz HTTP/1.1\\r\\nhost: localhost\\r\\n\\r\\n"
 head = b"POST /predict HTTP/1.1\\r\\nhost: localhost\\r\\ncontent-length: %d\\r\\n\\r\\n" % len(file)
-async def ask():
+async def ask(what):
     try:
         begun = time.monotonic()
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(head + file)
+        writer.write(what)
         answer = (await reader.readuntil(b"\\r\\n\\r\\n")).decode().lower()
         took = time.monotonic() - begun
         length = int(answer.split("content-length: ")[1].split("\\r")[0])
@@ -46,7 +48,7 @@ async def ask():
     except (OSError, asyncio.IncompleteReadError) as error:
         return 0, 0.0, repr(error)
 async def main():
-    print(json.dumps(await asyncio.gather(*(ask() for _ in range(count)))))
+    print(json.dumps([await asyncio.gather(*(ask(what) for _ in range(count))) for what in (alive, head + file)]))
 asyncio.run(main())
 """
 
@@ -63,7 +65,7 @@ def crowd(server: Server, count: int, folder: Path) -> subprocess.Popen:
     return subprocess.Popen(words, stdout=subprocess.PIPE)
 
 
-def told(crowd: subprocess.Popen) -> list[tuple[int, float, str | None]]:
+def told(crowd: subprocess.Popen) -> tuple[list[tuple[int, float, str | None]], ...]:
     out, _ = crowd.communicate(timeout=PATIENCE)
     return json.loads(out)
 
@@ -82,14 +84,16 @@ def test_a_thousand_at_once_are_each_answered_or_sent_away(coloured_file, tmp_pa
             took.append(time.monotonic() - begun)
             time.sleep(0.02)
         health.close()
-        answers = told(everyone)
+        alive, answers = told(everyone)
+        assert {status for status, _, _ in alive} == {200}
         statuses = [status for status, _, _ in answers]
         assert set(statuses) == {200, 503}, {answer for answer in map(tuple, answers) if answer[0] == 0}
         assert statuses.count(200) >= 64
         assert all(int(after or 0) >= 1 for status, _, after in answers if status == 503)
         assert server.memory("VmHWM") < before + 200  # MB
         assert np.median(took) < 0.1  # seconds
-        assert np.median([took for status, took, _ in answers if status == 503]) < 1.0
+        usual = np.median([took for _, took, _ in alive])  # what so many cost, however busy the machine is
+        assert np.median([took for status, took, _ in answers if status == 503]) < 1.0 + usual
         assert server.figure("striate_pictures_underway") == 0
         assert server.ask("POST", "/predict", PICTURE).status == 200
 
@@ -286,7 +290,7 @@ def test_sigterm_loses_nothing_that_was_accepted(coloured_file, tmp_path):
         everyone = crowd(server, 100, tmp_path)
         server.until(lambda: server.figure("striate_pictures_underway") >= 90)
         server.process.send_signal(signal.SIGTERM)
-        answers = told(everyone)
+        _, answers = told(everyone)
         assert [status for status, _, _ in answers] == [200] * 100
         assert server.process.wait(PATIENCE) == 0
 

@@ -26,6 +26,7 @@ from striate.show.names import listed, printable
 from striate.show.numbers import count, exact
 from striate.show.progress import track
 from striate.show.table import json_text
+from striate.train.parts import refuse_other_classes
 from striate.train.train import NO_KEYS
 from striate.train.transfer.compare import Comparison, compare
 
@@ -185,11 +186,7 @@ def _kept(file: Path, sum: str) -> tuple[Record, Limits]:
 def _opened(about: About, data: str | Path | Dataset, split: Split | None, on_bad: OnBad) -> tuple[Dataset, list[str]]:
     """Pictures with their labels in the file's order, and what there is to say of them."""
     found = data if isinstance(data, Dataset) else Dataset.open(data, on_bad=on_bad)
-    if set(found.classes) != set(about.classes):
-        raise DataError(
-            f"the classes must be those of the file, {listed(about.classes)}, but {printable(found.where)} has "
-            f"{listed(found.classes)}"
-        )
+    refuse_other_classes(tuple(sorted(found.classes)), tuple(sorted(about.classes)), found.where, "those of the file")
     refuse_other_labels(found, about.several)
     others, what = held_out(found, about.fingerprint), "all of them"
     if split is None and others:
