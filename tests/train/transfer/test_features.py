@@ -1,83 +1,26 @@
-"""Features are computed once, are what the front gives, and survive kills and damage."""
+"""Features are computed once, and are what the front gives."""
 
-import json
-import multiprocessing
-import os
 import sys
-import threading
-import zlib
-from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from made import Kept, dataset, encoded, photo
+from counted import COUNT, INPUT, SMALL, Counted, computed, expected_of, front
+from made import dataset, encoded, photo
 
-from striate.data import store as store_module
 from striate.data.batches import Batches
 from striate.data.distort.distortion import distortion
 from striate.data.distort.warp import warp
 from striate.data.normalise import normalised
-from striate.engine.fastest import Engine
-from striate.engine.runners import pytorch
 from striate.errors import PictureError, StriateError
 from striate.nets.build import net
 from striate.preprocess import Preprocess
-from striate.train.transfer import kept as kept_module
 from striate.train.transfer.cut import Pooled, cut
 from striate.train.transfer.features import features
 from striate.train.transfer.views import Viewed, Views
 
-INPUT = Preprocess(size=(16, 16), resize=18)
-SMALL = "conv 3x3x4 p1 nobias, bn, relu, maxpool 2, conv 3x3x8 p1, relu, maxpool 2, dropout 0.5, fc 2"
-COUNT = 40
-FORK = multiprocessing.get_context("forkserver")  # of a process without threads
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-@pytest.fixture(scope="module")
-def contents():
-    return [encoded(photo(number, 24, 30)) for number in range(COUNT)]
-
-
-@pytest.fixture
-def pictures(contents):
-    return dataset(contents)
-
-
-def front(seed: int = 0):
-    return cut(net(SMALL, input="16x16x3", seed=seed), "all").front
-
-
-class Counted:
-    """PyTorch as the engine; counts the views that it is given, and may stop."""
-
-    def __init__(self, stop: int = 10**9, change=lambda outputs: outputs):
-        self.made = self.views = 0
-        self.stop, self.change = stop, change
-
-    def __call__(self, module, example) -> Engine:
-        self.made += 1
-        run = pytorch(module.eval(), torch.device("cpu"), "float32")
-
-        def counting(batch):
-            if self.views >= self.stop:
-                raise KeyboardInterrupt
-            self.views += len(batch)
-            return self.change(run(batch))
-
-        return Engine("counted", "float32", counting)
-
-
-def computed(data, module=None, **settings):
-    settings = {"engine": Counted(), "keeping": "full", "workers": 2} | settings
-    return features(module or front(), data, INPUT, **settings)
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def test_features_are_what_the_front_gives_of_validation_s_pictures_and_their_mirrors(pictures):
@@ -205,158 +148,6 @@ def test_what_was_stopped_goes_on(pictures):
     assert "features of 32 of 40 pictures are there already" in again.told
 
 
-class Stamped(Kept):
-    """Files whose stamps are the same in every process."""
-
-    def stamp(self, row):
-        return len(self.contents[row]), zlib.crc32(self.contents[row])
-
-
-def stamped(contents):
-    return replace(dataset(contents), source=Stamped(contents))
-
-
-def _killed(contents, stop, cache):
-    os.environ["STRIATE_CACHE"] = cache  # the server that forks this process began before the test
-
-    class Killing(Counted):
-        def __call__(self, module, example):
-            engine = super().__call__(module, example)
-            counting = engine.run
-            engine.run = lambda batch: os.kill(os.getpid(), 9) if self.views >= stop else counting(batch)
-            return engine
-
-    computed(stamped(contents), engine=Killing())
-
-
-def test_a_killed_process_leaves_what_it_had_done(contents, own_cache):
-    process = FORK.Process(target=_killed, args=(contents, 32, str(own_cache)))
-    process.start()
-    process.join(180)
-    assert process.exitcode == -9
-    engine = Counted()
-    made = computed(stamped(contents), engine=engine)
-    assert engine.views == 2 * (COUNT - 16)
-    torch.testing.assert_close(torch.tensor(made.arrays["features"][:]), expected_of(contents))
-
-
-def expected_of(contents) -> torch.Tensor:
-    plain = torch.cat([normalised(b.pixels, INPUT) for b in Batches(dataset(contents), INPUT, cache="off")])
-    with torch.no_grad():
-        return torch.stack([front()(plain), front()(plain.flip(3))], 1)
-
-
-def test_two_processes_may_fill_one_cache(contents, own_cache):
-    processes = [FORK.Process(target=_killed, args=(contents, 10**9, str(own_cache))) for _ in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(180)
-    assert [process.exitcode for process in processes] == [0, 0]
-    engine = Counted()
-    made = computed(stamped(contents), engine=engine)
-    assert engine.made == 0
-    torch.testing.assert_close(torch.tensor(made.arrays["features"][:]), expected_of(contents))
-
-
-def folder_of(own_cache):
-    (folder,) = (own_cache / "features").iterdir()
-    return folder
-
-
-def flip(path, place):
-    content = bytearray(path.read_bytes())
-    content[place] ^= 16
-    path.write_bytes(content)
-
-
-DAMAGES = {
-    "a flipped byte in the middle": (
-        lambda folder: flip(folder / "pixels", folder.joinpath("pixels").stat().st_size // 2),
-        "the features of 1 picture were damaged",
-        1,
-    ),
-    "a flag without a row": (
-        lambda folder: [(folder / "pixels").write_bytes(bytes((folder / "pixels").stat().st_size))],
-        "the features of 40 pictures were damaged",
-        COUNT,
-    ),
-    "cut short": (
-        lambda folder: os.truncate(folder / "pixels", 5000),
-        "was cut short, so its features are made anew",
-        COUNT,
-    ),
-    "a damaged header": (
-        lambda folder: flip(folder / "header.json", 20),
-        "another version of striate, or its header is damaged",
-        COUNT,
-    ),
-    "no header": (
-        lambda folder: (folder / "header.json").unlink(),
-        "another version of striate, or its header is damaged",
-        COUNT,
-    ),
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_cache_is_told_and_made_anew(own_cache, pictures, damage):
-    spoil, words, pictures_again = DAMAGES[damage]
-    expected = computed(pictures).arrays["features"].copy()
-    spoil(folder_of(own_cache))
-    engine = Counted()
-    again = computed(pictures, engine=engine)
-    assert any(words in line for line in again.told), again.told
-    assert engine.views == 2 * pictures_again
-    np.testing.assert_array_equal(again.arrays["features"], expected)
-    engine = Counted()
-    quiet = computed(pictures, engine=engine)
-    assert engine.made == 0
-    assert not any(words in line for line in quiet.told)
-
-
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"values": {"typicbl": 1, "largest": 2}, "sum": "0"}'])
-def test_a_damaged_remark_is_not_believed(own_cache, pictures, content):
-    computed(pictures, keeping="half")
-    (folder_of(own_cache) / "rounded.json").write_bytes(content)
-    (folder_of(own_cache) / "too large for half.json").write_bytes(content)
-    again = computed(pictures, keeping="half")
-    assert again.arrays["features"].dtype == np.float16
-    assert not any("half precision" in line for line in again.told)
-
-
-def test_a_cache_of_another_version_is_told_and_made_anew(pictures, monkeypatch):
-    computed(pictures)
-    monkeypatch.setattr(kept_module, "VERSION", 2)
-    engine = Counted()
-    again = computed(pictures, engine=engine)
-    assert engine.views == 2 * COUNT
-    assert any("was made by another version" in line for line in again.told)
-
-
-def test_the_size_is_told_before_anything_is_computed(pictures, own_cache):
-    said = []
-    with suppress(KeyboardInterrupt):
-        computed(pictures, engine=Counted(stop=0), keeping="half", say=said.append)
-    assert said[0].startswith("80 views × 128 numbers = 20.0 KiB in ")
-    assert str(own_cache) in said[0]
-
-
-def test_a_full_disk_is_refused(pictures, monkeypatch):
-    monkeypatch.setattr(store_module.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 1000}))
-    with pytest.raises(StriateError, match=r"needs 40.2 KiB in .*features.*, where 1000 B are free; .*fewer views"):
-        computed(pictures)
-
-
-def test_a_disk_that_becomes_full_is_refused(pictures, monkeypatch):
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(store_module.os, "pwrite", full)
-    with pytest.raises(StriateError, match=r"No space left on device; .*fewer views"):
-        computed(pictures)
-
-
 def test_what_half_precision_costs_is_told(pictures):
     full, half = computed(pictures), computed(pictures, keeping="half")
     off = half.arrays["features"].astype(np.float64) - full.arrays["features"]
@@ -424,22 +215,3 @@ def test_no_good_picture_is_an_error(contents):
 def test_a_number_of_views_is_a_whole_one(number):
     with pytest.raises(StriateError, match="whole number of views"):
         Views(number)
-
-
-def test_what_is_complete_outlives_a_restart(pictures, own_cache, monkeypatch):
-    computed(pictures)
-    for thread in threading.enumerate():
-        if thread.name == "striate cache":
-            thread.join()
-    monkeypatch.setattr(store_module, "_boot", lambda: "another start")
-    engine = Counted()
-    computed(pictures, engine=engine)
-    assert engine.made == 0
-
-
-def test_the_header_says_what_is_kept(pictures, own_cache):
-    computed(pictures)
-    about = json.loads((folder_of(own_cache) / "header.json").read_text())["values"]
-    assert about["views"] == 2
-    assert about["preprocess"]["size"] == [16, 16]
-    assert isinstance(pictures.source, Kept)
