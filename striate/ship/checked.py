@@ -107,7 +107,7 @@ def _graphs(graph: Any) -> Any:
     yield graph
     for node in graph.node:
         for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs) if attribute.HasField("g") or attribute.graphs else ():
+            for inner in [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]:
                 yield from _graphs(inner)
 
 

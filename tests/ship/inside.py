@@ -6,14 +6,14 @@ from typing import Any, Self
 
 import pytest
 
-SIDES = {"file": ("striate.ship.proof.by_file", "ByFile"), "network": ("striate.ship.proof.by_network", "ByNetwork")}
+from striate.ship.proof.sides import KINDS
 
 
 class Inside:
     """Answers as `striate.ship.proof.sides.Side` does."""
 
     def __init__(self, kind: str, subject: bytes | Path):
-        module, name = SIDES[kind]
+        module, name = KINDS[kind].split(":")
         self.side = getattr(importlib.import_module(module), name)(subject)
 
     def __enter__(self) -> Self:

@@ -14,15 +14,18 @@ from pathlib import Path
 from typing import Any
 
 PATIENCE = 60.0  # seconds that a test waits for what takes a moment, on a machine that is busy
-# the command, with a model that takes its time, as a large network would, and less patience with idle connections
+# the command, with a model that takes its time, as a large network would, or all the time that a file is there, and
+# another patience with connections
 CHANGED = """
-import sys, time
+import os, sys, time
 from striate.ship.serve import protocol
 from striate.ship.shipped import Shipped
-protocol.IDLE = {idle}
+vars(protocol).update({patience})
 answers = Shipped.answers
 def slowly(self, fitted):
-    time.sleep({seconds})
+    time.sleep({slow})
+    while os.path.exists({hold!r}):
+        time.sleep(0.01)
     return answers(self, fitted)
 Shipped.answers = slowly
 from striate.cli import main
@@ -41,20 +44,36 @@ class Server:
         for what it says
     slow
         seconds that each batch takes beside its own
-    idle
-        seconds that a connection may be silent between two requests
+    patience
+        names of `striate.ship.serve.protocol` -> their seconds
     settings
         of its environment
     """
 
-    def __init__(self, words: list[Any], folder: Path, slow: float = 0.0, idle: float = 15.0, **settings: str):
-        self.log, self.errors = folder / "log.jsonl", folder / "errors.txt"
-        start = ["-c", CHANGED.format(seconds=slow, idle=idle)] if slow or idle < 15 else ["-m", "striate"]
+    def __init__(
+        self,
+        words: list[Any],
+        folder: Path,
+        slow: float = 0.0,
+        patience: dict[str, float] | None = None,
+        **settings: str,
+    ):
+        self.log, self.errors, self.hold = folder / "log.jsonl", folder / "errors.txt", folder / "hold"
+        start = ["-c", CHANGED.format(slow=slow, patience=patience or {}, hold=str(self.hold))]
         command = [sys.executable, "-W", "error::ResourceWarning", *start, "serve", *map(str, words), "--port", "0"]
         with self.log.open("wb") as log, self.errors.open("wb") as errors:
             self.process = subprocess.Popen(command, stdout=log, stderr=errors, env=os.environ | settings)
         self.until(lambda: "serving" in self.said)
         self.port = int(self.said.rsplit("http://", 1)[1].split("/")[0].rsplit(":", 1)[1])
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """No picture is answered meanwhile."""
+        self.hold.touch()
+        try:
+            yield
+        finally:
+            self.hold.unlink()
 
     @property
     def said(self) -> str:

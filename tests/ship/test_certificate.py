@@ -331,7 +331,12 @@ def test_classes_in_another_order_are_put_right(file, run, told, inside):
         ({"file": {}}, "writes them: it lacks 'sha256'"),
         ({"record": {"sums": ["0"], "classes": 3, "probabilities": "%"}}, "is no certificate as"),
         ({"record": {"sums": ["0"], "classes": 3, "probabilities": "YWJj"}}, "is no certificate as"),
+        (
+            {"record": Record(["0"], np.ones((1, 5), np.float32)).to_dict()},
+            "writes them: it knows the answers of a network with 5 classes",
+        ),
         ({"limits": {"nonsense": 1}}, "is no certificate as"),
+        ({"limits": {"difference": "x"}}, "writes them: a limit is a number, but is 'x'"),
     ],
 )
 def test_a_certificate_that_says_nothing_is_refused(file, run, values, sentence, tmp_path, inside):

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from made import encoded, photo
 from served_files import post, served
+from shipped_files import unsealed
 from tinting import tinted
 
+from striate.ship.checked import sealed
 from striate.ship.serve.reading import LARGE, fit
 from striate.ship.shipped import open_shipped
 from striate.train.run import Run
@@ -250,6 +252,7 @@ def test_the_protocol_in_json(server, coloured, coloured_file, files):
         ({"shape": "many"}, "must be a list"),
         ({"data": [300] * 12}, "from 0 to 255"),
         ({"data": ["a"] * 12}, "from 0 to 255"),
+        ({"data": [True] * 12}, "from 0 to 255"),
         ({"data": [[1], [2, 3]]}, "lists of one length"),
         ({"data": None}, "an input has data, or"),
         ({"parameters": {"shared_memory_region": "/dev/shm/x"}}, "parameter is binary_data_size"),
@@ -264,6 +267,33 @@ def test_the_protocol_says_what_is_wrong(server, change, reason):
     answer = server.ask("POST", "/v2/models/trees/infer", json.dumps(body))
     assert answer.status == 400
     assert reason in answer.told["error"]
+
+
+def test_an_id_is_short(server):
+    body = tensor([1] * 12, "UINT8", [1, 2, 2, 3])
+    for length, status in ((256, 200), (257, 400)):
+        answer = server.ask("POST", "/v2/models/trees/infer", json.dumps({**body, "id": "x" * length}))
+        assert answer.status == status
+
+
+def test_texts_for_numbers_take_no_more_than_they_are(server):
+    before = server.memory("VmHWM")
+    body = tensor(["a" * 2_000_000, *[""] * 250], "UINT8", [1, 2, 2, 3])
+    assert server.ask("POST", "/v2/models/trees/infer", json.dumps(body)).status == 400
+    assert server.memory("VmHWM") < before + 50  # MB; 251 texts of two million signs would be 2,000
+
+
+def test_names_of_bytes_that_are_no_text_are_told_all_the_same(coloured_file, files, tmp_path):
+    model = unsealed(coloured_file.read_bytes())
+    about = json.loads(model.metadata_props[0].value)
+    model.metadata_props[0].value = json.dumps({**about, "classes": [f"caf\udcff {n}" for n in range(3)]})
+    (tmp_path / "odd.onnx").write_bytes(sealed(model))
+    with served([tmp_path / "odd.onnx"], tmp_path) as server:
+        assert (
+            server.ask("POST", "/predict", files[0]).told["predictions"][0]["answers"][0]["class"][:5] == "caf\udcff "
+        )
+        assert server.ask("GET", "/models").told[0]["classes"][0] == "caf\udcff 0"
+        assert server.figure("striate_pictures_answered_total") == 1
 
 
 def test_head_is_answered_as_get_without_its_body(server):
@@ -338,7 +368,7 @@ def test_a_token_is_asked_for(coloured_file, files, tmp_path):
 
 
 def test_batches_fill_up_for_as_long_as_they_may(coloured_file, files, tmp_path):
-    with served([coloured_file, "--batch", "8", "--wait", "200"], tmp_path) as server:
+    with served([coloured_file, "--batch", "8", "--wait", "1000"], tmp_path) as server:
         with ExitStack() as open_ones:
             clients = [open_ones.enter_context(server.connect(post(file))) for file in files]
             assert all(b" 200 OK" in client.recv(20) for client in clients)

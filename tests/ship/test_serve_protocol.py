@@ -19,8 +19,9 @@ async def much(scope, receive, send):
     await send({"type": "http.response.body", "body": bytes(50_000)})
 
 
+@pytest.mark.parametrize("half", [False, True], ids=["open", "half closed"])
 @pytest.mark.parametrize("asked", [ASKED, ASKED.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"), 9 * ASKED])
-def test_who_does_not_read_is_closed(monkeypatch, asked):
+def test_who_does_not_read_is_closed(monkeypatch, asked, half):
     monkeypatch.setattr(protocol, "IDLE", 0.1)
     monkeypatch.setattr(protocol, "WRITING", 0.1)
     config, state, told = Config(much, lifespan="off", log_config=None, ws="none"), ServerState(), []
@@ -39,8 +40,10 @@ def test_who_does_not_read_is_closed(monkeypatch, asked):
             await loop.sock_connect(client, listener.getsockname())
             await loop.sock_sendall(client, asked)
             async with asyncio.timeout(20):
-                while not state.connections:
+                while not state.connections or not next(iter(state.connections)).cycle:
                     await asyncio.sleep(0.01)
+                if half:
+                    client.shutdown(socket.SHUT_WR)
                 while state.connections:
                     await asyncio.sleep(0.01)
             server.close()

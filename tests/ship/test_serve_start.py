@@ -5,9 +5,10 @@ import socket
 
 import onnx
 import pytest
+from shipped_files import unsealed
 
 from striate.cli import main
-from striate.ship.checked import SUM, sealed
+from striate.ship.checked import sealed
 from striate.ship.serve.limits import Limits
 from striate.ship.serve.places import Places
 from striate.ship.serve.refusal import Refusal
@@ -48,6 +49,7 @@ def test_a_port_in_use_is_told(coloured_file, capsys):
         (["FILE", "--wait", "-1"], "0 to 1,000 milliseconds"),
         (["FILE", "--threads", "0"], "at least 1 thread"),
         (["FILE", "--port", "70000"], "a port is 0 to 65,535"),
+        (["FILE", "--host", "a..b", "--token", "0123456789abcdef"], "a name that has one, but not on 'a..b'"),
         (["FILE", "--host", "no.such.name.invalid", "--token", "0123456789abcdef"], "cannot listen"),
         (["FILE", "--bytes", "0"], "a limit is above 0"),
         (["FILE", "--pixels", "65000000"], "may have up to 64,000,000 pixels"),
@@ -59,13 +61,6 @@ def test_a_port_in_use_is_told(coloured_file, capsys):
 def test_mistakes_are_told(coloured_file, capsys, words, sentence):
     words = [word.replace("FILE", str(coloured_file)) for word in words]
     assert sentence in refused(capsys, *words, *([] if "--port" in words else ["--port", 0]))
-
-
-def unsealed(content: bytes) -> onnx.ModelProto:
-    """A file's model, to be changed and sealed again."""
-    model = onnx.load_model_from_string(content)
-    assert model.metadata_props.pop().key == SUM
-    return model
 
 
 def test_files_that_cannot_be_trusted_are_refused(coloured_file, capsys, tmp_path):

@@ -1,6 +1,7 @@
 """The model card: what weights are, how they came about, how good they are, and what they are no good for."""
 
 import json
+import re
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,13 +79,14 @@ def card(run: Run, library: str, use: str) -> str:
 
 
 def code(text: object) -> str:
-    r"""Any name as it is, in a table, too.
+    """Any name as it is.
 
-    >>> code("a|b")
-    '`a\\|b`'
+    >>> code("a `b`")
+    '`` a `b` ``'
     """
-    shown = printable(text).replace("|", "\\|")
-    return f"`` {shown} ``" if "`" in shown else f"`{shown}`"
+    shown = printable(text)
+    fence = "`" * (1 + max(map(len, re.findall("`+", shown)), default=0))  # longer than any inside
+    return f"{fence} {shown} {fence}" if fence[1:] else f"`{shown}`"
 
 
 def plain(text: object) -> str:
@@ -146,10 +148,10 @@ def _figures(judged: list[Judged], worst: list[Found]) -> str:
         more = [f"{name}: {percent(figures[key], 1)}" for key, name in names.items() if key in figures]
         lines.append(f"**{split}**: {'; '.join([accuracy(figures, pictures), *more])}")
     if worst:
-        rows = [
-            f"| {code(one.name)} | {one.right:,} of {one.pictures:,} | {' to '.join(map(percent, one.between))} |"
-            for one in worst
-        ]
+        rows = []
+        for one in worst:
+            name, between = code(one.name).replace("|", "\\|"), " to ".join(map(percent, one.between))
+            rows.append(f"| {name} | {one.right:,} of {one.pictures:,} | {between} |")
         lines.append("\n".join(["| least often recognised | right | 95 % |", "|---|---|---|", *rows]))
     return "\n\n".join(lines)
 

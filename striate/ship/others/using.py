@@ -20,7 +20,7 @@ def as_run(name: str) -> str:
     name
         of the folder
     """
-    folder = quote(name)
+    folder, there = quote(name), quote(f"OWNER/{name}")
     onnx = _code(f"""
 {IMPORTS}import onnxruntime
 from PIL import Image, ImageOps
@@ -30,7 +30,7 @@ classes = json.loads(session.get_modelmeta().custom_metadata_map["striate"])["cl
 picture = np.asarray(ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGB"))
 probabilities = session.run(["probabilities"], {{"pictures": picture[None]}})[0][0]
 {_LIKELIEST}""")
-    return f"""It opens like any run of striate, once it is here (`hf download OWNER/{name} --local-dir {folder}`):
+    return f"""It opens like any run of striate, once it is here (`hf download {there} --local-dir {folder}`):
 
 ```sh
 striate predict {folder} photo.jpg
@@ -39,7 +39,7 @@ striate evaluate {folder} pictures/
 striate train pictures/ --weights {folder}
 ```
 
-`striate train pictures/ --weights OWNER/{name}` fetches it, too. Without striate, one file does the whole way from
+`striate train pictures/ --weights {there}` fetches it, too. Without striate, one file does the whole way from
 pixels of any size to probabilities:
 
 ```sh
@@ -113,7 +113,8 @@ def as_timm(run: Run, file: str, config: str | None) -> str:
         the name of the configuration that lies beside a file; a folder has it inside
     """
     if config is None:
-        made = f'network = timm.create_model("local-dir:{file}", pretrained=True)  # uploaded: "hf-hub:OWNER/{file}"\n'
+        here, there = f"local-dir:{file}", f"hf-hub:OWNER/{file}"
+        made = f"network = timm.create_model({here!r}, pretrained=True)  # uploaded: {there!r}\n"
     else:
         made = f"""about = json.loads(Path({config!r}).read_text(encoding="utf-8"))
 network = timm.create_model(

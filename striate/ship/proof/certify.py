@@ -21,7 +21,7 @@ from striate.ship.proof.certifying import BATCH, SEED, accuracy, calibrated, chu
 from striate.ship.proof.limits import Check, Limits, check_table, checks, missed
 from striate.ship.proof.record import Record, content_sum
 from striate.ship.proof.sides import Side
-from striate.ship.shipped import open_shipped
+from striate.ship.shipped import Shipped, open_shipped
 from striate.show.names import listed, printable
 from striate.show.numbers import count, exact
 from striate.show.progress import track
@@ -114,7 +114,7 @@ def certify(
         one_of("--split", split, Split)
     shipped = open_shipped(file)
     about = shipped.about
-    record, limits = _kept(file, shipped.sum)
+    record, limits = _kept(file, shipped)
     found, notes = _opened(about, data, split, on_bad)
     shown = _drawn(found, pictures, record)
     if len(shown) < len(found):
@@ -156,7 +156,7 @@ def certify(
     return Certified(names, len(judged), accuracy(ways[0], judged.labels), agree, found_checks, made, notes)
 
 
-def _kept(file: Path, sum: str) -> tuple[Record, Limits]:
+def _kept(file: Path, shipped: Shipped) -> tuple[Record, Limits]:
     """What the certificate beside a file says that the network answered, and its limits."""
     path = certificate_path(file)
     if not path.exists():
@@ -172,13 +172,15 @@ def _kept(file: Path, sum: str) -> tuple[Record, Limits]:
                 f"{told['format']!r}"
             )
         stated, record, limits = told["file"]["sha256"], Record.from_dict(told["record"]), Limits(**told["limits"])
+        if (width := record.probabilities.shape[1]) != len(shipped.classes):
+            raise ValueError(f"it knows the answers of a network with {count(width, 'class')}")
     except (OSError, ValueError, TypeError, KeyError, AttributeError, zlib.error) as error:
         why = f"it lacks {error}" if isinstance(error, KeyError) else error
         raise WeightsError(f"{printable(path)} is no certificate as `striate export` writes them: {why}") from error
-    if stated != sum:
+    if stated != shipped.sum:
         raise WeightsError(
             f"{printable(path)} is the certificate of another file: it names the SHA-256 {stated}, "
-            f"but that of {printable(file)} is {sum}"
+            f"but that of {printable(file)} is {shipped.sum}"
         )
     return record, limits
 

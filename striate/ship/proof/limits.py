@@ -1,7 +1,7 @@
 """What an exported file must keep to, and whether it does."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from decimal import ROUND_UP, Context
 
 from striate.ship.proof.agreement import Agreement
@@ -30,6 +30,11 @@ class Limits:
     difference: float | None = None
     agreement: float | None = None
     drop: float | None = None
+
+    def __post_init__(self) -> None:
+        for value in astuple(self):
+            if not isinstance(value, int | float | None):
+                raise TypeError(f"a limit is a number, but is {value!r}")
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,11 @@ from starlette.exceptions import HTTPException
 from striate import __version__
 from striate.ship.serve import inference, pages
 from striate.ship.serve.crew import Answer
-from striate.ship.serve.desk import Desk
+from striate.ship.serve.desk import Desk, Gone
 from striate.ship.serve.figures import Figures
-from striate.ship.serve.guard import Gone
 from striate.ship.serve.places import Place
 from striate.ship.serve.reading import Read, pictures, read
-from striate.ship.serve.refusal import Refusal
+from striate.ship.serve.refusal import REASONS, Refusal, reasons
 from striate.ship.serve.served import Served
 from striate.show.names import listed, printable
 
@@ -50,13 +49,6 @@ class Predictions(BaseModel):
     predictions: list[Prediction] = Field(description="one for each picture, in their order")
 
 
-class Reason(BaseModel):
-    """Why there is no answer."""
-
-    error: str
-    request_id: str
-
-
 class Health(BaseModel):
     """That a server is there."""
 
@@ -75,22 +67,6 @@ BODY = {
         "multipart/form-data": {"schema": SEVERAL},
     },
 }
-REASONS = {
-    400: "The body is not what it is said to be",
-    401: "The token is missing or wrong",
-    403: "The request comes from a foreign page, or calls the server by a foreign name",
-    404: "There is no such model",
-    408: "The body came too slowly",
-    413: "The body, or what is in it, is too large",
-    415: "The body is of a kind that is not read",
-    422: "A picture or a parameter cannot be used",
-    503: "The server is busy or stops: the header Retry-After says when to try again",
-}
-
-
-def reasons(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What the description of an address says of its refusals."""
-    return {status: {"model": Reason, "description": REASONS[status]} for status in statuses}
 
 
 def application(desk: Desk, figures: Figures, ready: Callable[[], bool], token: bool) -> FastAPI:
@@ -146,10 +122,10 @@ def application(desk: Desk, figures: Figures, ready: Callable[[], bool], token: 
         rows = [_prediction(asked, one, answer, top, map) for one, answer in zip(seen, answers, strict=True)]
         return json_response({"model": asked.name, "predictions": rows})
 
-    @app.get("/models", responses=reasons(401, 403))
-    async def models() -> list[dict[str, Any]]:
+    @app.get("/models", response_model=list[dict[str, Any]], responses=reasons(401, 403))
+    async def models() -> Response:
         """The models with their classes, and what their files say of themselves."""
-        return [model.told for model in desk.models.values()]
+        return json_response([model.told for model in desk.models.values()])
 
     @app.get("/healthz", response_model=Health, responses=reasons(403))
     async def healthz() -> Response:
@@ -168,7 +144,7 @@ def application(desk: Desk, figures: Figures, ready: Callable[[], bool], token: 
         """Counters for Prometheus."""
         return Response(figures.text(), media_type="text/plain; version=0.0.4")
 
-    inference.add(app, desk, ready, reasons)
+    inference.add(app, desk, ready)
     pages.add(app, desk, token)
 
     @app.exception_handler(Refusal)
@@ -224,6 +200,6 @@ def refusal(request: Request, why: Refusal, headers: Mapping[str, str] | None = 
     return Response(why.body(request.state.request), why.status, {**why.headers, **(headers or {})})
 
 
-def json_response(content: dict[str, Any]) -> Response:
+def json_response(content: Any) -> Response:
     """An answer as JSON."""
     return Response(json.dumps(content), media_type="application/json")

@@ -103,10 +103,9 @@ class Crew:
             return list(await asyncio.gather(*(each.answer for each in waiting)))
         finally:
             for each in waiting:
-                if not each.answer.done():
-                    each.answer.cancel()
-                    if each in model.waiting:
-                        model.waiting.remove(each)
+                each.answer.cancel()
+                if each in model.waiting:
+                    model.waiting.remove(each)
 
     def _begin(self) -> None:
         """Give work to threads that have none."""

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 from fastapi import Request
 
 from striate.ship.serve.crew import Answer, Crew, step_back
-from striate.ship.serve.guard import Gone
 from striate.ship.serve.limits import Limits
 from striate.ship.serve.places import Place, Places
 from striate.ship.serve.reading import Read, inflated
@@ -16,6 +15,10 @@ from striate.ship.serve.refusal import Refusal
 from striate.ship.serve.served import Served
 
 Found = TypeVar("Found")
+
+
+class Gone(Exception):
+    """A client that has closed its connection."""
 
 
 class Desk:

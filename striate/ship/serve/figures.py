@@ -15,6 +15,7 @@ from prometheus_client import (
 from striate.ship.serve.crew import Answer
 from striate.ship.serve.places import Places
 from striate.ship.serve.served import Served
+from striate.show.names import printable
 
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 BATCHES = (1, 2, 4, 8, 16, 32)
@@ -69,7 +70,7 @@ class Figures:
         """Pictures are answered."""
         for answer in answers:
             likeliest = int(answer.probabilities.argmax())
-            self.named.labels(model.name, model.beside.classes[likeliest]).inc()
+            self.named.labels(model.name, printable(model.beside.classes[likeliest])).inc()
             self.sure.labels(model.name).observe(float(answer.probabilities[likeliest]))
 
     def answered(self, route: str, status: int, seconds: float) -> None:

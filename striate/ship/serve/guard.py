@@ -100,8 +100,6 @@ class Guard:
         except Refusal as refusal:
             told["reason"] = str(refusal)
             await refuse(refusal, request.decode(), sending)
-        except Gone:
-            status = 499  # nobody reads an answer
         except asyncio.CancelledError:  # the server was told to stop, and waits no longer
             told["reason"] = STOPPED
             if not status:
@@ -150,10 +148,6 @@ class Guard:
         if name in self.names:
             return True
         return self.anywhere and is_address(name)  # names can be made to point anywhere, addresses cannot
-
-
-class Gone(Exception):
-    """A client that has closed its connection."""
 
 
 async def refuse(refusal: Refusal, request: str, send: Send) -> None:

@@ -11,7 +11,7 @@ from striate.ship.about import MAP, PICTURES, PROBABILITIES
 from striate.ship.serve.desk import Desk
 from striate.ship.serve.places import Place
 from striate.ship.serve.reading import Read
-from striate.ship.serve.refusal import Refusal
+from striate.ship.serve.refusal import Refusal, reasons
 from striate.ship.serve.served import Served
 from striate.ship.serve.tensors import HEADER, VERSION, Wanted, fitted, inputs, parse, response
 from striate.show.names import printable
@@ -87,7 +87,7 @@ BODY = {
 }
 
 
-def add(app: FastAPI, desk: Desk, ready: Callable[[], bool], reasons: Callable[..., dict]) -> None:
+def add(app: FastAPI, desk: Desk, ready: Callable[[], bool]) -> None:
     """Add the protocol's addresses.
 
     Parameters
@@ -98,8 +98,6 @@ def add(app: FastAPI, desk: Desk, ready: Callable[[], bool], reasons: Callable[.
         where requests go
     ready
         whether new requests are wanted
-    reasons
-        describes refusals
     """
 
     def found(name: str, version: str) -> Served:

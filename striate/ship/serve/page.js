@@ -37,8 +37,8 @@ function shown() {
 
 // Offers the names of the models, which are told only to who has the token.
 async function offer() {
-  const answer = await fetch("/models", { headers: shown() });
-  if (!answer.ok) return;
+  const answer = await fetch("/models", { headers: shown() }).catch(() => null);
+  if (!answer?.ok) return; // whoever asks about a photo is told why
   const names = (await answer.json()).map(({ name }) => Object.assign(document.createElement("option"), { value: name }));
   part("models").replaceChildren(...names);
   if (!part("model").value) part("model").value = names[0].value;
@@ -83,9 +83,7 @@ function show(file, prediction) {
   part("notes").textContent = prediction.notes.join("; ");
   part("overlay").hidden = !prediction.map;
   part("answer").hidden = false;
-  if (prediction.map) {
-    photo.onload = () => lay(prediction.map, prediction.seen, photo);
-  }
+  photo.onload = prediction.map ? () => lay(prediction.map, prediction.seen, photo) : null;
   part("map").hidden = !prediction.map || !part("lay").checked;
 }
 

@@ -21,6 +21,28 @@ IDLE = 15.0  # seconds that a connection may be silent between two requests
 LINGER = 5.0  # seconds for the rest of a body whose request was answered early: who is cut off may not see the answer
 GRACE = 0.5  # seconds in which a request may still come in that was on its way when the server was told to stop
 WRITING = 30.0  # seconds that a client may take before it goes on reading
+SLOW = 5.0  # seconds after which a body that still comes makes room, when there are too many connections
+BESIDE = 100  # connections beyond the limit that may still read why they are turned away
+WORTHY = 3  # connections that are worth less make room for others
+PARTS, PART = 1_000, 256  # a body in more parts than these has parts of so many bytes on average: each takes a while
+
+
+class _Connection(h11.Connection):
+    """What is said, of which a body in tiny chunks is refused: it would take all of the server's time."""
+
+    petty = False
+    parts = size = 0  # of the body
+
+    def next_event(self) -> Any:
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            self.parts = self.size = 0
+        elif isinstance(event, h11.Data):
+            self.parts, self.size = self.parts + 1, self.size + len(event.data)
+            if self.parts > PARTS and self.size < self.parts * PART:
+                self.petty = True
+                raise h11.RemoteProtocolError("chunks are too small")
+        return event
 
 
 class _Gentle:
@@ -53,21 +75,31 @@ class _Gentle:
             self.unsent = []
 
     def close(self) -> None:
+        self.leave(lingering=self.connection.conn.their_state is h11.SEND_BODY)
+
+    def leave(self, lingering: bool) -> None:
+        """Close, at once or when the client has had time to read.
+
+        Parameters
+        ----------
+        lingering
+            whether it may still send
+        """
         self._send()
-        connection = self.connection
-        if self.closing or connection.conn.their_state is not h11.SEND_BODY or not self.transport.can_write_eof():
-            self._end()
+        if self.closing or not lingering or not self.transport.can_write_eof():
+            self.end()
             return
         self.closing = True
-        connection.flow.resume_reading()
+        self.connection.flow.resume_reading()
         self.transport.write_eof()
-        connection.loop.call_later(LINGER, self._end)
+        self.connection.loop.call_later(LINGER, self.end)
 
-    def _end(self) -> None:
+    def end(self) -> None:
         """Close; a client that does not read what is left would keep a closed connection for good."""
+        self._send()
         self.transport.close()
-        if self.transport.get_write_buffer_size() and not self.connection.ending:
-            self.connection.ending = self.connection.loop.call_later(WRITING, self.connection._unread)
+        if self.transport.get_write_buffer_size():
+            self.connection.wait_for_reader()
 
 
 class Timed(H11Protocol):
@@ -81,6 +113,8 @@ class Timed(H11Protocol):
         is told what a connection was closed for, and the id in its answer
     """
 
+    conn: _Connection
+
     def __init__(
         self,
         config: Config,
@@ -92,31 +126,32 @@ class Timed(H11Protocol):
         tell: Callable[[str, str], None],
     ):
         super().__init__(config, server_state, app_state, _loop)
+        self.conn = _Connection(h11.SERVER)
         self.limits, self.tell = limits, tell
         self.seconds = {"headers": limits.header_seconds, "body": limits.body_seconds, "rest": LINGER, "idle": IDLE}
         self.phase: tuple[str, object] | None = None  # what is waited for, and of which request
         self.timer: asyncio.TimerHandle | None = None
-        self.writing: asyncio.TimerHandle | None = None
-        self.ending: asyncio.TimerHandle | None = None
+        self.unread: asyncio.TimerHandle | None = None  # runs while the client does not read
         self.surplus = 0  # bytes that came after the answer
         self.stopping = False
-        self.since = self.loop.time()  # when the last request was answered here
+        self.since = self.loop.time()  # when it began to be what it is now
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.transport = _Gentle(transport, self)  # type: ignore[assignment]
         if len(self.connections) > self.limits.connections:
             others = [other for other in self.connections if isinstance(other, Timed) and other is not self]
-            oldest = min((other for other in others if other.idle), key=lambda other: other.since, default=self)
-            oldest.refuse(Refusal(503, "the server has too many connections; try again in 1 second", 1), "crowd")
-            if oldest is self:
+            least = min(others, key=lambda other: (other.worth, other.since))
+            least = least if least.worth < WORTHY else self
+            least.refuse(Refusal(503, "the server has too many connections; try again in 1 second", 1), "crowd")
+            if least is self:
                 return
         self._retime()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
-        for timer in (self.timer, self.writing, self.ending):
+        for timer in (self.timer, self.unread):
             if timer:
                 timer.cancel()
 
@@ -132,19 +167,32 @@ class Timed(H11Protocol):
         self._retime()
 
     def on_response_complete(self) -> None:
-        self.surplus, self.since = 0, self.loop.time()
+        self.surplus = 0
         super().on_response_complete()
         self._unset_keepalive_if_required()  # of uvicorn, which any bytes end
         self._retime()
 
+    def eof_received(self) -> None:
+        """Its client sends no more: it goes, or is about to."""
+        self.transport.end()  # type: ignore[attr-defined]
+
     @property
-    def idle(self) -> bool:
+    def answered(self) -> bool:
         """Whether no request is underway here, or just its headers."""
-        answered = self.cycle is None or self.cycle.response_complete
-        return answered and self.conn.their_state in (h11.IDLE, h11.DONE) and not self.transport.is_closing()
+        return self.cycle is None or self.cycle.response_complete
+
+    @property
+    def worth(self) -> int:
+        """How much it would cost to close this connection; those below WORTHY make room for others."""
+        if self.transport.is_closing():
+            return WORTHY
+        if self.answered:
+            return 0 if self.conn.their_state in (h11.IDLE, h11.DONE) else 1
+        slow = self.phase is not None and self.phase[0] == "body" and self.since < self.loop.time() - SLOW
+        return 2 if slow else WORTHY
 
     def _answered_early(self) -> bool:
-        return bool(self.cycle and self.cycle.response_complete and self.conn.their_state is h11.SEND_BODY)
+        return bool(self.cycle) and self.answered and self.conn.their_state is h11.SEND_BODY
 
     def _retime(self) -> None:
         """Give the connection a deadline for what it now waits for; one that runs already is not put off."""
@@ -162,7 +210,7 @@ class Timed(H11Protocol):
             return
         if self.timer:
             self.timer.cancel()
-        self.phase, self.timer = phase, None
+        self.phase, self.timer, self.since = phase, None, self.loop.time()
         if phase:
             seconds = self.seconds[phase[0]]
             if self.stopping and phase[0] == "headers":
@@ -194,51 +242,64 @@ class Timed(H11Protocol):
         """
         request = secrets.token_hex(8)
         self.tell(why, request)
-        new = self.cycle is None or not self.cycle.response_complete or self.conn.trailing_data[0]
-        if new and self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+        theirs = self.conn.their_state
+        asks = self.cycle is None or not self.answered or theirs is h11.ERROR or bool(self.conn.trailing_data[0])
+        if asks and self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             body = refusal.body(request)
             own = {**refusal.headers, "content-length": str(len(body)), "x-request-id": request, "connection": "close"}
             headers = [*own.items(), *HEADERS, (b"content-security-policy", POLICY)]
             response = h11.Response(status_code=refusal.status, headers=headers, reason=phrase(refusal.status).encode())
-            for event in (response, h11.Data(data=body), h11.EndOfMessage()):
+            bodiless = not self.answered and self.scope["method"] == "HEAD"
+            for event in (response, *([] if bodiless else [h11.Data(data=body)]), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
-        if self.cycle and not self.cycle.response_complete:  # its application need not go on
+        if not self.answered:  # its application need not go on
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        self.transport.close()
+        room = len(self.connections) <= self.limits.connections + BESIDE
+        unfinished = asks and theirs in (h11.IDLE, h11.SEND_BODY, h11.ERROR)
+        self.transport.leave(lingering=room and unfinished)  # type: ignore[attr-defined]
 
     def send_400_response(self, msg: str) -> None:
         """What uvicorn answers to what is no HTTP."""
-        self.refuse(Refusal(400, "the request is no HTTP/1.1 that can be understood"), "malformed")
+        why = "the request is no HTTP/1.1 that can be understood"
+        if self.conn.petty:
+            why = f"the chunks of a body have {PART} bytes or more on average, but the first {PARTS:,} have fewer"
+        self.refuse(Refusal(400, why), "malformed")
 
     def shutdown(self) -> None:
         """The server stops: what was begun is finished, and then the connection is closed."""
         self.stopping = True
-        if self.cycle and not self.cycle.response_complete:
+        if not self.answered:
             self.cycle.keep_alive = False
-        elif self.idle:  # a request may be on its way
+        elif self.worth == 0:  # a request may be on its way
             self._unset_keepalive_if_required()
             self.loop.call_later(GRACE, self._close_if_idle)
 
     def _close_if_idle(self) -> None:
-        if (self.cycle is None or self.cycle.response_complete) and not self.transport.is_closing():
+        if self.answered and not self.transport.is_closing():
             if self.conn.their_state is h11.SEND_BODY or self.conn.trailing_data[0]:
                 return  # its own deadline closes it
             self.transport.close()
 
     def handle_events(self) -> None:
         super().handle_events()
-        if self.stopping and self.cycle and not self.cycle.response_complete:
+        if self.stopping and not self.answered:
             self.cycle.keep_alive = False
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self.writing = self.loop.call_later(WRITING, self._unread)
+        self.wait_for_reader()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self.writing:
-            self.writing.cancel()
+        if self.unread and not self.transport.is_closing():
+            self.unread.cancel()
+            self.unread = None
+
+    def wait_for_reader(self) -> None:
+        """Give the client a deadline for reading what is left."""
+        if not self.unread:
+            self.unread = self.loop.call_later(WRITING, self._unread)
 
     def _unread(self) -> None:
         self.tell("unread", "")

@@ -2,8 +2,35 @@
 
 import json
 from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel
 
 from striate.errors import StriateError
+
+REASONS = {
+    400: "The body is not what it is said to be",
+    401: "The token is missing or wrong",
+    403: "The request comes from a foreign page, or calls the server by a foreign name",
+    404: "There is no such model",
+    408: "The body came too slowly",
+    413: "The body, or what is in it, is too large",
+    415: "The body is of a kind that is not read",
+    422: "A picture or a parameter cannot be used",
+    503: "The server is busy or stops: the header Retry-After says when to try again",
+}
+
+
+class Reason(BaseModel):
+    """Why there is no answer."""
+
+    error: str
+    request_id: str
+
+
+def reasons(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What the description of an address says of its refusals."""
+    return {status: {"model": Reason, "description": REASONS[status]} for status in statuses}
 
 
 class Refusal(StriateError):

@@ -96,8 +96,8 @@ def _run(
     crew = Crew(list(models.values()), threads, batch, wait / 1000, lambda: places.pictures, figures.batch)
     crew.warm_up()
     desk = Desk(models, crew, places, limits, threads, figures.told)
-    guard = Guard(None, host, names, token, figures, log)  # type: ignore[arg-type]
-    guard.application = application(desk, figures, lambda: not guard.stopping, token is not None)  # type: ignore[assignment]
+    app = application(desk, figures, lambda: not guard.stopping, token is not None)
+    guard = Guard(app, host, names, token, figures, log)  # type: ignore[arg-type]
     address = listener.getsockname()
     shown = f"[{address[0]}]" if ":" in address[0] else address[0]
 
@@ -122,6 +122,8 @@ def _run(
         logging.getLogger().removeHandler(handing)
         log("stopped")
         log.close()
+        for pool in (desk.pool, crew.pool):  # what is being computed cannot be stopped
+            pool.shutdown()
 
 
 def _check(host: str, names: tuple[str, ...], token: str | None, batch: int, wait: float, threads: int | None) -> None:
@@ -152,7 +154,7 @@ def _allow_connections(connections: int) -> None:
             f"{connections:,} connections need {wanted:,} open files, but the system allows {hard:,}; "
             f"--connections {max(1, hard - SPARE)} would fit"
         )
-    if most < wanted:
+    if most != resource.RLIM_INFINITY and most < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 

@@ -47,6 +47,8 @@ def _listening(host: object, port: object) -> Iterator[None]:
     """Tell why an address cannot be listened on."""
     try:
         yield
+    except UnicodeError as error:  # of a name that cannot be asked for, such as one of dots alone
+        raise StriateError(f"a server listens on an address, or a name that has one, but not on {host!r}") from error
     except OSError as error:
         free = "; --port 0 takes any port that is free" if error.errno in (EADDRINUSE, EACCES) else ""
         raise StriateError(f"the server cannot listen on {host}, port {port}: {error.strerror}{free}") from error

@@ -22,6 +22,7 @@ from striate.show.numbers import show_size
 
 HEADER = "inference-header-content-length"
 VERSION = "1"  # of each model: a file has no other
+LONGEST_ID = 256  # signs of what a request may be called
 NUMBERS = 400_000  # in JSON: reading them holds up everything else, and binary tensors need no reading
 
 
@@ -84,8 +85,8 @@ def _wanted(told: dict[str, Any], model: Served) -> Wanted:
             raise Refusal(400, f"an output's parameter is binary_data, but {printable(sorted(unknown))[:100]} is given")
         outputs[name] = how.get("binary_data", binary) is True
     id = told.get("id")
-    if id is not None and not isinstance(id, str):
-        raise Refusal(400, f"a request's id is a text, but {printable(id)[:50]} is given")
+    if id is not None and not (isinstance(id, str) and len(id) <= LONGEST_ID):
+        raise Refusal(400, f"a request's id is a text of up to {LONGEST_ID} signs, but {printable(id)[:50]} is given")
     return Wanted(id, outputs)
 
 
@@ -181,13 +182,10 @@ def _pixels(shape: list[int], data: Any, limits: Limits) -> np.ndarray:
     if isinstance(data, bytes):
         flat = np.frombuffer(data, np.uint8)
     else:
-        try:
-            numbers = np.array(data)
-        except ValueError as error:
-            raise Refusal(400, "data must be a list of numbers, or lists of lists of one length") from error
-        if numbers.dtype.kind not in "iu" or not ((numbers >= 0) & (numbers <= 255)).all():
-            raise Refusal(400, "data of UINT8 are whole numbers from 0 to 255")
-        flat = numbers.astype(np.uint8).ravel()
+        objects = np.array(data, object).ravel()  # else each text would take as much as the longest
+        if not all(type(number) is int and 0 <= number <= 255 for number in objects):
+            raise Refusal(400, "data of UINT8 are whole numbers from 0 to 255, in a list or in lists of one length")
+        flat = objects.astype(np.uint8)
     if flat.size != prod(shape):
         raise Refusal(400, f"the shape {shape} holds {prod(shape):,} numbers, but {flat.size:,} are given")
     return flat.reshape(shape)
