@@ -43,4 +43,4 @@ bench: .venv/ready .peers/ready
 	$(BIN)/python -m bench
 
 clean:
-	rm -rf .venv .peers runs build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .peers runs build .pytest_cache .ruff_cache .hypothesis

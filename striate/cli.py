@@ -6,8 +6,11 @@ a table in the terminal, or as `--json` or `--csv`. A user's mistake is one sent
 
 import os
 import re
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from io import TextIOWrapper
 from pathlib import Path
@@ -214,10 +217,27 @@ def sentence(mistake: Exception) -> str:
     return str(mistake)
 
 
-def main(words: list[str] | None = None) -> None:
-    """Run the command line; exit with 0, with 2 after a user's mistake, with 130 after Ctrl-C."""
+@contextmanager
+def terminable() -> Iterator[None]:
+    """End by an exception when the system asks to end, so that nothing half written stays; some commands do more."""
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    ):
+        yield
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        app.meta(words)
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def main(words: list[str] | None = None) -> None:
+    """Run the command line; exit with 0, with 2 after a user's mistake, with 130 after Ctrl-C, 143 after SIGTERM."""
+    try:
+        with terminable():
+            app.meta(words)
     except (StriateError, CycloptsError) as mistake:
         print(f"striate: {sentence(mistake)}", file=sys.stderr)
         sys.exit(2)

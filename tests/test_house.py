@@ -48,6 +48,11 @@ def test_importing_striate_imports_no_torch():
     assert run("-c", code).stdout.split() == ["False", "False"]
 
 
+def test_it_is_found_beside_a_folder_of_its_name(tmp_path):
+    (tmp_path / "striate").mkdir()  # as it is where one stands above a clone
+    assert "function" in run("-c", "import striate; print(striate.net)", cwd=tmp_path).stdout
+
+
 def test_every_public_name_is_there():
     for name in striate.__all__:
         assert getattr(striate, name) is not None
@@ -57,14 +62,16 @@ def test_every_public_name_is_there():
 
 
 def test_help_answers_at_once_and_imports_no_torch():
-    def seconds() -> float:
+    def seconds(code: str, said: str) -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = run("-c", "from striate.cli import main; main(['--help'])")
+        assert said in run("-c", code).stdout
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert "List the networks of the papers" in done.stdout
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    assert min(seconds() for _ in range(5)) < 0.3  # of processor time: the tests beside this one use the same cores
+    # of processor time, beside what any program takes that shows such a help: the machine may be busy
+    help, least = "from striate.cli import main; main(['--help'])", "import cyclopts, rich.console"
+    turns = [(seconds(help, "List the networks of the papers"), seconds(least, "")) for _ in range(5)]
+    assert min(one for one, _ in turns) < 4 * min(other for _, other in turns)
     code = "import sys; from striate.cli import app; app.help_print([]); print('torch' in sys.modules)"
     assert run("-c", code).stdout.split()[-1] == "False"
 

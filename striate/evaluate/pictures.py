@@ -15,6 +15,7 @@ from striate.train.run import Run
 
 Split = Literal["val", "test"]
 SPLITS = {"val": "validation", "test": "test"}
+CHOSEN = "the epoch was chosen by these very pictures, so all is a little too good"
 
 
 def pictures_for(
@@ -52,15 +53,15 @@ def pictures_for(
         if parts.fingerprint != run.config["data"]["fingerprint"]:
             notes.append(f"ATTENTION, {printable(parts.where)} has changed since the training")
         if split == "val" and run.epoch_chosen:
-            notes.append("the epoch was chosen by these very pictures, so all is a little too good")
+            notes.append(CHOSEN)
         return data, notes
     data = where if isinstance(where, Dataset) else _opened(run, where, on_bad)
     refuse_other_classes(data.classes, run.classes, data.where, "those that the network learned")
     refuse_other_labels(data, run.config["data"]["several"])
-    what = "all of them"
+    what, others = "all of them", held_out(data, run.config["data"]["fingerprint"])
     if split is not None:
         what = SPLITS[split]
-    elif others := held_out(data, run.config["data"]["fingerprint"]):
+    elif others:
         split = others[-1]
         what = f"{SPLITS[split]}, since the network learned from the others"
     data = data[split] if split else data
@@ -69,11 +70,14 @@ def pictures_for(
     notes = [f"{count(len(data))} of {printable(data.where)}, {what}", *left_out(data)]
     if run.may_know(data.where, split):
         notes.append("ATTENTION, from most of these the network learned; --split val or test has others")
-    elif not split and (known := _known(run, data)):
-        notes.append(
-            f"ATTENTION, {count(known)} of these {'is' if known == 1 else 'are'} called and as large as pictures that "
-            "the network learned from"
-        )
+    elif split == "val" and others and run.epoch_chosen:
+        notes.append(CHOSEN)
+    elif not split:
+        learned, judged = _known(run, data)
+        for number, did in ((learned, "the network learned from"), (run.epoch_chosen and judged, "chose the epoch")):
+            if number:
+                are = "is" if number == 1 else "are"
+                notes.append(f"ATTENTION, {count(number)} of these {are} called and as large as pictures that {did}")
     return data, notes
 
 
@@ -120,14 +124,17 @@ def held_out(data: Dataset, learned: str) -> list[Split]:
     return [name for name, part in others.items() if len(part)] if parts.fingerprint == learned else []
 
 
-def _known(run: Run, data: Dataset) -> int:
-    """How many pictures are called, and are as large, as some that the network learned from, wherever they lie."""
-    known: set[tuple[str, int]] = set()
+def _known(run: Run, data: Dataset) -> tuple[int, int]:
+    """How many pictures are called, and as large, as some that were learned from, or judged by, wherever they lie."""
+    learned: set[tuple[str, int]] = set()
+    judged: set[tuple[str, int]] = set()
     for each in run.members.values() or [run]:
         with suppress(StriateError):  # they may be gone
-            learned = each.parts().train
-            known.update(_signs(learned) if isinstance(learned, Dataset) else ())
-    return sum(sign in known for sign in _signs(data))
+            parts = each.parts()
+            learned.update(_signs(parts.train) if isinstance(parts.train, Dataset) else ())
+            judged.update(_signs(parts.val) if parts.val else ())
+    signs = _signs(data)
+    return sum(sign in learned for sign in signs), sum(sign in judged for sign in signs)
 
 
 def _signs(data: Dataset) -> list[tuple[str, int]]:

@@ -37,7 +37,9 @@ def _files(path: Path, heic: bool) -> list[Path]:
     if path.is_dir():
         inside = _ordered(file for file in path.rglob("*") if wanted(file.relative_to(path).as_posix()))
         if not inside:
-            raise StriateError(f"a folder is named for the pictures inside, but {printable(path)} has none")
+            raise StriateError(
+                f"a folder is named for the pictures inside, but {printable(path)} has none, by their endings"
+            )
         return inside
     if path.exists():
         if not path.is_file():
@@ -53,7 +55,8 @@ def _files(path: Path, heic: bool) -> list[Path]:
 
 
 def _ordered(files: Iterable[Path]) -> list[Path]:
-    return sorted(files, key=lambda file: natural(str(file)))
+    """Files in the order of their names; a pipe would be waited for without end, and a folder is searched, not read."""
+    return sorted((file for file in files if file.is_file()), key=lambda file: natural(str(file)))
 
 
 def sheet_files(output: Path, pictures: Sequence[Path]) -> list[Path]:

@@ -57,7 +57,7 @@ class Answering(nn.Module):
 def assembled(run: Run) -> onnx.ModelProto:
     """A run's network as a model: pictures (batch, height, width, 3) of uint8 -> probabilities (batch, classes).
 
-    It has a second output, map (batch, rows, columns), where the logits are means of maps: what each position adds to
+    It has a second output, map (batch, rows, columns), where the logits are means of maps: what each position says for
     the likeliest class. A tensor on the way, `fitted`, holds what the network sees of the pictures, still as bytes.
 
     Parameters

@@ -159,4 +159,5 @@ class _Tally:
         if self.names:
             say(f"{len(self.names):,} of {count(self.count)} cannot be read: {listed(self.names)}")
         if self.damaged:
-            say(f"{len(self.damaged):,} of {count(self.count)} are {DAMAGED}: {listed(self.damaged)}")
+            are = "is" if len(self.damaged) == 1 else "are"
+            say(f"{len(self.damaged):,} of {count(self.count)} {are} {DAMAGED}: {listed(self.damaged)}")

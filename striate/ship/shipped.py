@@ -31,7 +31,8 @@ class Answers(NamedTuple):
     probabilities
         (n, classes) of float32
     maps
-        (n, rows, columns) of float32: what each position adds to the likeliest class; None without a closed form
+        (n, rows, columns) of float32: what each position says for the likeliest class, whose mean is its logit
+        less its bias; None without a closed form
     """
 
     probabilities: np.ndarray

@@ -14,6 +14,7 @@ from striate.data.dataset import Dataset
 from striate.errors import DataError, PictureError, StriateError
 from striate.evaluate.comparing import compare
 from striate.evaluate.evaluate import evaluate
+from striate.evaluate.pictures import CHOSEN
 from striate.train.train import train
 
 NET = "conv 3x3x8 same, bn, relu, maxpool 2, fc 3"
@@ -107,6 +108,9 @@ def test_other_pictures_are_all_judged_their_classes_in_any_order(runs, photos, 
     learned = evaluate(runs[0], photos / "train")
     assert "ATTENTION" in learned.notes[1]
     assert "of these are called and as large as pictures that the network learned from" in learned.notes[1]
+    chose = "of these are called and as large as pictures that chose the epoch"
+    assert any(chose in note for note in evaluate(runs[0], photos / "val").notes)
+    assert CHOSEN in evaluate(runs[0], photos, split="val").notes
     shutil.copy(next((other / "ash").iterdir()), tmp_path / "moved" / "test" / "ash" / "new.png")
     assert "ATTENTION" in evaluate(runs[0], tmp_path / "moved").notes[1]
     shutil.rmtree(other / "oak")

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -131,7 +132,7 @@ def test_what_had_to_be_done_to_read_a_picture_is_told(coloured, tmp_path, engin
         "turned": ("turned upright, as its EXIF orientation says",),
     }
     told = capfd.readouterr().err
-    assert f"1 of 3 pictures are {DAMAGED}: {tmp_path / 'damaged.jpg'}" in told
+    assert f"1 of 3 pictures is {DAMAGED}: {tmp_path / 'damaged.jpg'}" in told
     assert "Corrupt JPEG" not in told  # what libjpeg prints, of no file by name
     shown = plain_text(said, 1000)
     assert DAMAGED in shown and "several frames" in shown
@@ -157,6 +158,31 @@ def test_all_forms_tell_the_same(coloured_file, odd, tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text("utf-8").splitlines()]
     assert [line.pop("model") for line in lines] == [said.model["sha256"]] * 8
     assert lines == told["rows"]
+
+
+def test_only_files_of_a_folder_are_pictures(coloured_file, odd, tmp_path):
+    (tmp_path / "folder.jpg").mkdir()
+    shutil.copy(odd / "b9.png", tmp_path / "folder.jpg")
+    os.mkfifo(tmp_path / "pipe.jpg")  # whoever reads it waits for somebody who writes
+    for named in (tmp_path, tmp_path / "*.*", tmp_path / "**/*.*"):
+        if named.name == "*.*" and named.parent == tmp_path:
+            with pytest.raises(StriateError, match="no picture is called like"):
+                st.predict(coloured_file, named)
+        else:
+            assert [one.picture for one in st.predict(coloured_file, named)] == [str(tmp_path / "folder.jpg/b9.png")]
+
+
+def test_a_request_to_end_leaves_nothing_half_written(coloured_file, odd, tmp_path, monkeypatch):
+    def ended(file, *_):
+        file.write(b"picture,")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("striate.ship.predict.keep", ended)
+    with pytest.raises(SystemExit) as stop:
+        main(["predict", str(coloured_file), str(odd), "-o", str(tmp_path / "answers.csv")])
+    assert stop.value.code == 143
+    assert not list(tmp_path.iterdir())
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_where_no_picture_can_be_read_nothing_is_written(coloured_file, odd, tmp_path):

@@ -52,6 +52,7 @@ def test_a_photo_gets_its_answer_with_its_map(coloured_file, gray_file, tmp_path
         page.run("document.getElementById('model').value = 'letters'")
         page.choose("#file", photo)
         page.until("!document.getElementById('answer').hidden && document.getElementById('map').hidden")
+        assert server.figure('striate_requests_total{route="/predict",status="422"}') == 0  # it knows who has a map
         Image.fromarray(np.zeros((90, 90, 4), np.uint8)).save(tmp_path / "clear.png")
         page.choose("#file", tmp_path / "clear.png")  # the network sees white, and so does who looks
         page.until("document.getElementById('notes').textContent == 'transparent parts laid on white'")

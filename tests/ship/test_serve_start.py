@@ -40,6 +40,8 @@ def test_a_port_in_use_is_told(coloured_file, capsys):
         (["FILE", "FILE"], "each model has a name of its own"),
         (["a=FILE", "a=FILE"], "each model has a name of its own"),
         (["a%2Fb=FILE"], "a model's name stands in addresses"),
+        (["a b/c=FILE"], "a model's name stands in addresses"),
+        (["FILE", "--token", ""], "leave --token and STRIATE_TOKEN out"),
         (["FILE", "--host", "0.0.0.0"], "wants a token"),
         (["FILE", "--name", "http://x.org"], "one as in pets.example.org, but is 'http://x.org'"),
         (["FILE", "--name", ""], "one as in pets.example.org, but is ''"),

@@ -242,6 +242,11 @@ def test_an_ensemble_s_members_are_offered(coloured, tmp_path):
         write_target(both, "hub", tmp_path / "pets")
 
 
+def test_a_run_s_own_weights_are_not_written_over(coloured):
+    with pytest.raises(StriateError, match="the output must not be the file that is read"):
+        write_target(coloured, "safetensors", coloured.folder / MODEL)
+
+
 def test_only_what_was_written_here_is_written_over(coloured, tmp_path):
     folder = tmp_path / "pets"
     write_target(coloured, "hub", folder)

@@ -67,7 +67,7 @@ def write_target(run: Run, to: str, output: Path) -> list[str]:
     if to == "hub" or (to == "timm" and not output.suffix):
         _check_folder(output)
     else:
-        check_output(output, [ending for ending in ENDINGS[to] if ending])
+        check_output(output, [ending for ending in ENDINGS[to] if ending], source=run.folder / MODEL)
         _check_card(output)
     write = {"torchvision": _torchvision, "timm": _timm, "safetensors": _plain, "torch-export": _program, "hub": _hub}
     network = run.net()

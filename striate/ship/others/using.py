@@ -202,7 +202,10 @@ def pixels(preprocess: Preprocess) -> str:
     rows, columns = preprocess.size
     filter = f"Image.Resampling.{preprocess.interpolation.upper()}"
     gray = preprocess.channels == "L"
-    lines = [f'picture = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("{"L" if gray else "RGB"}")']
+    lines = [
+        f"# transparent parts are to be laid on {preprocess.background} first",
+        f'picture = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("{"L" if gray else "RGB"}")',
+    ]
     if preprocess.fit == "squash":
         lines.append(f"picture = picture.resize(({columns}, {rows}), {filter})")
     else:

@@ -82,7 +82,7 @@ def _sums(certificate: Certificate) -> str:
         f"{file['name']}, SHA-256": file["sha256"],
         "the run's weights, SHA-256": file["run"],
         "data it learned from, fingerprint": file["learned_from"],
-        "licence of the weights it began with": file["licence"] or "none is known",
+        "licence of the weights it began with": file["licence"] or "none is known, or it began with none",
         "ONNX opset": str(file["opset"]),
         "made": when.replace("T", " "),
         "by": ", ".join(f"{name} {number}" for name, number in made.items()),

@@ -12,7 +12,7 @@ import numpy as np
 from striate.data.dataset import Dataset, OnBad
 from striate.errors import DataError, StriateError, WeightsError, one_of
 from striate.evaluate.figures import Figure
-from striate.evaluate.pictures import SPLITS, Split, held_out, left_out, refuse_other_labels
+from striate.evaluate.pictures import CHOSEN, SPLITS, Split, held_out, left_out, refuse_other_labels
 from striate.ship.about import About, certificate_path
 from striate.ship.proof.agreement import Agreement, agreement
 from striate.ship.proof.by_file import Heard
@@ -203,6 +203,8 @@ def _opened(about: About, data: str | Path | Dataset, split: Split | None, on_ba
     order = np.array([about.classes.index(name) for name in found.classes])
     labels = found.labels[:, np.argsort(order)] if found.several else order[found.labels]
     notes = [f"{count(len(found))} of {printable(found.where)}, {what}", *left_out(found)]
+    if split == "val" and others:
+        notes.append(f"if it was trained for several epochs, {CHOSEN}")
     return replace(found, classes=about.classes, labels=labels), notes
 
 

@@ -33,7 +33,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         for value in astuple(self):
-            if not isinstance(value, int | float | None):
+            if value is not None and not (isinstance(value, int | float) and math.isfinite(value)):
                 raise TypeError(f"a limit is a number, but is {value!r}")
 
 

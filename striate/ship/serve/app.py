@@ -35,7 +35,9 @@ class Prediction(BaseModel):
     answers: list[Likely] = Field(description="the likeliest classes, the likeliest first")
     notes: list[str] = Field(description="what had to be done to read it: turned upright, laid on a background")
     map: list[list[float]] | None = Field(
-        None, description="what each position adds to the likeliest class, rows of columns; with ?map=true"
+        None,
+        description="with ?map=true: what each position says for the likeliest class, rows of columns; "
+        "their mean is its logit less its bias",
     )
     seen: list[float] | None = Field(
         None, description="the part of the picture that the map lies on: top, bottom, left, right as shares"

@@ -51,9 +51,11 @@ class Limits:
             raise StriateError(f"a picture may have up to {PIXEL_LIMIT:,} pixels, but the limit is {self.pixels:,}")
         if self.bytes > self.memory:
             raise StriateError(
-                f"one body must fit into what all bodies may take, but may have {self.bytes:,} of {self.memory:,} bytes"
+                f"one body must fit into what all bodies may take, but bytes is {self.bytes:,} and memory "
+                f"{self.memory:,}; lower the one or raise the other"
             )
         if self.pictures > self.queue:
             raise StriateError(
-                f"one request must fit into the queue, but may hold {self.pictures} pictures of {self.queue}"
+                f"one request must fit into the queue, but pictures is {self.pictures} and queue {self.queue}; "
+                "lower the one or raise the other"
             )

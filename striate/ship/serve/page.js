@@ -5,27 +5,25 @@ const part = (id) => document.getElementById(id);
 const TOP = 5;
 let last = null; // the photo on show, to be asked about again when another model is chosen
 let asked = 0; // an answer to an earlier photo that comes late is not shown
+let mapped = {}; // by the name of a model, whether it says where it sees the likeliest class
 
 async function ask(file) {
   last = file;
   const mine = ++asked;
   part("problem").textContent = "";
   part("busy").textContent = "looking …";
+  if (!(part("model").value in mapped)) await offer();
   const named = part("model").value;
   const model = named && `&model=${encodeURIComponent(named)}`;
   const headers = { "content-type": "application/octet-stream", ...shown() };
   try {
-    const send = (map) => fetch(`/predict?top=${TOP}${model}${map}`, { method: "POST", headers, body: file });
-    let answer = await send("&map=true");
-    let told = await answer.json();
-    if (answer.status === 422 && /has no map/.test(told.error)) {
-      answer = await send("");
-      told = await answer.json();
-    }
+    const address = `/predict?top=${TOP}${model}${mapped[named] ? "&map=true" : ""}`;
+    const answer = await fetch(address, { method: "POST", headers, body: file });
+    const told = await answer.json();
     if (mine !== asked) return;
     if (answer.ok) show(file, told.predictions[0]);
     else if (answer.status === 401) complain("This server wants its token, above.");
-    else complain(told.error.replace(/^the body/, file.name || "the picture"));
+    else complain(told.error.replace(/\bthe body\b/, file.name || "the picture"));
   } catch (error) {
     if (mine === asked) complain(`The server cannot be reached: ${error.message}`);
   }
@@ -35,13 +33,14 @@ function shown() {
   return part("token") ? { authorization: `Bearer ${part("token").value}` } : {};
 }
 
-// Offers the names of the models, which are told only to who has the token.
+// Asks for the models, which are told only to who has the token, and offers their names where the page has none.
 async function offer() {
   const answer = await fetch("/models", { headers: shown() }).catch(() => null);
   if (!answer?.ok) return; // whoever asks about a photo is told why
-  const names = (await answer.json()).map(({ name }) => Object.assign(document.createElement("option"), { value: name }));
-  part("models").replaceChildren(...names);
-  if (!part("model").value) part("model").value = names[0].value;
+  const models = await answer.json();
+  mapped = Object.fromEntries(models.map(({ name, map }) => [name, map]));
+  part("models")?.replaceChildren(...models.map(({ name }) => Object.assign(document.createElement("option"), { value: name })));
+  if (!part("model").value) part("model").value = models[0].name;
 }
 
 function complain(reason) {

@@ -30,8 +30,8 @@ label { display: inline-flex; gap: .5rem; align-items: center; margin: .5rem 1.2
 @media (max-width: 40rem) { #answer { grid-template-columns: minmax(0, 1fr); } }
 [hidden] { display: none !important; }
 #photo { position: relative; line-height: 0; border-radius: 6px; overflow: hidden; background: var(--soft); }
-#photo img { width: 100%; height: auto; }
-#photo canvas { position: absolute; inset: 0; width: 100%; height: 100%; opacity: .72; }
+#photo img { width: 100%; max-height: 70vh; object-fit: contain; }
+#photo canvas { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; opacity: .72; }
 #classes { width: 100%; table-layout: fixed; }
 #classes th { overflow-wrap: anywhere; }
 #classes .number { width: 4.5rem; }
@@ -103,6 +103,7 @@ def docs_page(described: dict[str, Any], base: str, several: bool, token: bool) 
         whether requests need one
     """
     curl = "curl -H 'Authorization: Bearer TOKEN'" if token else "curl"
+    asking = ", which wants the token, too" if token else ""
     one, more = ("?top=3&model=NAME", "?model=NAME") if several else ("?top=3", "")
     asked = (
         f"{curl} --data-binary @photo.jpg '{base}/predict{one}'",
@@ -114,7 +115,7 @@ def docs_page(described: dict[str, Any], base: str, several: bool, token: bool) 
             sections.append(Section(f"{method.upper()} {path}", _operation(told)))
     lead = (
         f"<p>{text(described['info']['description'])}</p>"
-        '<p class="faint">The same for programs: <a href="/openapi.json">openapi.json</a></p>'
+        f'<p class="faint">The same for programs: <a href="/openapi.json">openapi.json</a>{asking}</p>'
         f'<pre class="scroll">{text(asked[0])}\n{text(asked[1])}\n\n'
         '{"model": "pets", "predictions": [{"picture": "a.jpg", "notes": [], "answers": ['
         '{"class": "cat", "probability": 0.93}, …]}, …]}</pre>'

@@ -128,7 +128,10 @@ def _run(
 
 def _check(host: str, names: tuple[str, ...], token: str | None, batch: int, wait: float, threads: int | None) -> None:
     if token is not None and not re.fullmatch(rf"[!-~]{{{LEAST_TOKEN},}}", token):
-        raise StriateError(f"a token is {LEAST_TOKEN} or more ASCII signs without spaces, so that nobody guesses it")
+        empty = "" if token else "; where none is wanted, leave --token and STRIATE_TOKEN out"
+        raise StriateError(
+            f"a token is {LEAST_TOKEN} or more ASCII signs without spaces, so that nobody guesses it{empty}"
+        )
     if token is None and not is_loopback(host):
         raise StriateError(
             f"a server that others can reach wants a token, but {host} is not this machine alone, and there is none; "

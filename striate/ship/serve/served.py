@@ -67,6 +67,7 @@ class Served:
             "numbers": about.numbers,
             "licence": about.licence,
             "sum": self.beside.sum,
+            "map": self.has_map,
         }
 
 
@@ -94,7 +95,7 @@ def open_models(words: tuple[str, ...], threads: int) -> dict[str, Served]:
 
 def _named(word: str) -> tuple[str, Path]:
     name, equals, path = word.partition("=")
-    if not equals or os.sep in name or Path(word).exists():
+    if not equals or Path(word).exists() or (os.sep in name and not Path(path).exists()):
         whole = Path.cwd() / word  # a link is called as it is, not as what it points to
         name, path = whole.stem if whole.suffix.lower() == ".onnx" else whole.name, word
     if not name.isprintable() or not name or set(name) & set("/?#%&\\") or name in (".", ".."):

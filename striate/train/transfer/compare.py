@@ -7,6 +7,7 @@ import numpy as np
 
 from striate.data.dataset import HALF
 from striate.errors import DataError
+from striate.show.numbers import count
 from striate.train.learn.tally import wilson
 from striate.train.transfer.axes import Axes
 from striate.train.transfer.folds import FOLDS, fold, out_of_fold
@@ -128,8 +129,8 @@ class Comparison:
 
     def __str__(self) -> str:
         return (
-            f"{self.points}: right where the other is wrong {self.better:,} times, "
-            f"wrong where it is right {self.worse:,} times; {self.verdict}"
+            f"{self.points}: right where the other is wrong {count(self.better, 'time')}, "
+            f"wrong where it is right {count(self.worse, 'time')}; {self.verdict}"
         )
 
 
