@@ -51,7 +51,7 @@ def fails(words: list[Any], log: Path, sentence: str, before: Callable[[], None]
     assert re.fullmatch(f"striate: {sentence}\n", training.said)
 
 
-@pytest.mark.parametrize("cause", ["full", "locked"])
+@pytest.mark.parametrize("cause", ["full", pytest.param("locked", marks=pytest.mark.slow)])
 def test_where_nothing_can_be_written_the_checkpoint_stays_and_the_training_can_go_on(tmp_path, cause):
     photos, torn, log = pictures(tmp_path / "photos"), tmp_path / "torn", tmp_path / "log"
     stopped(words(photos, torn), torn, log)

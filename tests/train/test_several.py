@@ -71,6 +71,7 @@ def test_processes_judge_the_network_that_the_first_keeps(tmp_path):
     assert best["validation"] == pytest.approx(result["validation"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_signal_to_all_and_again_to_each_keeps_the_step(tmp_path):
     photos, more = pictures(tmp_path / "photos"), ["--precision", "float32"]
     words_of_two = words(photos, tmp_path / "torn", PLAIN, *more, "--save-every", "0.0005")
