@@ -74,6 +74,7 @@ GROUPS = {
     "op": "Try the operators of convolutional networks on a picture.",
     "look": "Look inside a network.",
 }
+RESULTLESS = ("serve",)
 # the options of a command that has too many for one list, each below its title; their texts name their choices
 OPTIONS = {
     "train": {
@@ -122,7 +123,8 @@ def build(commands: dict, name: str, help: str) -> App:
         if isinstance(target, dict):
             app.command(build(target, word, GROUPS[word]))
         else:
-            app.command(target, name=word, help=summary(target), help_formatter=Helping(OPTIONS.get(word, {})))
+            hidden = ("--json", "--csv") if word in RESULTLESS else ()
+            app.command(target, name=word, help=summary(target), help_formatter=Helping(OPTIONS.get(word, {}), hidden))
     return app
 
 
@@ -139,8 +141,8 @@ def run(
     """Run a command and print what it returns."""
     if json and csv:
         raise StriateError("a result is printed in one form: give --json or --csv, not both")
-    if (json or csv) and words[:1] == ("serve",):  # which would be told when it has stopped
-        raise StriateError("striate serve prints no result, which --json or --csv would be the form of")
+    if (json or csv) and words[:1] and words[0] in RESULTLESS:
+        raise StriateError(f"striate {words[0]} prints no result, which --json or --csv would be the form of")
     unwritten = None
     try:
         result = app([STANDARD_INPUT if word == "-" else word for word in words])

@@ -41,7 +41,8 @@ def predict(
     whose
         a run's folder, or a file of striate export
     pictures
-        files, folders, or patterns such as 'photos/*.jpg'; - is one picture from standard input
+        files; folders, for the pictures inside, known by their endings; or patterns such as 'photos/*.jpg'; - is one
+        picture from standard input
     top
         how many of the most probable classes are told; 1 if nothing is said, or, where a picture may have several,
         all that are sure enough

@@ -1,6 +1,6 @@
 """How `--help` shows a command's options: long lists in groups, and kinds of values in words."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,9 +18,12 @@ class Helping:
     groups
         titles, and the options below each, as "epochs minutes", whose texts name their choices; what is in none of them
         has no title of its own
+    hidden
+        options of every command that mean nothing to this one
     """
 
-    def __init__(self, groups: Mapping[str, str]):
+    def __init__(self, groups: Mapping[str, str], hidden: Collection[str] = ()):
+        self._hidden = set(hidden)
         self._titles = {f"--{name}": title for title, names in groups.items() for name in names.split()}
 
     def __call__(self, console: "Console", options: "ConsoleOptions", panel: "HelpPanel") -> None:
@@ -32,6 +35,8 @@ class Helping:
             return
         parts: dict = {}
         for entry in panel.entries:
+            if self._hidden.intersection(entry.names):
+                continue
             titles = [self._titles[name] for name in entry.names if name in self._titles]
             entry = entry.copy(metavar=entry.metavar and kinds(entry.metavar))
             parts.setdefault(titles[0] if titles else panel.title, []).append(

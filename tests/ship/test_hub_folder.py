@@ -103,6 +103,8 @@ def test_the_card_for_the_hub(coloured, tmp_path, monkeypatch, capsys):
     assert "It began from scratch" in text
     parameters = sum(weight.numel() for weight in coloured.net().parameters())
     assert f"{parameters:,} parameters; " in text
+    smoothing = coloured.config["recipe"]["label_smoothing"]
+    assert (f", label smoothing {smoothing:g}" in text) == (smoothing > 0)
     macs = 16 * 16 * 27 * 8 + 8 * 8 * 72 * 12 + 36  # two convolutions and what names classes
     assert f"{macs / 1000:.1f} k MACs for a picture of 16×16×3" in text
     assert all(f"\n## {title}\n" in text for title in ("Figures", "Training", "What it is not for", "Input", "Use"))

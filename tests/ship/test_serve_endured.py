@@ -372,8 +372,9 @@ def test_nothing_is_fetched_and_no_path_is_read(coloured_file, tmp_path):
         address = f"http://127.0.0.1:{tempting.getsockname()[1]}/a.jpg"
         for text in (address, f"file://{coloured_file}", str(coloured_file), "/etc/passwd"):
             assert server.ask("POST", "/predict", text.encode()).status == 415
-            path = f"/predict?model={text}&url={text}&path={text}"
-            assert server.ask("POST", path, PICTURE).status == 404
+            assert server.ask("POST", f"/predict?model={text}", PICTURE).status == 404
+            for name in ("url", "path", "file"):
+                assert server.ask("POST", f"/predict?{name}={text}", PICTURE).status == 422
             form = f'--b\r\ncontent-disposition: form-data; name="url"; filename="{text}"\r\n\r\n{text}\r\n--b--'
             kind = {"content-type": "multipart/form-data; boundary=b"}
             assert server.ask("POST", "/predict", form.encode(), kind).status == 415

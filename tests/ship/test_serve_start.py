@@ -94,6 +94,13 @@ def test_files_that_cannot_be_trusted_are_refused(coloured_file, capsys, tmp_pat
     assert "for each of the 2 classes that it names, but gives [3]" in refused(capsys, tmp_path / "fewer.onnx")
 
 
+def test_it_offers_no_form_of_a_result_that_it_has_not(capsys):
+    main(["serve", "--help"])
+    shown = capsys.readouterr().out
+    assert "--queue" in shown
+    assert "--json" not in shown
+
+
 def test_a_link_is_called_as_it_is(coloured_file, tmp_path):
     (tmp_path / "pets.ONNX").symlink_to(coloured_file)
     assert list(open_models((str(tmp_path / "pets.ONNX"),), 1)) == ["pets"]

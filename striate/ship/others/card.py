@@ -13,11 +13,14 @@ from striate.ship.others.licences import licence_of
 from striate.show.names import printable
 from striate.show.numbers import count, duration, exact, percent, short, show_size
 from striate.train.learn.tally import wilson
+from striate.train.recipe import Recipe
 from striate.train.run import Run, accuracy
 
 MARK = "<!-- written by striate export; delete this line after editing, then it is not written over -->"
 SPLITS = {"test": "test", "validation": "val"}  # of a result, and of the numbers of pictures; the best one first
+# told of a training in any case, and where they are not as they are by themselves
 SETTINGS = ("epochs", "batch_size", "optimizer", "lr", "schedule", "weight_decay", "distortion", "seed")
+FURTHER = ("label_smoothing", "dropout", "mixup", "cutmix", "balance", "ema", "clip", "precision")
 WORST = 3  # classes that are told
 HALF = 0.5  # of its pictures, below which a class may well be missed more often than found
 LONGEST = 60  # letters of a network's name, which may be its text
@@ -182,7 +185,9 @@ def _training(run: Run) -> str:
     if any(line["kind"] == "epoch" and line["lr"] == 0 for line in run.history):
         lines.append(f"The head was solved directly, from {count(recipe['views'], 'view')} of each picture.")
     else:
-        lines.append(f"{', '.join(f'{key} {_setting(recipe[key])}'.replace('_', ' ') for key in SETTINGS)}.")
+        further = [key for key in FURTHER if recipe[key] != getattr(Recipe, key)]
+        told = [f"{key} {_setting(recipe[key])}".replace("_", " ") for key in (*SETTINGS, *further)]
+        lines.append(f"{', '.join(told)}.")
     lines.append(f"It took {duration(ended['seconds'])}." if ended else "It has not ended.")
     return f"{' '.join(lines)}\n\n```\n{about['text']}\n```"
 
