@@ -131,7 +131,8 @@ def test_a_client_that_goes_takes_its_picture_with_it(coloured_file, tmp_path):
                 client.shutdown(socket.SHUT_WR)
                 server.until(lambda: server.figure("striate_pictures_underway") == 0)
         assert server.ask("POST", "/predict", PICTURE).status == 200
-        assert server.figure("striate_batch_pictures_sum") == 3  # the first of each thread, and this one
+        # the first of each thread, or the very first on all processors, and this one
+        assert server.figure("striate_batch_pictures_sum") in (2, 3)
 
 
 def test_idle_connections_are_closed_also_after_an_answer_that_came_early(coloured_file, tmp_path):
