@@ -31,6 +31,7 @@ from cyclopts import (
 import striate
 from striate.errors import StriateError, Unwritten
 from striate.show.helping import Helping
+from striate.train.keep.stopping import once
 
 COMMANDS = {
     "shapes": "striate.measure.shapes:shapes",
@@ -221,14 +222,16 @@ def sentence(mistake: Exception) -> str:
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """End by an exception when the system asks to end, so that nothing half written stays; some commands do more."""
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
-    ):
+    """End by an exception when the system asks to end, so that nothing half written stays; a second time, at once.
+
+    Some commands do more. One of several processes may wait for the others within a call that no handler interrupts.
+    """
+    alone = os.environ.get("WORLD_SIZE", "1") == "1" and threading.current_thread() is threading.main_thread()
+    if not alone or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    once(signal.SIGTERM)
     try:
         yield
     finally:

@@ -54,17 +54,11 @@ def check(content: bytes, name: str) -> About:
             f"{name} must be a whole ONNX file, {WHAT_WORKS}, but is cut short or none; "
             ".pt2, .pth and .safetensors hold weights for other programs"
         ) from error
-    told = {entry.key: entry.value for entry in model.metadata_props}.get(KEY)
-    if told is None:
+    entries = {entry.key: entry.value for entry in model.metadata_props}
+    if (told := entries.get(KEY)) is None:
         raise WeightsError(
             f"{name} must be a file of `striate export`, ending in .onnx, which says in its metadata what its answers "
             "mean, but has none"
-        )
-    end = len(content) - len(_seal(b""))
-    if content[end:] != _seal(memoryview(content)[:end]):
-        raise WeightsError(
-            f"{name} must be as `striate export` wrote it, but its SHA-256 is not the one that stands at its end: it "
-            "was damaged, cut short or changed; copy or export it anew"
         )
     try:
         values = json.loads(told)
@@ -75,6 +69,12 @@ def check(content: bytes, name: str) -> About:
         about = About.from_dict(values)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise WeightsError(f"the metadata of {name} are not as `striate export` writes them: {error!r}") from error
+    end = len(content) - len(_seal(b""))
+    if content[end:] != _seal(memoryview(content)[:end]):
+        why = "its SHA-256 is not the one that stands in it: it was damaged, cut short or changed"
+        if SUM not in entries:
+            why = "no SHA-256 stands at its end: it was cut short or changed, or is of an earlier version"
+        raise WeightsError(f"{name} must be as `striate export` wrote it, but {why}; copy or export it anew")
     foreign = sorted({f"{node.domain}.{node.op_type}" for node in _nodes(model) if node.domain not in OWN_DOMAINS})
     if foreign or model.functions:
         what = ", ".join(foreign) or "functions of its own"

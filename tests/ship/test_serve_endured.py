@@ -211,6 +211,17 @@ def test_a_crowd_whose_bodies_never_come_keeps_nobody_out(coloured_file, tmp_pat
         assert server.figure('striate_connections_closed_total{why="crowd"}') >= 1
 
 
+def test_who_was_refused_makes_room_first(coloured_file, tmp_path):
+    with served([coloured_file, "--connections", 60], tmp_path) as server, ExitStack() as clients:
+        for _ in range(60):
+            client = clients.enter_context(server.connect(b"GET / HTTQ/1.1\r\n\r\n"))
+            assert b" 400 " in client.recv(100)  # and it keeps its side open
+        assert server.ask("GET", "/healthz").status == 200
+        begun = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - begun < protocol.LINGER
+
+
 def test_what_is_too_much_is_413_and_leaves_no_file(server):
     chunked = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
     open_before = files_of(server)
@@ -305,8 +316,8 @@ def test_a_head_that_breaks_off_gets_no_body(server):
 @pytest.mark.parametrize("path", ["predict", "nothing"])
 def test_a_body_in_tiny_chunks_is_refused(server, path):
     head = b"POST /%s HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n" % path.encode()
-    with server.connect(head + 1_100 * b"1\r\nx\r\n") as client:
-        assert b"256 bytes or more on average" in rest(client)
+    with server.connect(head + 4_100 * b"1\r\nx\r\n") as client:
+        assert b"256 bytes or more on average, but these 4,001 have 4,001" in rest(client)
     parts = [PICTURE[at : at + 9] for at in range(0, len(PICTURE), 9)]  # few enough
     whole = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
     with server.connect(head + whole + b"0\r\n\r\n") as client:

@@ -1,8 +1,9 @@
-"""A connection whose client does not read is closed, however little is left to send."""
+"""A connection whose client does not read is closed, however little is left to send; who is slow is heard."""
 
 import asyncio
 import socket
 
+import h11
 import pytest
 from uvicorn import Config
 from uvicorn.server import ServerState
@@ -50,3 +51,17 @@ def test_who_does_not_read_is_closed(monkeypatch, asked, half):
 
     asyncio.run(ask())
     assert told == ["unread"]
+
+
+@pytest.mark.parametrize("head", [b"content-length: 9000", b"transfer-encoding: chunked"])
+def test_a_body_may_come_in_small_pieces(head):
+    said = protocol._Connection(h11.SERVER)
+    said.receive_data(b"POST / HTTP/1.1\r\nhost: localhost\r\n" + head + b"\r\n\r\n")
+    assert isinstance(said.next_event(), h11.Request)
+    body = bytes(9_000) if b"length" in head else 30 * (b"12c\r\n" + bytes(300) + b"\r\n") + b"0\r\n\r\n"
+    size = 0
+    for place in range(len(body)):  # one that is slow has no more chunks for that
+        said.receive_data(body[place : place + 1])
+        while isinstance(event := said.next_event(), h11.Data):
+            size += len(event.data)
+    assert (size, type(event)) == (9_000, h11.EndOfMessage)

@@ -5,22 +5,26 @@ const part = (id) => document.getElementById(id);
 const TOP = 5;
 let last = null; // the photo on show, to be asked about again when another model is chosen
 let asked = 0; // an answer to an earlier photo that comes late is not shown
-let mapped = {}; // by the name of a model, whether it says where it sees the likeliest class
+let mapped = new Map(); // by the name of a model, whether it says where it sees the likeliest class
 
 async function ask(file) {
   last = file;
   const mine = ++asked;
   part("problem").textContent = "";
   part("busy").textContent = "looking …";
-  if (!(part("model").value in mapped)) await offer();
-  const named = part("model").value;
-  const model = named && `&model=${encodeURIComponent(named)}`;
-  const headers = { "content-type": "application/octet-stream", ...shown() };
   try {
-    const address = `/predict?top=${TOP}${model}${mapped[named] ? "&map=true" : ""}`;
+    if (!mapped.has(part("model").value)) await offer();
+    const named = part("model").value;
+    const model = named && `&model=${encodeURIComponent(named)}`;
+    const headers = { "content-type": "application/octet-stream", ...shown() };
+    const address = `/predict?top=${TOP}${model}${mapped.get(named) ? "&map=true" : ""}`;
     const answer = await fetch(address, { method: "POST", headers, body: file });
     const told = await answer.json();
     if (mine !== asked) return;
+    if (answer.status === 422 && /has no map/.test(told.error)) { // another file is served than when the page was opened
+      mapped.clear();
+      return ask(file);
+    }
     if (answer.ok) show(file, told.predictions[0]);
     else if (answer.status === 401) complain("This server wants its token, above.");
     else complain(told.error.replace(/\bthe body\b/, file.name || "the picture"));
@@ -35,10 +39,10 @@ function shown() {
 
 // Asks for the models, which are told only to who has the token, and offers their names where the page has none.
 async function offer() {
-  const answer = await fetch("/models", { headers: shown() }).catch(() => null);
-  if (!answer?.ok) return; // whoever asks about a photo is told why
+  const answer = await fetch("/models", { headers: shown() });
+  if (!answer.ok) return; // whoever asks about a photo is told why
   const models = await answer.json();
-  mapped = Object.fromEntries(models.map(({ name, map }) => [name, map]));
+  mapped = new Map(models.map(({ name, map }) => [name, map]));
   part("models")?.replaceChildren(...models.map(({ name }) => Object.assign(document.createElement("option"), { value: name })));
   if (!part("model").value) part("model").value = models[0].name;
 }
@@ -131,7 +135,7 @@ document.addEventListener("paste", (event) => {
 });
 part("model").addEventListener("change", () => last && ask(last));
 part("token")?.addEventListener("change", async () => {
-  await offer();
+  await offer().catch(() => null);
   if (last) ask(last);
 });
 part("lay").addEventListener("change", (event) => {

@@ -24,24 +24,27 @@ WRITING = 30.0  # seconds that a client may take before it goes on reading
 SLOW = 5.0  # seconds after which a body that still comes makes room, when there are too many connections
 BESIDE = 100  # connections beyond the limit that may still read why they are turned away
 WORTHY = 3  # connections that are worth less make room for others
-PARTS, PART = 1_000, 256  # a body in more parts than these has parts of so many bytes on average: each takes a while
+CHUNKS, CHUNK = 4_000, 256  # a body of more chunks than these has so many bytes in each, on average
 
 
 class _Connection(h11.Connection):
     """What is said, of which a body in tiny chunks is refused: it would take all of the server's time."""
 
-    petty = False
-    parts = size = 0  # of the body
+    petty = ""
+    chunks = size = 0  # of the body
 
     def next_event(self) -> Any:
         event = super().next_event()
         if isinstance(event, h11.Request):
-            self.parts = self.size = 0
+            self.chunks = self.size = 0
         elif isinstance(event, h11.Data):
-            self.parts, self.size = self.parts + 1, self.size + len(event.data)
-            if self.parts > PARTS and self.size < self.parts * PART:
-                self.petty = True
-                raise h11.RemoteProtocolError("chunks are too small")
+            self.chunks, self.size = self.chunks + event.chunk_start, self.size + len(event.data)
+            if self.chunks > CHUNKS and self.size < self.chunks * CHUNK:
+                self.petty = (
+                    f"of a body in more than {CHUNKS:,} chunks each has {CHUNK} bytes or more on average, "
+                    f"but these {self.chunks:,} have {self.size:,}"
+                )
+                raise h11.RemoteProtocolError(self.petty)
         return event
 
 
@@ -92,7 +95,7 @@ class _Gentle:
         self.closing = True
         self.connection.flow.resume_reading()
         self.transport.write_eof()
-        self.connection.loop.call_later(LINGER, self.end)
+        self.connection.lingering = self.connection.loop.call_later(LINGER, self.end)
 
     def end(self) -> None:
         """Close; a client that does not read what is left would keep a closed connection for good."""
@@ -132,6 +135,7 @@ class Timed(H11Protocol):
         self.phase: tuple[str, object] | None = None  # what is waited for, and of which request
         self.timer: asyncio.TimerHandle | None = None
         self.unread: asyncio.TimerHandle | None = None  # runs while the client does not read
+        self.lingering: asyncio.TimerHandle | None = None  # runs while it may read why it was refused
         self.surplus = 0  # bytes that came after the answer
         self.stopping = False
         self.since = self.loop.time()  # when it began to be what it is now
@@ -144,6 +148,8 @@ class Timed(H11Protocol):
             least = min(others, key=lambda other: (other.worth, other.since))
             least = least if least.worth < WORTHY else self
             least.refuse(Refusal(503, "the server has too many connections; try again in 1 second", 1), "crowd")
+            if least.unread:  # what it does not read would keep its place
+                least.transport.abort()
             if least is self:
                 return
         self._retime()
@@ -151,7 +157,7 @@ class Timed(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
-        for timer in (self.timer, self.unread):
+        for timer in (self.timer, self.unread, self.lingering):
             if timer:
                 timer.cancel()
 
@@ -184,11 +190,14 @@ class Timed(H11Protocol):
     @property
     def worth(self) -> int:
         """How much it would cost to close this connection; those below WORTHY make room for others."""
+        now = self.loop.time()
+        if self.unread and self.unread.when() < now + WRITING - SLOW:
+            return 1
         if self.transport.is_closing():
-            return WORTHY
+            return -1 if self.lingering else WORTHY
         if self.answered:
             return 0 if self.conn.their_state in (h11.IDLE, h11.DONE) else 1
-        slow = self.phase is not None and self.phase[0] == "body" and self.since < self.loop.time() - SLOW
+        slow = self.phase is not None and self.phase[0] == "body" and self.since < now - SLOW
         return 2 if slow else WORTHY
 
     def _answered_early(self) -> bool:
@@ -261,15 +270,15 @@ class Timed(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """What uvicorn answers to what is no HTTP."""
-        why = "the request is no HTTP/1.1 that can be understood"
-        if self.conn.petty:
-            why = f"the chunks of a body have {PART} bytes or more on average, but the first {PARTS:,} have fewer"
+        why = self.conn.petty or "the request is no HTTP/1.1 that can be understood"
         self.refuse(Refusal(400, why), "malformed")
 
     def shutdown(self) -> None:
         """The server stops: what was begun is finished, and then the connection is closed."""
         self.stopping = True
-        if not self.answered:
+        if self.lingering:
+            self.loop.call_later(GRACE, self.transport.end)  # type: ignore[attr-defined]
+        elif not self.answered:
             self.cycle.keep_alive = False
         elif self.worth == 0:  # a request may be on its way
             self._unset_keepalive_if_required()

@@ -2,6 +2,7 @@
 
 import ctypes
 import signal
+import sys
 import threading
 from types import FrameType
 
@@ -45,7 +46,7 @@ class Stopping:
                 self._before[number] = before
                 signal.signal(number, self._note)
                 if not self.patient:
-                    _once(number)
+                    once(number)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -60,8 +61,16 @@ class Stopping:
             signal.signal(other, signal.SIG_DFL)
 
 
-def _once(number: int) -> None:
-    """Let the system put a signal's own handling back as soon as it has called Python's handler."""
+def once(number: int) -> None:
+    """Let the system put a signal's own handling back as soon as it has called Python's handler.
+
+    Parameters
+    ----------
+    number
+        of the signal
+    """
+    if sys.platform != "linux":  # elsewhere a second signal waits for Python, as the first one does
+        return
     system = ctypes.CDLL(None)
     for install in (system.signal, system.sysv_signal):
         install.argtypes, install.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
