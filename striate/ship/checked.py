@@ -60,6 +60,12 @@ def check(content: bytes, name: str) -> About:
             f"{name} must be a file of `striate export`, ending in .onnx, which says in its metadata what its answers "
             "mean, but has none"
         )
+    end = len(content) - len(_seal(b""))
+    if content[end:] != _seal(memoryview(content)[:end]):
+        why = "its SHA-256 is not the one that stands in it: it was damaged, cut short or changed"
+        if SUM not in entries:
+            why = "no SHA-256 stands at its end: it was cut short or changed, or is of another version"
+        raise WeightsError(f"{name} must be as `striate export` wrote it, but {why}; copy or export it anew")
     try:
         values = json.loads(told)
         if values.get("format") != FORMAT:
@@ -69,12 +75,6 @@ def check(content: bytes, name: str) -> About:
         about = About.from_dict(values)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise WeightsError(f"the metadata of {name} are not as `striate export` writes them: {error!r}") from error
-    end = len(content) - len(_seal(b""))
-    if content[end:] != _seal(memoryview(content)[:end]):
-        why = "its SHA-256 is not the one that stands in it: it was damaged, cut short or changed"
-        if SUM not in entries:
-            why = "no SHA-256 stands at its end: it was cut short or changed, or is of an earlier version"
-        raise WeightsError(f"{name} must be as `striate export` wrote it, but {why}; copy or export it anew")
     foreign = sorted({f"{node.domain}.{node.op_type}" for node in _nodes(model) if node.domain not in OWN_DOMAINS})
     if foreign or model.functions:
         what = ", ".join(foreign) or "functions of its own"

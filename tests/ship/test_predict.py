@@ -231,7 +231,7 @@ def test_a_file_with_one_bit_changed_or_an_end_that_lacks_does_not_answer(colour
     changed = bytearray(content)
     changed[place] ^= 1 << data.draw(some.integers(0, 7))
     for damaged in (bytes(changed), content[:place]):
-        with pytest.raises(WeightsError, match=r"pets\.onnx (must be|are not) "):
+        with pytest.raises(WeightsError, match=r"^pets\.onnx must be "):
             check(damaged, "pets.onnx")
     assert check(content, "pets.onnx").classes
     with pytest.raises(WeightsError, match="no SHA-256 stands at its end: it was cut short or changed, or is of an"):
