@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as some
 from made import encoded, photo
 from PIL import Image
-from shipped_files import unsealed
 
 import striate as st
 from striate.cli import main
-from striate.errors import StriateError, WeightsError
+from striate.errors import StriateError
 from striate.pictures.decode import DAMAGED, Decoded
 from striate.ship.answering import AHEAD, AT_ONCE, Asked, Said, Source, answered
-from striate.ship.checked import check
 from striate.ship.predict import _predictions
-from striate.ship.shipped import open_shipped, session
+from striate.ship.shipped import open_shipped
 from striate.show.table import plain_text
 from striate.train.keep.sealed import save_sealed
 from striate.train.run import MODEL
@@ -224,27 +221,6 @@ def test_a_file_that_is_not_its_certificate_s_does_not_answer(coloured_file, odd
         st.predict(tmp_path / "pets.onnx", odd / "b9.png")
 
 
-@given(some.data())
-def test_a_file_with_one_bit_changed_or_an_end_that_lacks_does_not_answer(coloured_file, data):
-    content = coloured_file.read_bytes()
-    place = data.draw(some.integers(0, len(content) - 1) | some.integers(len(content) - 200, len(content) - 1))
-    changed = bytearray(content)
-    changed[place] ^= 1 << data.draw(some.integers(0, 7))
-    for damaged in (bytes(changed), content[:place]):
-        with pytest.raises(WeightsError, match=r"^pets\.onnx must be "):
-            check(damaged, "pets.onnx")
-    assert check(content, "pets.onnx").classes
-    with pytest.raises(WeightsError, match="no SHA-256 stands at its end: it was cut short or changed, or is of an"):
-        check(unsealed(content).SerializeToString(), "pets.onnx")
-
-
-def test_an_opened_file_says_what_it_takes(coloured_file):
-    ask = open_shipped(coloured_file)
-    for pictures in (photo(1), photo(1)[None].astype(np.float32), photo(1)[None, :, :, :1], photo(1)[None][:, :0]):
-        with pytest.raises(StriateError, match=r"uint8 of shape \(n, height, width, 3\), but these are "):
-            ask(pictures)
-
-
 def test_where_nothing_can_be_kept_a_run_answers_all_the_same(gray, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "file"))
@@ -263,22 +239,6 @@ def test_answers_that_are_no_numbers_are_none(coloured, tmp_path, capsys):
             main([str(tmp_path / word) if (tmp_path / word).exists() else word for word in words])
         assert stop.value.code == 2
         assert "are nan: its training diverged, or its weights are damaged" in capsys.readouterr().err
-
-
-def test_threads_that_ask_first_share_what_is_made(coloured_file, monkeypatch):
-    made = []
-
-    def slowly(model, threads):
-        made.append(len(model))
-        time.sleep(0.1)
-        return session(model, threads)
-
-    monkeypatch.setattr("striate.ship.shipped.session", slowly)
-    opened = open_shipped(coloured_file)
-    with ThreadPoolExecutor(8) as pool:
-        fitted = list(pool.map(opened.fit, [photo(1)] * 8))
-        list(pool.map(opened.answers, np.stack(fitted)[:, None]))
-    assert len(made) == 2
 
 
 def fake(classes: tuple[str, ...], several: bool) -> Asked:

@@ -2,8 +2,6 @@
 
 import asyncio
 import gzip
-import json
-import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from crowds import PICTURE, crowd, told
 from made import encoded
 from served_files import PATIENCE, Server, post, rest, served
 from tinting import tinted
@@ -23,55 +22,17 @@ from tinting import tinted
 from striate.ship.serve import protocol
 from striate.ship.serve.limits import Limits
 
-PICTURE = encoded(tinted(1, 1, 60, 40), "JPEG")
 HEADER, BODY = 1.0, 1.5  # seconds
 LIMITS = [
     *("--header-seconds", HEADER, "--body-seconds", BODY, "--bytes", 100_000, "--memory", 1_000_000),
     *("--pixels", 1_000_000, "--pictures", 4, "--queue", 16, "--connections", 60),
 ]
-# clients that all ask at once, from a process of their own, whether the server is alive, and then about a picture:
-# prints the status, the seconds and the Retry-After of each
-CROWD = """
-import asyncio, json, sys, time
-port, count, file = int(sys.argv[1]), int(sys.argv[2]), open(sys.argv[3], "rb").read()
-alive = b"GET /healthz HTTP/1.1\\r\\nhost: localhost\\r\\n\\r\\n"
-head = b"POST /predict HTTP/1.1\\r\\nhost: localhost\\r\\ncontent-length: %d\\r\\n\\r\\n" % len(file)
-async def ask(what):
-    try:
-        begun = time.monotonic()
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(what)
-        answer = (await reader.readuntil(b"\\r\\n\\r\\n")).decode().lower()
-        took = time.monotonic() - begun
-        length = int(answer.split("content-length: ")[1].split("\\r")[0])
-        await reader.readexactly(length)
-        writer.close()
-        after = answer.split("retry-after: ")[1].split("\\r")[0] if "retry-after" in answer else None
-        return int(answer.split()[1]), round(took, 4), after
-    except (OSError, asyncio.IncompleteReadError) as error:
-        return 0, 0.0, repr(error)
-async def main():
-    print(json.dumps([await asyncio.gather(*(ask(what) for _ in range(count))) for what in (alive, head + file)]))
-asyncio.run(main())
-"""
 
 
 @pytest.fixture(scope="module")
 def server(coloured_file, tmp_path_factory):
     with served([coloured_file, *LIMITS], tmp_path_factory.mktemp("endured")) as server:
         yield server
-
-
-def crowd(server: Server, count: int, folder: Path) -> subprocess.Popen:
-    (folder / "picture.jpg").write_bytes(PICTURE)
-    words = [sys.executable, "-c", CROWD, str(server.port), str(count), str(folder / "picture.jpg")]
-    with (folder / "crowd.json").open("wb") as told:
-        return subprocess.Popen(words, stdout=told)
-
-
-def told(crowd: subprocess.Popen, folder: Path) -> tuple[list[tuple[int, float, str | None]], ...]:
-    assert crowd.wait(PATIENCE) == 0
-    return json.loads((folder / "crowd.json").read_bytes())
 
 
 def test_a_thousand_at_once_are_each_answered_or_sent_away(coloured_file, tmp_path):
@@ -339,41 +300,6 @@ def test_pipelined_requests_are_answered_in_their_order(server):
         heard = rest(client)
     found = [int(part.split()[0]) for part in heard.split(b"HTTP/1.1 ")[1:]]
     assert found == [200, 415, 200]
-
-
-def test_sigterm_loses_nothing_that_was_accepted(coloured_file, tmp_path):
-    with served([coloured_file, "--queue", 200], tmp_path) as server:
-        with server.held():
-            everyone = crowd(server, 100, tmp_path)
-            server.until(lambda: server.figure("striate_pictures_underway") == 100)
-            server.process.send_signal(signal.SIGTERM)
-        _, answers = told(everyone, tmp_path)
-        assert [status for status, _, _ in answers] == [200] * 100
-        assert server.process.wait(PATIENCE) == 0
-
-
-def test_what_takes_too_long_after_sigterm_is_told_so(coloured_file, tmp_path):
-    with served([coloured_file, "--drain-seconds", 1], tmp_path) as server:
-        with server.held(), server.connect(post(PICTURE)) as client:
-            server.until(lambda: server.figure("striate_pictures_underway") == 1)
-            server.process.send_signal(signal.SIGTERM)
-            heard = rest(client)
-        assert b" 503 " in heard
-        assert b"retry-after: 1" in heard
-        assert b"the server stops" in heard
-        assert server.process.wait(PATIENCE) == 0
-        assert [line["status"] for line in server.lines if line.get("path") == "/predict"] == [503]
-
-
-def test_sigterm_does_not_wait_for_silent_clients(coloured_file, tmp_path):
-    with served([coloured_file], tmp_path) as server, ExitStack() as clients:
-        silent = clients.enter_context(server.connect())
-        idle = clients.enter_context(server.connect(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n"))
-        assert b" 200 " in idle.recv(4096)
-        begun = time.monotonic()
-        assert server.stop() == 0
-        assert time.monotonic() - begun < Limits().header_seconds  # nor for `IDLE`, which is longer
-        assert rest(silent) == rest(idle) == b""
 
 
 def test_nothing_is_fetched_and_no_path_is_read(coloured_file, tmp_path):

@@ -9,6 +9,7 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from striate.ship.serve import protocol
+from striate.ship.serve.gentle import Connection
 from striate.ship.serve.limits import Limits
 
 ASKED = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
@@ -55,7 +56,7 @@ def test_who_does_not_read_is_closed(monkeypatch, asked, half):
 
 @pytest.mark.parametrize("head", [b"content-length: 9000", b"transfer-encoding: chunked"])
 def test_a_body_may_come_in_small_pieces(head):
-    said = protocol._Connection(h11.SERVER)
+    said = Connection(h11.SERVER)
     said.receive_data(b"POST / HTTP/1.1\r\nhost: localhost\r\n" + head + b"\r\n\r\n")
     assert isinstance(said.next_event(), h11.Request)
     body = bytes(9_000) if b"length" in head else 30 * (b"12c\r\n" + bytes(300) + b"\r\n") + b"0\r\n\r\n"

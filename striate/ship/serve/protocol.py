@@ -13,96 +13,17 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from striate.ship.serve.gentle import LINGER, Connection, Gentle
 from striate.ship.serve.guard import HEADERS, POLICY
 from striate.ship.serve.limits import Limits
 from striate.ship.serve.refusal import Refusal, phrase
 
 IDLE = 15.0  # seconds that a connection may be silent between two requests
-LINGER = 5.0  # seconds for the rest of a body whose request was answered early: who is cut off may not see the answer
 GRACE = 0.5  # seconds in which a request may still come in that was on its way when the server was told to stop
 WRITING = 30.0  # seconds that a client may take before it goes on reading
 SLOW = 5.0  # seconds after which a body that still comes makes room, when there are too many connections
 BESIDE = 100  # connections beyond the limit that may still read why they are turned away
 WORTHY = 3  # connections that are worth less make room for others
-CHUNKS, CHUNK = 4_000, 256  # a body of more chunks than these has so many bytes in each, on average
-
-
-class _Connection(h11.Connection):
-    """What is said, of which a body in tiny chunks is refused: it would take all of the server's time."""
-
-    petty = ""
-    chunks = size = 0  # of the body
-
-    def next_event(self) -> Any:
-        event = super().next_event()
-        if isinstance(event, h11.Request):
-            self.chunks = self.size = 0
-        elif isinstance(event, h11.Data):
-            self.chunks, self.size = self.chunks + event.chunk_start, self.size + len(event.data)
-            if self.chunks > CHUNKS and self.size < self.chunks * CHUNK:
-                self.petty = (
-                    f"of a body in more than {CHUNKS:,} chunks each has {CHUNK} bytes or more on average, "
-                    f"but these {self.chunks:,} have {self.size:,}"
-                )
-                raise h11.RemoteProtocolError(self.petty)
-        return event
-
-
-class _Gentle:
-    """A transport that is closed so that its client can read the answer.
-
-    Bytes that are never read make the system reset a connection, and what was sent last may be lost. So while a client
-    still sends, only the own side is closed, and what comes is thrown away for a while.
-    And what is written in one go is sent at once: a call of the system takes as long as all else that an answer needs.
-    """
-
-    def __init__(self, transport: asyncio.Transport, connection: "Timed"):
-        self.transport, self.connection = transport, connection
-        self.closing = False
-        self.unsent: list[bytes] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.transport, name)
-
-    def is_closing(self) -> bool:
-        return self.closing or self.transport.is_closing()
-
-    def write(self, data: bytes) -> None:
-        if not self.unsent:
-            self.connection.loop.call_soon(self._send)
-        self.unsent.append(data)
-
-    def _send(self) -> None:
-        if self.unsent:
-            self.transport.write(b"".join(self.unsent))
-            self.unsent = []
-
-    def close(self) -> None:
-        self.leave(lingering=self.connection.conn.their_state is h11.SEND_BODY)
-
-    def leave(self, lingering: bool) -> None:
-        """Close, at once or when the client has had time to read.
-
-        Parameters
-        ----------
-        lingering
-            whether it may still send
-        """
-        self._send()
-        if self.closing or not lingering or not self.transport.can_write_eof():
-            self.end()
-            return
-        self.closing = True
-        self.connection.flow.resume_reading()
-        self.transport.write_eof()
-        self.connection.lingering = self.connection.loop.call_later(LINGER, self.end)
-
-    def end(self) -> None:
-        """Close; a client that does not read what is left would keep a closed connection for good."""
-        self._send()
-        self.transport.close()
-        if self.transport.get_write_buffer_size():
-            self.connection.wait_for_reader()
 
 
 class Timed(H11Protocol):
@@ -116,7 +37,7 @@ class Timed(H11Protocol):
         is told what a connection was closed for, and the id in its answer
     """
 
-    conn: _Connection
+    conn: Connection
 
     def __init__(
         self,
@@ -129,7 +50,7 @@ class Timed(H11Protocol):
         tell: Callable[[str, str], None],
     ):
         super().__init__(config, server_state, app_state, _loop)
-        self.conn = _Connection(h11.SERVER)
+        self.conn = Connection(h11.SERVER)
         self.limits, self.tell = limits, tell
         self.seconds = {"headers": limits.header_seconds, "body": limits.body_seconds, "rest": LINGER, "idle": IDLE}
         self.phase: tuple[str, object] | None = None  # what is waited for, and of which request
@@ -142,7 +63,7 @@ class Timed(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.transport = _Gentle(transport, self)  # type: ignore[assignment]
+        self.transport = Gentle(transport, self)  # type: ignore[assignment]
         if len(self.connections) > self.limits.connections:
             others = [other for other in self.connections if isinstance(other, Timed) and other is not self]
             least = min(others, key=lambda other: (other.worth, other.since))
