@@ -12,7 +12,8 @@ import onnx_ir as ir
 LAYERS = ("Conv", "Gemm")
 BOUNDED = ("Relu", "Clip")  # what an engine does together with the layer before it
 SORTING = ("MaxPool", "Concat")  # their outputs are numbers that went in
-LEVELS, WEIGHT, BIAS = 255, 127, 2**30  # steps from the lowest to the highest activation; the largest magnitudes
+LEVELS = 255  # steps from the lowest to the highest activation
+PAIR, BIAS = 127, 2**30  # the largest sum of two weights of an output, and the largest magnitude of what it begins with
 SMALL = 1e-8  # the scale of what is zero
 
 
@@ -123,9 +124,15 @@ def _rounded(graph: ir.Graph, plan: Plan, value: ir.Value, scale: np.float32, ze
 
 
 def _steps(node: ir.Node, scale: float) -> np.ndarray:
-    """How far apart two neighbouring weights of a layer are, (outputs,) of float32; its input has a scale."""
+    """How far apart two neighbouring weights of a layer are, (outputs,) of float32; its input has a scale.
+
+    Processors without instructions for such sums (VNNI) add products by twos in 16 bits, and cut off what is larger.
+    So the two largest weights of an output make 128 at most, when rounded: 255 * 128 < 2**15, and all processors agree.
+    """
     weights = np.moveaxis(_numbers(_input(node, 1)), _axis(node), 0)
-    steps = np.maximum(np.abs(weights.reshape(len(weights), -1)).max(1) / WEIGHT, SMALL)
+    ordered = np.sort(weights.reshape(len(weights), -1), 1)
+    pairs = np.maximum(ordered[:, -2:].clip(min=0).sum(1), -ordered[:, :2].clip(max=0).sum(1))
+    steps = np.maximum(pairs / PAIR, SMALL)
     if len(node.inputs) > 2:  # the bias is a whole number of 32 bits
         steps = np.maximum(steps, np.abs(_numbers(_input(node, 2))) / (scale * BIAS))
     return steps.astype(np.float32)
@@ -135,7 +142,7 @@ def _with_whole_weights(graph: ir.Graph, node: ir.Node, steps: np.ndarray) -> li
     """A layer gets whole weights. Gives them and their steps, as the graph keeps them."""
     numbers, axis = _numbers(_input(node, 1)), _axis(node)
     shape = [-1 if place == axis else 1 for place in range(numbers.ndim)]
-    whole = np.clip(np.rint(numbers / steps.reshape(shape)), -WEIGHT, WEIGHT).astype(np.int8)
+    whole = np.rint(numbers / steps.reshape(shape)).astype(np.int8)
     floats, *kept = _floats(graph, f"{node.outputs[0].name}.weight", whole, steps, axis)
     node.replace_input_with(1, floats)
     return kept
