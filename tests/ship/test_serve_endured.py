@@ -57,8 +57,9 @@ def test_a_thousand_at_once_are_each_answered_or_sent_away(coloured_file, tmp_pa
         assert all(int(after or 0) >= 1 for status, _, after in answers if status == 503)
         assert server.memory("VmHWM") < before + 200  # MB
         assert np.median(took) < 0.1  # seconds
-        usual = np.median([took for _, took, _ in alive])  # what so many cost, however busy the machine is
-        assert np.median([took for status, took, _ in answers if status == 503]) < 1.0 + usual
+        # what so many cost, however busy the machine is; to wait for a place would take 25 seconds
+        usual = np.median([took for _, took, _ in alive])
+        assert np.median([took for status, took, _ in answers if status == 503]) < 1.0 + 2 * usual
         assert server.figure("striate_pictures_underway") == 0
         assert server.ask("POST", "/predict", PICTURE).status == 200
 
@@ -72,7 +73,9 @@ def test_who_is_sent_away_does_not_wait(coloured_file, tmp_path):
         for _ in range(2):
             clients.enter_context(server.connect(post(PICTURE)))
         server.until(lambda: server.figure("striate_pictures_underway") == 2)
+        begun = time.monotonic()
         answer = server.ask("POST", "/predict", PICTURE)
+        assert time.monotonic() - begun < 1
         assert (answer.status, int(answer.headers["retry-after"]) >= 1) == (503, True)
         assert "2 of 2 places are taken" in answer.told["error"]
 
