@@ -208,7 +208,7 @@ def test_dropout_is_that_which_was_asked_for(photos, tmp_path):
         train(photos, NET.replace("dropout 0.2, ", ""), **SETTINGS, dropout=0.6, output=tmp_path / "other")
 
 
-@pytest.mark.parametrize("at", [4, 9, 14])
+@pytest.mark.parametrize("at", [4, 9, pytest.param(14, marks=pytest.mark.slow)])
 def test_a_stream_of_shards_goes_on_where_it_was(photos, tmp_path, at):
     for shard in range(2):
         with tarfile.open(tmp_path / f"train-{shard}.tar", "w") as tar:

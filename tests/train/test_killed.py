@@ -47,7 +47,7 @@ def tear(words: list[Any], folder: Path, log: Path, kills: int, aimed: float, ch
     return inside
 
 
-@pytest.mark.parametrize("more", [MIXED, PLAIN], ids=["mixed", "plain"])
+@pytest.mark.parametrize("more", [MIXED, pytest.param(PLAIN, marks=pytest.mark.slow)], ids=["mixed", "plain"])
 def test_a_training_that_is_killed_five_times_ends_the_same(tmp_path, more):
     photos, log, more = pictures(tmp_path / "photos"), tmp_path / "log", [*more, "--epochs", "8.5"]
     other = Training(begun(photos, NET, more, tmp_path / "whole", "100"), log)

@@ -164,7 +164,7 @@ def test_runs_that_are_not_there_or_in_the_way(photos, run, tmp_path):
         train(photos, NET, **SETTINGS, output=tmp_path / "file")
 
 
-@pytest.mark.parametrize("precision", ["float16", "bfloat16", "float64"])
+@pytest.mark.parametrize("precision", [pytest.param("float16", marks=pytest.mark.slow), "bfloat16", "float64"])
 def test_every_precision_learns_on_a_processor(photos, tmp_path, precision):
     made = train(photos, NET, **SETTINGS | {"precision": precision, "epochs": 2}, output=tmp_path / "run")
     assert made and made.result and made.result["step"] in (4, 8)

@@ -90,7 +90,7 @@ def test_a_signal_to_all_and_again_to_each_keeps_the_step(tmp_path):
     assert_same(tmp_path / "whole", tmp_path / "torn")
 
 
-@pytest.mark.parametrize("killed", [0, 1])
+@pytest.mark.parametrize("killed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_where_one_process_dies_all_end_and_can_go_on(tmp_path, killed):
     photos, torn = pictures(tmp_path / "photos"), tmp_path / "torn"
     two = together(words(photos, torn, PLAIN, "--save-every", "0.0005", epochs=200), tmp_path / "log")
@@ -129,6 +129,7 @@ def test_a_batch_that_cannot_be_dealt_out_is_refused(tmp_path):
     assert two[0].said.endswith(told)
 
 
+@pytest.mark.slow
 def test_torchrun_keeps_the_step_when_it_is_asked_to_end(tmp_path):
     photos, torn = pictures(tmp_path / "photos"), tmp_path / "torn"
     run = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "striate"]

@@ -11,7 +11,8 @@ import pytest
 from test_stopping import wait_until_noted
 from training import NET, Training, assert_same, pictures, step
 
-BOTH = pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+INTERRUPT = pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)  # as the same code handles both
+BOTH = pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), INTERRUPT])
 
 
 def words(photos: Path, folder: Path, *more: str) -> list[Any]:
