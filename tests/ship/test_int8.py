@@ -157,10 +157,10 @@ def test_all_other_layers_compute_in_whole_numbers(blocks, narrow):
         exact = floats[before[node.output[0]].input[1]]
         each = steps.reshape(-1, *[1] * (exact.ndim - 1))
         assert len(steps) == len(exact)
-        assert np.abs(stored * each - exact).max() <= 0.5001 * steps.max()
+        assert (np.abs(stored * each - exact) < 1.0001 * each).all()
         rows = stored.reshape(len(stored), -1).astype(int)
         largest = [max(sum(sorted(sign * row)[-2:]) for sign in (1, -1)) for row in rows]
-        assert min(largest) >= 125
+        assert min(largest) >= 124
         assert 255 * max(largest) < 2**15
         assert known[bias.input[0]].dtype == np.int32
         exact_bias = floats[before[node.output[0]].input[2]]

@@ -20,6 +20,7 @@ from striate.data.sources.shards import Shards
 from striate.errors import DataError, PictureError, WeightsError
 from striate.ship.about import FITTED, KEY
 from striate.ship.checked import check, sealed
+from striate.ship.int8.rounding import Products
 from striate.ship.int8.spread import Spread
 from striate.ship.int8.whole_numbers import LEVELS, Plan, rewrite
 from striate.ship.proof.by_file import read
@@ -122,8 +123,8 @@ def quantise(model: onnx.ModelProto, fitted: Sequence[np.ndarray], calibration: 
     plan = Plan(graph_model.graph)
     if not plan.layers:
         raise WeightsError("whole numbers are for convolutions and fully connected layers, but the network has none")
-    spreads = _spreads(model, plan.measured(), fitted)
-    rewrite(graph_model.graph, plan, [spread.best(LEVELS) for spread in spreads])
+    spreads, seen = _measured(model, plan, fitted)
+    rewrite(graph_model.graph, plan, [spread.best(LEVELS) for spread in spreads], seen)
     graph_model.metadata_props[KEY] = replace(about, numbers="int8").to_json()
     graph_model.metadata_props[CALIBRATION] = json_text(asdict(calibration), None)
     made = ir.to_proto(graph_model)
@@ -131,17 +132,23 @@ def quantise(model: onnx.ModelProto, fitted: Sequence[np.ndarray], calibration: 
     return made
 
 
-def _spreads(model: onnx.ModelProto, groups: list[list[str]], fitted: Sequence[np.ndarray]) -> list[Spread]:
-    """How the numbers of each group spread over all pictures."""
-    wanted = [name for group in groups for name in group]
+def _measured(
+    model: onnx.ModelProto, plan: Plan, fitted: Sequence[np.ndarray]
+) -> tuple[list[Spread], dict[ir.Node, Products]]:
+    """How the numbers of each group spread over all pictures, and what the layers see of them."""
+    groups, seen = plan.measured(), plan.seen()
+    wanted = sorted({name for group in groups for name in group} | {products.activation for products in seen.values()})
     part = Extractor(model).extract_model([FITTED], wanted)
     engine = session(part.SerializeToString(), None)
-    spreads = [Spread() for _ in groups]
-    places = [place for place, group in enumerate(groups) for _ in group]
+    spreads, draw = [Spread() for _ in groups], generator(SEED, 1, Purpose.SAMPLE)
     for picture in track(fitted, f"measuring what the network makes of {count(len(fitted))}", len(fitted)):
-        for place, numbers in zip(places, engine.run(wanted, {FITTED: picture[None]}), strict=True):
-            spreads[place].add(numbers)
-    return spreads
+        numbers = dict(zip(wanted, engine.run(wanted, {FITTED: picture[None]}), strict=True))
+        for spread, group in zip(spreads, groups, strict=True):
+            for name in group:
+                spread.add(numbers[name])
+        for products in seen.values():
+            products.add(numbers[products.activation], draw)
+    return spreads, seen
 
 
 def _fitted(

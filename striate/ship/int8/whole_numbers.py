@@ -4,16 +4,20 @@ Between two of them, activations stay whole numbers: maxima, joined branches and
 too. Whatever else a network computes, such as local response normalisation and the probabilities, stays float.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
+
+from striate.ship.int8.rounding import Products, products, rounded
+from striate.show.numbers import count
+from striate.show.progress import track
 
 LAYERS = ("Conv", "Gemm")
 BOUNDED = ("Relu", "Clip")  # what an engine does together with the layer before it
 SORTING = ("MaxPool", "Concat")  # their outputs are numbers that went in
 LEVELS = 255  # steps from the lowest to the highest activation
-PAIR, BIAS = 127, 2**30  # the largest sum of two weights of an output, and the largest magnitude of what it begins with
+PAIR, BIAS = 126, 2**30  # the largest sum of two weights of an output, and the largest magnitude of what it begins with
 SMALL = 1e-8  # the scale of what is zero
 
 
@@ -43,6 +47,11 @@ class Plan:
         """Names of activations that tell the range of each group: all that are not sorted from others of it."""
         told = [[value for value in group if value.producer() not in self.sorting] for group in self.groups]
         return [[value.name or "" for value in group] for group in told]
+
+    def seen(self) -> dict[ir.Node, Products]:
+        """What the layers will see, of those whose weights are rounded by it."""
+        made = {node: products(node, _weights(node)) for node in self.layers}
+        return {node: product for node, product in made.items() if product}
 
     def _add(self, value: ir.Value) -> None:
         """A value becomes whole numbers, and so does what it is sorted or summed from, if that is made of such."""
@@ -77,7 +86,9 @@ class Plan:
             self.groups = [group for group in self.groups if group is not one]
 
 
-def rewrite(graph: ir.Graph, plan: Plan, ranges: Sequence[tuple[float, float]]) -> None:
+def rewrite(
+    graph: ir.Graph, plan: Plan, ranges: Sequence[tuple[float, float]], seen: Mapping[ir.Node, Products]
+) -> None:
     """Make a graph compute in whole numbers.
 
     Parameters
@@ -88,6 +99,8 @@ def rewrite(graph: ir.Graph, plan: Plan, ranges: Sequence[tuple[float, float]]) 
         of this graph
     ranges
         the lowest and highest number of each group of the plan; what is beyond becomes the nearest of them
+    seen
+        of the layers' inputs, as the plan has it, when it has seen pictures
     """
     scales: dict[ir.Value, float] = {}  # of what layers read
     for group, (low, high) in zip(plan.groups, ranges, strict=True):
@@ -99,9 +112,9 @@ def rewrite(graph: ir.Graph, plan: Plan, ranges: Sequence[tuple[float, float]]) 
     twins: dict[bytes, list[ir.Value]] = {}
     for value in graph.initializers.values():
         twins.setdefault(_numbers(value).tobytes(), []).append(value)
-    for node in plan.layers:
+    for node in track(plan.layers, f"rounding the weights of {count(len(plan.layers), 'layer')}", len(plan.layers)):
         weight, scale, steps = _numbers(_input(node, 1)), scales[_input(node)], _steps(node, scales[_input(node)])
-        whole = _with_whole_weights(graph, node, steps)
+        whole = _with_whole_weights(graph, node, steps, seen.get(node))
         for twin in twins[weight.tobytes()]:
             _with_whole_rows(graph, twin, *whole)
         if len(node.inputs) > 2:
@@ -127,9 +140,10 @@ def _steps(node: ir.Node, scale: float) -> np.ndarray:
     """How far apart two neighbouring weights of a layer are, (outputs,) of float32; its input has a scale.
 
     Processors without instructions for such sums (VNNI) add products by twos in 16 bits, and cut off what is larger.
-    So the two largest weights of an output make 128 at most, when rounded: 255 * 128 < 2**15, and all processors agree.
+    So the two largest weights of an output make 126 at most, and 128 if both are rounded away from zero: 255 * 128 <
+    2**15, and all processors agree.
     """
-    weights = np.moveaxis(_numbers(_input(node, 1)), _axis(node), 0)
+    weights = _weights(node)
     ordered = np.sort(weights.reshape(len(weights), -1), 1)
     pairs = np.maximum(ordered[:, -2:].clip(min=0).sum(1), -ordered[:, :2].clip(max=0).sum(1))
     steps = np.maximum(pairs / PAIR, SMALL)
@@ -138,11 +152,11 @@ def _steps(node: ir.Node, scale: float) -> np.ndarray:
     return steps.astype(np.float32)
 
 
-def _with_whole_weights(graph: ir.Graph, node: ir.Node, steps: np.ndarray) -> list[ir.Value]:
+def _with_whole_weights(graph: ir.Graph, node: ir.Node, steps: np.ndarray, seen: Products | None) -> list[ir.Value]:
     """A layer gets whole weights. Gives them and their steps, as the graph keeps them."""
-    numbers, axis = _numbers(_input(node, 1)), _axis(node)
-    shape = [-1 if place == axis else 1 for place in range(numbers.ndim)]
-    whole = np.rint(numbers / steps.reshape(shape)).astype(np.int8)
+    weights, axis = _weights(node), _axis(node)
+    whole = rounded(weights.reshape(len(weights), -1), steps, seen).reshape(weights.shape)
+    whole = np.moveaxis(whole, 0, axis).astype(np.int8)
     floats, *kept = _floats(graph, f"{node.outputs[0].name}.weight", whole, steps, axis)
     node.replace_input_with(1, floats)
     return kept
@@ -202,6 +216,11 @@ def _constant(graph: ir.Graph, name: str, numbers: np.ndarray | np.generic) -> i
 def _numbers(value: ir.Value) -> np.ndarray:
     assert value.const_value is not None
     return value.const_value.numpy()
+
+
+def _weights(node: ir.Node) -> np.ndarray:
+    """Of a layer, (outputs, …)."""
+    return np.moveaxis(_numbers(_input(node, 1)), _axis(node), 0)
 
 
 def _input(node: ir.Node, place: int = 0) -> ir.Value:
