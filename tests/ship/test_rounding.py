@@ -7,7 +7,7 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as some
 
-from striate.ship.int8.rounding import LARGEST, PLACES, Products, products, rounded
+from striate.ship.int8.rounding import LARGEST, PLACES, Products, rounded
 
 
 def layer(kind: str = "Conv", **how: list[int] | int) -> ir.Node:
@@ -65,7 +65,7 @@ def test_a_fully_connected_layer_sees_its_inputs():
     ("node", "shape"), [(layer(group=4), (4, 1, 3, 3)), (layer("Gemm"), (2, LARGEST + 1))], ids=["groups", "large"]
 )
 def test_others_go_to_the_nearest(node, shape):
-    assert products(node, np.zeros(shape, np.float32)) is None
+    assert Products.of(node, np.zeros(shape, np.float32)) is None
     weights, steps = np.array([[0.24, -0.26, 1.0]], np.float32), np.array([0.1], np.float32)
     assert rounded(weights, steps, None).tolist() == [[2, -3, 10]]
 

@@ -1,7 +1,7 @@
 """Weights become whole numbers so that a layer's outputs change least, by what it sees of pictures.
 
 Each weight in turn goes to one of its two neighbours; what that changes in the outputs is made up for, as well as can
-be, by the weights that are still to come. (Frantar and Alistarh, Optimal Brain Compression, 2022.)
+be, by the weights that are still to come. (The idea is that of GPTQ, by Frantar and others, 2023.)
 """
 
 import numpy as np
@@ -35,6 +35,12 @@ class Products:
         self.waiting: list[np.ndarray] = []  # (inputs, places), to be multiplied at once
         self.sum, self.places = np.zeros((0, 0), np.float32), 0
 
+    @classmethod
+    def of(cls, node: ir.Node, weights: np.ndarray) -> "Products | None":
+        """The same; None where a layer's weights go to the nearest whole numbers."""
+        in_groups = node.attributes.get_int("group", 1) > 1  # outputs of a few weights, each group with its own inputs
+        return None if in_groups or weights[0].size > LARGEST else cls(node, weights)
+
     def add(self, activation: np.ndarray, draw: np.random.Generator) -> None:
         """Look at a picture.
 
@@ -66,20 +72,6 @@ class Products:
         windows = windows[:, :: self.strides[0], :: self.strides[1], :: self.dilations[0], :: self.dilations[1]]
         rows, columns = (draw.integers(size, size=PLACES) for size in windows.shape[1:3])
         return windows[:, rows, columns].transpose(0, 2, 3, 1).reshape(-1, PLACES)
-
-
-def products(node: ir.Node, weights: np.ndarray) -> Products | None:
-    """Of a layer, before it has seen anything; None where its weights go to the nearest whole numbers.
-
-    Parameters
-    ----------
-    node
-        of a layer, Conv or Gemm
-    weights
-        (outputs, …)
-    """
-    in_groups = node.attributes.get_int("group", 1) > 1  # outputs of a few weights, each group with inputs of its own
-    return None if in_groups or weights[0].size > LARGEST else Products(node, weights)
 
 
 def rounded(weights: np.ndarray, steps: np.ndarray, seen: Products | None) -> np.ndarray:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 
-from striate.ship.int8.rounding import Products, products, rounded
+from striate.ship.int8.rounding import Products, rounded
 from striate.show.numbers import count
 from striate.show.progress import track
 
@@ -50,7 +50,7 @@ class Plan:
 
     def seen(self) -> dict[ir.Node, Products]:
         """What the layers will see, of those whose weights are rounded by it."""
-        made = {node: products(node, _weights(node)) for node in self.layers}
+        made = {node: Products.of(node, _weights(node)) for node in self.layers}
         return {node: product for node, product in made.items() if product}
 
     def _add(self, value: ir.Value) -> None:
