@@ -65,7 +65,7 @@ def open_weights(weights: str | Path) -> Stored:
         )
     text = os.fspath(weights)
     path = Path(text)
-    is_hub_name = isinstance(weights, str) and re.fullmatch(HUB_NAME, text) and path.suffix not in SUFFIXES
+    is_hub_name = isinstance(weights, str) and re.fullmatch(HUB_NAME, text) and path.suffix.lower() not in SUFFIXES
     notes = []
     if is_hub_name and not path.exists():
         path = fetch(text)
@@ -74,13 +74,13 @@ def open_weights(weights: str | Path) -> Stored:
         raise WeightsError(f"weights are a file, one of {', '.join(SUFFIXES)}, but {text} is a directory")
     if not path.exists():
         raise WeightsError(missing(text))
-    if path.suffix not in SUFFIXES:
+    if path.suffix.lower() not in SUFFIXES:
         raise WeightsError(
             f"weights are a file that ends in {', '.join(SUFFIXES)}, or a Hugging Face name such as "
             f"timm/resnet18.a1_in1k, but {text} is given"
         )
     try:
-        stored = read_safetensors(path, text) if path.suffix == ".safetensors" else read_pickle(path, text)
+        stored = read_safetensors(path, text) if path.suffix.lower() == ".safetensors" else read_pickle(path, text)
     except OSError as mistake:
         raise WeightsError(f"{text} cannot be read: {mistake.strerror or mistake}") from None
     stored.notes = [*notes, *stored.notes]

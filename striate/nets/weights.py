@@ -162,7 +162,7 @@ def in_order(stored: Stored, built: Net, layout: Layout | None) -> list[str]:
     ours, theirs = own_tensors(built.state_dict()), own_tensors(stored.tensors)
     if set(ours) == set(theirs):
         return ours
-    if stored.path.suffix != ".safetensors":
+    if stored.path.suffix.lower() != ".safetensors":
         return theirs
     raise WeightsError(f"{stored.source} {unknown_order(set(theirs), set(ours), built.name)}")
 

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 MARKER = re.compile(rb"\xff+([^\x00\xff])")
-END, SCAN, RESTARTS = 0xD9, 0xDA, 0xDD
+BEGIN, END, SCAN, RESTARTS, ALONE = 0xD8, 0xD9, 0xDA, 0xDD, 0x01
 PIECE = 2**16  # bytes that are searched at once
 PADDING = 512  # bytes of zeros that a camera may leave behind the pixels
 RESTART = range(0xD0, 0xD8)  # stand among the pixels, in turn
@@ -42,6 +42,23 @@ def damage(content: bytes, image: Image.Image) -> str:
     if not end or end == len(content) or (marker and marker[1][0] == END):
         return ""  # also where the end is lacking: the decoder had all pixels by then
     return f"at byte {end:,} stands what belongs to no picture"
+
+
+def scans(content: bytes) -> int:
+    """How many times a JPEG's pixels are passed over, as decoders find it, who skip what they do not understand.
+
+    Parameters
+    ----------
+    content
+        a file
+    """
+    place = found = 0
+    while (marker := MARKER.search(content, place)) and (kind := marker[1][0]) != END:
+        place = marker.end()
+        found += kind == SCAN
+        if kind not in (*RESTART, BEGIN, ALONE) and place + 2 <= len(content):  # all others have a length
+            place += unpack_from(">H", content, place)[0]
+    return found
 
 
 def _behind_pixels(content: bytes, place: int, interval: int) -> tuple[int, str]:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, TiffImagePlugin
 
 from striate.errors import PictureError
-from striate.pictures.damage import damage
+from striate.pictures.damage import damage, scans
 from striate.pictures.opened import PIXEL_LIMIT, opened, tell, told
 
 ORIENTATION = 0x0112  # the EXIF tag
@@ -25,7 +25,7 @@ WHITE = (255, 255, 255)
 TURNED = "turned upright, as its EXIF orientation says"
 DAMAGED = "damaged: parts may be gray, or show something else"
 SCANS = 100  # of a JPEG; progressive ones have some ten
-SCAN = b"\xff\xda"  # how one begins; within a scan these bytes do not stand together
+SCAN = b"\xff\xda"  # how one begins
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,9 @@ def decode(
             if least and orientation(image) >= 5:
                 height, width = width, height
             content = source.read_bytes() if isinstance(source, Path) else source
-            if (scans := content.count(SCAN)) > SCANS:  # a few bytes each, and a pass over all pixels
-                raise PictureError(f"a JPEG has at most {SCANS} scans, but {name} has {scans:,}")
+            # each takes a few bytes, and a pass over all pixels; what lies behind the picture may look like some
+            if content.count(SCAN) > SCANS and (number := scans(content)) > SCANS:
+                raise PictureError(f"a JPEG has at most {SCANS} scans, but {name} has {number:,}")
             if damage(content, image):
                 tell(DAMAGED)
             elif channels == "RGB" and image.mode in ("RGB", "L"):  # OpenCV prints what it thinks of a damaged one

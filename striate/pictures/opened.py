@@ -15,6 +15,9 @@ from striate.show.numbers import show_size
 
 PIXEL_LIMIT = 64_000_000
 SIDE_LIMIT = 65_535  # what a JPEG can have; a PNG of one row and many millions of columns is nobody's photo
+# what decoders written in Python take seconds for, and a file of a few kilobytes can ask for; photos stay far below
+READS, TILES, RUN_LENGTHS, PLAIN, COMMENTS = 500_000, 70_000, 4_000_000, 4_000_000, 1_000
+NOTES = 10  # of a picture; a TIFF may have something wrong with each of its tags
 # the formats that are read, and the endings that their files may have; every other decoder stays shut
 FORMATS = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -44,7 +47,8 @@ class _Listener(threading.local):
         if self.notes is None:
             warnings.warn(message, category, stacklevel + 1)
         elif category is not Image.DecompressionBombWarning:  # our own limit is lower, and an error
-            self.notes.append(f"while reading: {str(message).strip()}")
+            full = len(self.notes) >= NOTES
+            self.notes.append("while reading: and more" if full else f"while reading: {str(message).strip()}")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(warnings, name)
@@ -66,6 +70,41 @@ def told() -> list[str]:
     return list(dict.fromkeys(LISTENER.notes or []))
 
 
+class _Bytes(io.BytesIO):
+    """A file's bytes, which are read in any number of pieces, but not in more than a decoder needs."""
+
+    def __init__(self, content: bytes, name: str):
+        super().__init__(content)
+        self.name, self.reads = name, 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.reads += 1
+        if self.reads > READS:
+            raise PictureError(f"a picture consists of up to {READS:,} pieces, but {self.name} has more")
+        return super().read(size)
+
+
+def _refuse_plain(content: bytes, name: str) -> None:
+    """A PPM may be a text, which Pillow reads number by number."""
+    if content[:2] in (b"P1", b"P2", b"P3"):
+        if len(content) > PLAIN:
+            raise PictureError(f"a PPM that is text has up to {PLAIN:,} bytes, but {name} has {len(content):,}")
+        if (comments := content.count(b"#")) > COMMENTS:
+            raise PictureError(f"a PPM has up to {COMMENTS:,} comments, but {name} has {comments:,}")
+
+
+def _refuse_slow(image: Image.Image, name: str) -> None:
+    tiles = getattr(image, "tile", [])
+    if len(tiles) > TILES:
+        raise PictureError(f"a picture consists of up to {TILES:,} tiles, but {name} has {len(tiles):,}")
+    pixels = image.width * image.height
+    if pixels > RUN_LENGTHS and any(tile[0] == "bmp_rle" for tile in tiles):
+        raise PictureError(
+            f"a BMP that is compressed may have {RUN_LENGTHS:,} pixels, but {name} has {pixels:,}; as PNG it may have "
+            f"{PIXEL_LIMIT:,}"
+        )
+
+
 @contextmanager
 def opened(source: Path | bytes, name: str, limit: int = PIXEL_LIMIT) -> Iterator[Image.Image]:
     """A picture whose header was read and checked, and none of whose pixels are decoded yet.
@@ -83,12 +122,15 @@ def opened(source: Path | bytes, name: str, limit: int = PIXEL_LIMIT) -> Iterato
     """
     before, LISTENER.notes = LISTENER.notes, []
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=DECODERS) as image:
+        if isinstance(source, bytes):
+            _refuse_plain(source, name)
+        with Image.open(_Bytes(source, name) if isinstance(source, bytes) else source, formats=DECODERS) as image:
             size = show_size((image.height, image.width))
             if (count := image.width * image.height) > limit:
                 raise PictureError(f"a picture may have {limit:,} pixels, but {name} is {size}, which is {count:,}")
             if max(image.size) > SIDE_LIMIT:
                 raise PictureError(f"a picture may be {SIDE_LIMIT:,} pixels high and wide, but {name} is {size}")
+            _refuse_slow(image, name)
             yield image
     except (StriateError, MemoryError):
         raise

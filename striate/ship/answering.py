@@ -10,6 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from striate.errors import PictureError, StriateError
 from striate.pictures.decode import Decoded, decode
@@ -146,6 +147,9 @@ def by_torch(whose: "str | Path | Run | Shipped") -> Asked:
 def answered(asked: Asked, sources: Sequence[Source], workers: int | None) -> Iterator[Said]:
     """What a network says of pictures, in their order. Only a few pictures are in memory at any time.
 
+    Meanwhile each of NumPy's products runs in one thread: those that resize large pictures are narrow, and threads of
+    their own would wait for each other by turning in circles.
+
     Parameters
     ----------
     asked
@@ -158,7 +162,7 @@ def answered(asked: Asked, sources: Sequence[Source], workers: int | None) -> It
     workers = workers or processors()
     size = min(AT_ONCE, -(-len(sources) // workers))
     pieces = (sources[start : start + size] for start in range(0, len(sources), size))
-    with ThreadPoolExecutor(workers, "striate answering") as pool:
+    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(workers, "striate answering") as pool:
         try:
             waiting: deque[Future[list[Said]]] = deque()
             waiting.extend(pool.submit(_piece, asked, piece) for piece in islice(pieces, AHEAD * workers))

@@ -19,7 +19,7 @@ from striate.ship.fitting import fit
 from striate.train.keep.sealed import stated_sum
 from striate.train.run import MODEL, Run
 
-VERSIONS = ("torch", "onnx", "onnxscript", "pillow", "opencv-python-headless")
+VERSIONS = ("torch", "onnx", "onnx-ir", "onnxscript", "pillow", "opencv-python-headless")
 
 
 class Answering(nn.Module):

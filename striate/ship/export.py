@@ -1,17 +1,18 @@
 """`striate export`: a run's network as one file that is proven to give the same answers."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from striate.data.dataset import Dataset, OnBad
-from striate.errors import DataError, StriateError, one_of
+from striate.errors import DataError, StriateError, Unwritten, one_of
 from striate.evaluate.pictures import Split, pictures_for
 from striate.files import check_output, write_together, writer
 from striate.ship.about import certificate_path
 from striate.ship.assembly import assembled
-from striate.ship.checked import check, sealed
+from striate.ship.checked import sealed
 from striate.ship.proof.certificate import Certificate
 from striate.ship.proof.certificate_page import certificate_page
 from striate.ship.proof.certifying import certified, drawn
@@ -80,6 +81,7 @@ def export(
     own = {"--max-difference": max_difference is not None, "--min-agreement": min_agreement is not None}
     if to != "onnx":
         others = {"--data": data is not None, "--pictures": pictures is not None, "--int8": int8}
+        others |= {"--on-bad": on_bad != "stop"}
         others |= {**own, "--max-drop": max_drop is not None, "--triton": triton is not None}
         _refuse([name for name, given in others.items() if given], f"--to {to}")
         from striate.ship.others.targets import write_target
@@ -93,7 +95,7 @@ def export(
     if triton is not None:
         from striate.ship.others.triton import check_triton
 
-        check_triton(triton, output.stem)
+        check_triton(triton, output)
     run.net()  # says what is wrong with the weights before anything takes long
     shown, notes = _pictures(run, data, pictures, on_bad)
     say("exporting the network")
@@ -102,28 +104,25 @@ def export(
         from striate.ship.int8.quantised import quantised
 
         say("looking for the scales of whole numbers on training pictures")
-        model, told = quantised(model, run, apart=sums(shown))
+        judging = {content_sum(shown.source.read(int(row))) for row in shown.rows}
+        model, told = quantised(model, run, apart=judging)
         notes += told
     content = sealed(model)
     # a certificate goes where others read it, who need not know in which folders things lie here
     for where in (shown.where, run.config["data"]["where"]):
         notes = [note.replace(printable(where), printable(Path(where).name or where)) for note in notes]
     certificate = certified(content, output.name, run, shown, limits, notes)
-    return _written(certificate, content, output, triton, shown)
+    return _written(certificate, content, output, triton, shown, run.classes)
 
 
-def sums(data: Dataset) -> set[str]:
-    """SHA-256 of the pictures of a certificate, by which others know them whatever they are called.
-
-    Parameters
-    ----------
-    data
-        the pictures
-    """
-    return {content_sum(data.source.read(int(row))) for row in data.rows}
-
-
-def _written(certificate: Certificate, content: bytes, output: Path, triton: Path | None, data: Dataset) -> Certificate:
+def _written(
+    certificate: Certificate,
+    content: bytes,
+    output: Path,
+    triton: Path | None,
+    data: Dataset,
+    classes: Sequence[str],
+) -> Certificate:
     """Write all that there is, the file last: it never lies under its name without its certificate."""
     told = certificate_path(output)
     page = told.with_suffix(".html")
@@ -140,8 +139,10 @@ def _written(certificate: Certificate, content: bytes, output: Path, triton: Pat
     if triton is not None:
         from striate.ship.others.triton import write_triton
 
-        about = check(content, printable(output))
-        certificate.notes.extend(write_triton(content, about, triton, output.stem))
+        try:
+            certificate.notes.extend(write_triton(content, classes, triton, output.stem))
+        except StriateError as mistake:
+            raise Unwritten(str(mistake), certificate) from mistake
     return certificate
 
 

@@ -22,7 +22,7 @@ from striate.show.progress import say, track
 
 Engine = Literal["onnx", "torch"]
 LINES, ROWS = ".jsonl", ".csv"  # how files of answers end
-MOST_BYTES = 2**28  # that are taken from standard input: more than any picture that can be read
+MOST_BYTES = 2**30  # that are taken from standard input: more than any picture that can be read
 
 
 def predict(
@@ -82,12 +82,12 @@ def _sources(named: Sequence[str | Path]) -> list[Source]:
     for name in named or picture_files(named):  # which says what is missing
         if not isinstance(name, str | Path) or "://" in str(name):
             raise StriateError(
-                f"pictures are paths of files and folders, one by one, but {printable(name)[:100]} is given; "
+                f"pictures are paths of files and folders, one by one, but {printable(name, 100)} is given; "
                 "nothing is fetched, and striate.open_shipped answers arrays"
             )
         if str(name) in ("-", "/dev/stdin"):
-            if STANDARD_INPUT not in sources:
-                sources[STANDARD_INPUT] = Source(STANDARD_INPUT, _standard_input())
+            if "" not in sources:  # as no file is called
+                sources[""] = Source(STANDARD_INPUT, _standard_input())
         else:
             sources |= {str(file): Source(str(file), file) for file in picture_files([name], heic=True)}
     return list(sources.values())

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, NamedTuple
 from striate.pictures.decode import TURNED
 from striate.show.names import listed, printable
 from striate.show.numbers import count, percent
-from striate.show.table import Column, Table, json_text
+from striate.show.table import Column, Lines, Table, json_text
 
 UNKNOWN = "unknown"
 STANDARD_INPUT = "standard input"  # what is told of a picture that comes from there
@@ -216,7 +216,7 @@ def keep(output: BinaryIO, lines: bool, predictions: Iterable[Prediction], model
 
 
 def _write_rows(text: Any, predictions: Iterable[Prediction]) -> None:
-    writer = csv.DictWriter(text, ROW, lineterminator="\n")
+    writer = csv.DictWriter(Lines(text), ROW)
     writer.writeheader()
     for one in predictions:
         writer.writerows(one.rows())

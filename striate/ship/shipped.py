@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import onnx
+from PIL import Image
 
 from striate.errors import PictureError, WeightsError
 from striate.processors import processors
@@ -21,6 +22,7 @@ from striate.ship.checked import WHAT_WORKS, check
 from striate.show.names import printable
 
 Part = Literal["whole", "front", "rest"]  # of the graph; what is fitted lies between the last two
+LARGE = 2_000_000  # pixels
 
 
 class Answers(NamedTuple):
@@ -82,8 +84,16 @@ class Shipped:
         return self._answers("whole", {PICTURES: pictures})
 
     def fit(self, picture: np.ndarray) -> np.ndarray:
-        """What the network sees of a picture (height, width, 3): (channels, rows, columns) of uint8."""
-        return np.asarray(self._session("front").run(None, {PICTURES: picture[None]})[0])[0]
+        """What the network sees of a picture (height, width, 3): (channels, rows, columns) of uint8.
+
+        A large one does without the graph, whose engine would take several times as much memory, and keep it.
+        """
+        if picture.shape[0] * picture.shape[1] <= LARGE:
+            return np.asarray(self._session("front").run(None, {PICTURES: picture[None]})[0])[0]
+        preprocess = self.about.preprocess
+        if preprocess.channels == "L":
+            picture = np.asarray(Image.fromarray(picture).convert("L"))[:, :, None]
+        return preprocess.pixels(picture).transpose(2, 0, 1)
 
     def answers(self, fitted: np.ndarray) -> Answers:
         """Answers to what `fit` gave, (n, channels, rows, columns)."""

@@ -5,7 +5,31 @@ import io
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
+
+
+class Lines:
+    r"""Rows of CSV as lines of a text; in a field, any sign that might end a line is quoted.
+
+    Python's writer quotes such a sign only where it ends its own lines, so these end in both, of which one is kept.
+
+    Parameters
+    ----------
+    text
+        that is written to
+
+    >>> csv.writer(Lines(text := io.StringIO())).writerow(["a\rb", 1])
+    8
+    >>> text.getvalue()
+    '"a\rb",1\n'
+    """
+
+    def __init__(self, text: TextIO):
+        self.text = text
+
+    def write(self, row: str) -> int:
+        """A row, as the writer of the standard library gives it."""
+        return self.text.write(row.removesuffix("\r\n") + "\n")
 
 
 @dataclass(frozen=True)
@@ -64,7 +88,7 @@ class Table:
     def to_csv(self) -> str:
         """The rows as comma-separated values, with a head; a list such as a size is joined: 28x28x6."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, fieldnames=list(self.rows[0]) if self.rows else [], lineterminator="\n")
+        writer = csv.DictWriter(Lines(text), fieldnames=list(self.rows[0]) if self.rows else [])
         writer.writeheader()
         for row in self.rows:
             writer.writerow({key: "x".join(map(str, v)) if isinstance(v, list) else v for key, v in row.items()})

@@ -34,6 +34,7 @@ def said(run: Run, file: Path) -> str:
     """What the code on cards prints of a picture."""
     pixels = run.preprocess.read(file).pixels
     with torch.inference_mode():
-        probabilities = run.net()(torch.from_numpy(run.preprocess.normalised(pixels)[None])).softmax(1)[0]
+        logits = run.net()(torch.from_numpy(run.preprocess.normalised(pixels)[None]))[0]
+    probabilities = logits.sigmoid() if run.config["data"]["several"] else logits.softmax(0)
     order = probabilities.argsort(descending=True)[:5].tolist()
     return "".join(f"{probabilities[place]:.3f} {run.classes[place]}\n" for place in order)

@@ -152,6 +152,18 @@ def served(words: list[Any], folder: Path, **settings: Any) -> Iterator[Server]:
         server.process.wait()
 
 
+def multipart(files: list[bytes], names: list[str] | None = None) -> tuple[bytes, dict[str, str]]:
+    """Several pictures as a form has them: the body, and its headers."""
+    names = names or [f"{n}.png" for n in range(len(files))]
+    parts = [
+        f'--limit\r\ncontent-disposition: form-data; name="picture"; filename="{name}"\r\n\r\n'.encode()
+        + file
+        + b"\r\n"
+        for name, file in zip(names, files, strict=True)
+    ]
+    return b"".join(parts) + b"--limit--\r\n", {"content-type": "multipart/form-data; boundary=limit"}
+
+
 def post(body: bytes, path: str = "/predict", more: bytes = b"") -> bytes:
     """A request as bytes."""
     head = b"POST %s HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n%s\r\n" % (path.encode(), len(body), more)

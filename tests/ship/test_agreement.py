@@ -85,6 +85,9 @@ def test_limits_are_kept_exactly():
     flipped[0] = [0.25, 0.75, 0]
     assert missed(flipped, network, Limits(1, 75)) == []
     assert missed(flipped, network, Limits(1, 75.01)) == ["the share of the same answers"]
+    network = np.tile([0.75, 0.25], (1_375, 1))
+    flipped = np.where(np.arange(1_375)[:, None] < 132, network[:, ::-1], network)
+    assert missed(flipped, network, Limits(1, 90.4)) == []  # 1,243 of 1,375 exactly, but not as binary fractions
 
 
 def test_the_drop_is_judged_as_it_is_observed():

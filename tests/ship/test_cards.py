@@ -18,12 +18,14 @@ from striate.ship.others.using import pixels
 from striate.train.run import open_run
 
 
-def test_the_code_on_the_card_of_weights_runs(coloured, tmp_path, monkeypatch, capsys):
-    write_target(coloured, "safetensors", tmp_path / "own.safetensors")
+@pytest.mark.parametrize("which", ["coloured", "several"])
+def test_the_code_on_the_card_of_weights_runs(which, request, tmp_path, monkeypatch, capsys):
+    run = request.getfixturevalue(which)
+    write_target(run, "safetensors", tmp_path / "own.SafeTensors")
     (tmp_path / "photo.jpg").write_bytes(encoded(photo(1), "JPEG"))
     monkeypatch.chdir(tmp_path)
-    exec(script(tmp_path / "own.safetensors.card.md"), {})
-    assert capsys.readouterr().out == said(coloured, tmp_path / "photo.jpg")
+    exec(script(tmp_path / "own.SafeTensors.card.md"), {})
+    assert capsys.readouterr().out == said(run, tmp_path / "photo.jpg")
 
 
 @pytest.mark.parametrize(

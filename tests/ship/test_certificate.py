@@ -300,6 +300,17 @@ def test_what_is_no_shipped_file_is_refused_in_our_words(run, tmp_path):
         certify(run.folder, run.folder.parent / "noise")
 
 
+def test_pictures_are_left_out_that_cannot_be_read_however_many(run, tmp_path, inside, monkeypatch):
+    shutil.copytree(run.folder.parent / "noise", tmp_path / "some")
+    for torn in (broken := list((tmp_path / "some" / run.classes[1]).iterdir())):
+        torn.write_bytes(torn.read_bytes()[:99])
+    monkeypatch.setattr("striate.ship.proof.certifying.BATCH", 2)
+    found = export(run, output=tmp_path / "pets.onnx", data=tmp_path / "some")
+    assert (len(found.data["left_out"]), found.data["pictures"]) == (len(broken), 12)
+    notes = certify(tmp_path / "pets.onnx", tmp_path / "some").notes
+    assert any(f"{len(broken)} pictures left out, which cannot be read" in note for note in notes)
+
+
 def test_pictures_without_a_class_stop_or_are_left_out(file, run, tmp_path, inside, capsys):
     shutil.copytree(run.folder.parent / "noise", tmp_path / "some")
     (tmp_path / "some" / "stray.png").write_bytes(encoded(noise(3)))

@@ -323,6 +323,7 @@ def test_a_full_disk_leaves_nothing(sharp, sharp_model, tmp_path, monkeypatch, i
         ({"int8": True, "max_difference": 0.1}, "--max-difference means nothing with --int8"),
         ({"max_drop": 0.5}, "--max-drop means nothing with a file that is not --int8"),
         ({"to": "timm", "data": "digits", "pictures": 3}, "--data and --pictures mean nothing with --to timm"),
+        ({"to": "hub", "on_bad": "skip"}, "--on-bad means nothing with --to hub"),
         ({"to": "tflite"}, "did you mean|known: onnx"),
         ({"data": "digits"}, "the classes must be those that the network learned"),
         ({"data": "nowhere"}, "nowhere"),

@@ -17,7 +17,7 @@ from striate.nets.zoo import zoo
 from striate.ship.about import KEY
 from striate.ship.assembly import assembled
 from striate.ship.checked import SUM, check, sealed
-from striate.ship.shipped import Shipped
+from striate.ship.shipped import Shipped, open_shipped
 from striate.train.keep.sealed import stated_sum
 from striate.train.run import MODEL, Run
 
@@ -74,6 +74,17 @@ def test_it_answers_as_pytorch_does_for_batches_and_pictures_of_any_size(shipped
         assert np.allclose(file(pictures).probabilities, expected, atol=2e-5)
         fitted = np.stack([file.fit(each) for each in pictures])
         assert np.allclose(file.answers(fitted).probabilities, expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("kind", ["coloured_file", "gray_file"])
+def test_large_pictures_become_the_same_bytes_without_the_graph(kind, request, monkeypatch):
+    file, without = (open_shipped(request.getfixturevalue(kind)) for _ in range(2))
+    pictures = [noise(0, 150, 141), noise(1, 24, 200), noise(2, 9, 11)]
+    by_graph = [file.fit(each) for each in pictures]
+    monkeypatch.setattr("striate.ship.shipped.LARGE", 0)
+    for picture, fitted in zip(pictures, by_graph, strict=True):
+        assert np.array_equal(without.fit(picture), fitted)
+    assert not without._sessions
 
 
 def test_openvino_answers_the_same(shipped):

@@ -255,6 +255,16 @@ def test_a_stream_gives_its_first(blocks, tmp_path):
     assert Calibration.of(made).sums == tuple(map(content_sum, contents[:10]))  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, 1e38])
+def test_what_diverged_is_refused(blocks, narrow, wrong):
+    run, model = blocks
+    diverged = onnx.ModelProto.FromString(model.SerializeToString())
+    weights = next(each for each in diverged.graph.initializer if len(each.dims) == 4)
+    weights.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weights) * np.float32(wrong), weights.name))
+    with pytest.raises(WeightsError, match="its training diverged, or its weights are damaged"):
+        quantised(diverged, run, pictures=8)
+
+
 def test_too_little_to_go_by_is_refused(blocks, narrow):
     run, model = blocks
     with pytest.raises(DataError, match=f"by {LEAST} pictures or more, but 3 was given"):

@@ -29,7 +29,7 @@ from striate.show.table import plain_text
 from striate.train.keep.sealed import save_sealed
 from striate.train.run import MODEL
 
-ODD = [b"bytes \xff.png", b"line\nend.png", '🌷, "2".png'.encode(), b"b10.png", b"b9.png"]
+ODD = [b"bytes \xff.png", b"line\nend.png", b"return\rend.png", '🌷, "2".png'.encode(), b"b10.png", b"b9.png"]
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_what_cannot_be_read_is_listed_and_stops_nothing(coloured_file, odd, cap
     assert sorted(bad) == ["cut.jpg", "telephone.HEIC", "text.png"]
     assert not any(one.told or one.unknown for one in bad.values())
     assert "not a picture in a format that can be read" in bad["text.png"].error
-    assert "3 of 8 pictures cannot be read: " in capsys.readouterr().err.replace("\n", " ")
+    assert "3 of 9 pictures cannot be read: " in capsys.readouterr().err.replace("\n", " ")
     shown = plain_text(said, 1000)
     assert all(name in shown for name in ("text.png is not a picture", "bytes \\xff.png", "line\\nend.png"))
 
@@ -148,13 +148,13 @@ def test_all_forms_tell_the_same(coloured_file, odd, tmp_path):
     assert told["model"]["sha256"] == open_shipped(coloured_file).sum
     for name in ("answers.csv", "answers.jsonl"):
         kept = st.predict(coloured_file, odd, top=2, unknown_below=0.5, output=tmp_path / name)
-        assert (kept.pictures, kept.unreadable) == (8, 3)
-        assert sum(kept.classes.values()) == 5  # the likeliest class of each
-        assert f"5 pictures answered in {tmp_path / name}" in str(kept)
+        assert (kept.pictures, kept.unreadable) == (9, 3)
+        assert sum(kept.classes.values()) == 6  # the likeliest class of each
+        assert f"6 pictures answered in {tmp_path / name}" in str(kept)
         assert json.loads(kept.to_json())["classes"] == kept.classes
     assert (tmp_path / "answers.csv").read_bytes() == said.to_csv().encode("utf-8", "surrogateescape")
     lines = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text("utf-8").splitlines()]
-    assert [line.pop("model") for line in lines] == [said.model["sha256"]] * 8
+    assert [line.pop("model") for line in lines] == [said.model["sha256"]] * 9
     assert lines == told["rows"]
 
 
@@ -332,17 +332,21 @@ def process(code: str, *words, **options) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-c", code, *map(str, words)], capture_output=True, timeout=120, **options)
 
 
-def test_a_file_answers_without_pytorch_from_standard_input_and_for_any_name(coloured_file, odd):
+def test_a_file_answers_without_pytorch_from_standard_input_and_for_any_name(coloured_file, odd, tmp_path):
     code = "import sys; from striate.cli import main; main(sys.argv[1:]); assert 'torch' not in sys.modules"
     strict = os.environ | {"PYTHONIOENCODING": "utf-8:strict"}
-    words = ["predict", coloured_file, "-", odd, "--csv"]
-    done = process(code, *words, input=(odd / "b9.png").read_bytes(), env=strict)
+    (tmp_path / "standard input").write_bytes((odd / "b10.png").read_bytes())
+    words = ["predict", coloured_file.resolve(), "-", odd, "standard input", "--csv"]
+    done = process(code, *words, input=(odd / "b9.png").read_bytes(), env=strict, cwd=tmp_path)
     assert not done.returncode, done.stderr
-    assert b"3 of 9 pictures cannot be read" in done.stderr.replace(b"\n", b" ")
+    assert b"3 of 11 pictures cannot be read" in done.stderr.replace(b"\n", b" ")
     assert bytes(odd) + b"/bytes \xff.png,1," in done.stdout
     rows = list(csv.DictReader(io.StringIO(done.stdout.decode("utf-8", "surrogateescape"))))
     (same,) = (row for row in rows if row["picture"].endswith("b9.png"))
     assert rows[0] == same | {"picture": "standard input"}
+    assert {row["picture"] for row in rows[1:-1]} == {str(odd / name) for name in os.listdir(odd)}  # noqa: PTH208
+    assert rows[-1]["picture"] == "standard input"
+    assert rows[-1]["probability"] != rows[0]["probability"]
 
 
 @pytest.mark.slow

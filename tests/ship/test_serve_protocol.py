@@ -9,6 +9,7 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from striate.ship.serve import protocol
+from striate.ship.serve.crowd import Crowd
 from striate.ship.serve.gentle import Connection
 from striate.ship.serve.limits import Limits
 
@@ -35,7 +36,9 @@ def test_who_does_not_read_is_closed(monkeypatch, asked, half):
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
             server = await loop.create_server(
-                lambda: protocol.Timed(config, state, {}, limits=Limits(), tell=lambda *why: told.append(why[0])),
+                lambda: protocol.Timed(
+                    config, state, {}, limits=Limits(), tell=lambda *why: told.append(why[0]), crowd=Crowd()
+                ),
                 sock=listener,
             )
             client.setblocking(False)

@@ -108,7 +108,7 @@ def test_a_link_is_called_as_it_is(coloured_file, tmp_path):
 
 def test_what_would_fit_is_told(coloured_file, capsys, monkeypatch):
     monkeypatch.setattr("striate.ship.serve.serve.resource.getrlimit", lambda _: (1024, 1024))
-    assert "--connections 824 would fit" in refused(capsys, coloured_file, "--port", 0)
+    assert "--connections 724 would fit" in refused(capsys, coloured_file, "--port", 0)
     assert "--port 0" not in refused(capsys, coloured_file, "--host", "8.8.8.8", "--token", "0123456789abcdef")
 
 

@@ -32,7 +32,8 @@ def schema():
 
 def written(file: Path, folder: Path, name: str = "pets") -> list[str]:
     shipped = open_shipped(file)
-    return write_triton(shipped.content, shipped.about, folder, name)
+    check_triton(folder, Path(f"{name}.onnx"))
+    return write_triton(shipped.content, shipped.classes, folder, name)
 
 
 @pytest.mark.parametrize("which", ["coloured_file", "gray_file"])
@@ -94,11 +95,13 @@ def test_wrong_places_are_refused_and_nothing_is_left(coloured_file, tmp_path, m
         written(coloured_file, tmp_path / "no" / "models")
     with pytest.raises(StriateError, match=r"a folder of models alone, but .* has file"):
         written(coloured_file, tmp_path)
+    with pytest.raises(StriateError, match=r"pets\.onnx lies in it; --output beside it would fit"):
+        check_triton(tmp_path, tmp_path / "pets.onnx")
 
     with monkeypatch.context() as patch:
         patch.setattr("striate.ship.others.triton.os.access", lambda *_: False)
         with pytest.raises(StriateError, match=r"--triton is a folder that can be written, but .* cannot"):
-            check_triton(tmp_path / "models", "pets")
+            check_triton(tmp_path / "models", Path("pets.onnx"))
 
     def full(*_):
         raise OSError(28, "No space left on device")

@@ -143,6 +143,11 @@ def _measured(
     spreads, draw = [Spread() for _ in groups], generator(SEED, 1, Purpose.SAMPLE)
     for picture in track(fitted, f"measuring what the network makes of {count(len(fitted))}", len(fitted)):
         numbers = dict(zip(wanted, engine.run(wanted, {FITTED: picture[None]}), strict=True))
+        if not all(np.isfinite(each).all() for each in numbers.values()):
+            raise WeightsError(
+                "whole numbers are made for what a network computes of pictures, but it computes some that are no "
+                "numbers: its training diverged, or its weights are damaged"
+            )
         for spread, group in zip(spreads, groups, strict=True):
             for name in group:
                 spread.add(numbers[name])

@@ -38,9 +38,10 @@ class Plan:
         self.groups: list[list[ir.Value]] = []
         self._group: dict[ir.Value, list[ir.Value]] = {}
         # whole numbers arise from convolutions alone
-        self._given = [_bounded(node.outputs[0]) for node in self.layers if node.op_type == "Conv"]
+        given = [_bounded(node.outputs[0]) for node in self.layers if node.op_type == "Conv"]
+        self._known = dict.fromkeys(given, True)
         self.sorting = {node for node in graph if node.op_type in SORTING and all(map(self._whole, _activations(node)))}
-        for value in [*(_input(node) for node in self.layers), *self._given]:
+        for value in [*(_input(node) for node in self.layers), *given]:
             self._add(value)
 
     def measured(self) -> list[list[str]]:
@@ -71,12 +72,11 @@ class Plan:
 
     def _whole(self, value: ir.Value) -> bool:
         """Whether a value is made of what convolutions give, and nothing else."""
-        if value in self._given:
-            return True
-        node = value.producer()
-        if node is None or node.op_type not in (*BOUNDED, *SORTING, "Add"):
-            return False
-        return all(map(self._whole, _activations(node)))
+        if value not in self._known:
+            node = value.producer()
+            kept = node is not None and node.op_type in (*BOUNDED, *SORTING, "Add") and _activations(node)
+            self._known[value] = bool(kept) and all(map(self._whole, kept))
+        return self._known[value]
 
     def _join(self, one: list[ir.Value], other: list[ir.Value]) -> None:
         """Two groups have one scale."""

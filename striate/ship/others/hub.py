@@ -25,8 +25,8 @@ def write_hub(run: Run, folder: Path) -> None:
         where
     """
     config = without_places(run.config)
-    words = shlex.split(run.config["command"])
-    config["command"] = shlex.join(_without_place(word) for word in words)
+    if run.config["command"].startswith("striate "):  # else it is a sentence of who called `striate.train`
+        config["command"] = shlex.join(map(_without_place, shlex.split(run.config["command"])))
     write_json(folder / CONFIG, config)
     write_json(folder / "classes.json", run.classes)
     write_json(folder / "preprocess.json", run.preprocess.to_dict())

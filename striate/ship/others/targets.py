@@ -104,7 +104,9 @@ def _timm(run: Run, net: Net, output: Path) -> list[str]:
 
 
 def _plain(run: Run, net: Net, output: Path) -> list[str]:
-    return _write(_weights(run, net, net.state_dict(), output) | _card(run, output, "striate", as_weights(output.name)))
+    return _write(
+        _weights(run, net, net.state_dict(), output) | _card(run, output, "striate", as_weights(run, output.name))
+    )
 
 
 def _program(run: Run, net: Net, output: Path) -> list[str]:
@@ -130,7 +132,7 @@ def _hub(run: Run, net: Net, output: Path) -> list[str]:
 def _weights(run: Run, net: Net, state: dict[str, Any], output: Path) -> Files:
     """A file of weights, with what they mean in it or, since plain tensors of PyTorch hold no text, beside it."""
     about = _about(run, net)
-    if output.suffix == ".safetensors":
+    if output.suffix.lower() == ".safetensors":
         return {output: (sealing(state, about), "weights; classes and preprocess are in its metadata")}
     beside = output.with_suffix(".about.json")
     return {
@@ -180,7 +182,7 @@ def _check_card(output: Path) -> None:
 
 def _check_folder(output: Path) -> None:
     """Refuse what is plainly meant to be a file."""
-    if output.suffix in (".onnx", *(ending for endings in ENDINGS.values() for ending in endings if ending)):
+    if output.suffix.lower() in (".onnx", *(ending for endings in ENDINGS.values() for ending in endings if ending)):
         raise StriateError(f"--to hub writes a folder, but {printable(output)} names a file; {output.stem} would fit")
 
 

@@ -2,13 +2,14 @@
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
 
 from striate.errors import StriateError
 from striate.files import check_folder, whole_folder, write_text, write_whole, writing
-from striate.ship.about import PROBABILITIES, About
+from striate.ship.about import PROBABILITIES
 from striate.show.names import listed, printable
 
 MARK = "# written by striate export\n"  # how a configuration of striate's begins
@@ -17,21 +18,20 @@ TYPES: dict[int, str] = {onnx.TensorProto.UINT8: "TYPE_UINT8", onnx.TensorProto.
 MOST = 32  # pictures that are answered at once
 
 
-def write_triton(content: bytes, about: About, folder: Path, name: str) -> list[str]:
-    """Write an exported file into a model repository of Triton; gives what there is to tell.
+def write_triton(content: bytes, classes: Sequence[str], folder: Path, name: str) -> list[str]:
+    """Write an exported file into a model repository of Triton, which was checked; gives what there is to tell.
 
     Parameters
     ----------
     content
         the file
-    about
-        what it says of itself
+    classes
+        their names, in order
     folder
         the repository: it may hold other models, and is made where it is not there
     name
         of the model; what cannot stand in an address is replaced
     """
-    check_triton(folder, name)
     name = model_name(name)
     text = config(onnx.load_model_from_string(content), name)
     new = not folder.exists()
@@ -41,7 +41,7 @@ def write_triton(content: bytes, about: About, folder: Path, name: str) -> list[
         with whole_folder(folder / name, _own) as part:
             (part / "1").mkdir()
             write_whole(part / "1" / "model.onnx", lambda file: file.write(content))
-            write_text(part / "labels.txt", "".join(f"{printable(label)}\n" for label in about.classes))
+            write_text(part / "labels.txt", "".join(f"{printable(label)}\n" for label in classes))
             write_text(part / "config.pbtxt", text)
     except BaseException:
         if new:
@@ -53,14 +53,20 @@ def write_triton(content: bytes, about: About, folder: Path, name: str) -> list[
     ]
 
 
-def check_triton(folder: Path, name: str) -> None:
+def check_triton(folder: Path, output: Path) -> None:
     """Say what is wrong with a model repository before anything is computed.
 
     Parameters
     ----------
-    folder, name
-        as for `write_triton`
+    folder
+        the repository
+    output
+        the exported file, which gives the model its name
     """
+    if output.parent.resolve() == folder.resolve():
+        raise StriateError(
+            f"--triton is a folder of models alone, but {printable(output)} lies in it; --output beside it would fit"
+        )
     if folder.exists() and not folder.is_dir():
         raise StriateError(f"--triton is a folder of models, but {printable(folder)} is a file")
     if not folder.parent.is_dir():
@@ -70,7 +76,7 @@ def check_triton(folder: Path, name: str) -> None:
     if folder.exists():
         if others := [path.name for path in folder.iterdir() if not path.is_dir()]:
             raise StriateError(f"--triton is a folder of models alone, but {printable(folder)} has {listed(others)}")
-        check_folder(folder / model_name(name), _own)
+        check_folder(folder / model_name(output.stem), _own)
 
 
 def model_name(text: str) -> str:

@@ -49,11 +49,13 @@ striate export {folder} -o model.onnx --data pictures/
 {onnx}"""
 
 
-def as_weights(file: str) -> str:
+def as_weights(run: Run, file: str) -> str:
     """Weights under striate's names.
 
     Parameters
     ----------
+    run
+        whose
     file
         its name
     """
@@ -67,7 +69,7 @@ classes = about["classes"]
 network = st.net(about["network"], weights={file!r}, classes=classes).eval()
 levels = network.preprocess.read(Path("photo.jpg")).pixels
 pictures = torch.from_numpy(network.preprocess.normalised(levels)[None])
-{_answer()}""")
+{_answer(run)}""")
     return f"""As weights to begin with, `striate train pictures/ --weights {quote(file)}` takes it. In Python:
 
 {code}"""
@@ -170,8 +172,8 @@ _LIKELIEST = """for place in np.argsort(-probabilities)[:5]:
     print(f"{probabilities[place]:.3f} {classes[place]}")"""
 
 
-def _answer(run: Run | None = None) -> str:
-    several = run is not None and run.config["data"]["several"]
+def _answer(run: Run) -> str:
+    several = run.config["data"]["several"]
     return f"""with torch.inference_mode():
     probabilities = network(pictures){".sigmoid()" if several else ".softmax(1)"}[0].numpy()
 {_LIKELIEST}"""
@@ -179,7 +181,7 @@ def _answer(run: Run | None = None) -> str:
 
 def _read(file: str) -> tuple[str, str, str]:
     """How a file of weights is read: imports, classes and weights."""
-    if file.endswith(".safetensors"):
+    if file.lower().endswith(".safetensors"):
         imports = "from safetensors import safe_open\nfrom safetensors.torch import load_file\n"
         return (
             imports,

@@ -32,7 +32,8 @@ class Given:
 
     def stamp(self, row: int) -> tuple[int, int]:
         """Size in bytes, and nothing more: they do not change."""
-        return len(self.pictures[row].content), 0
+        content = self.pictures[row].content
+        return len(content) if isinstance(content, bytes) else content.nbytes, 0
 
 
 class ByNetwork:

@@ -82,15 +82,14 @@ def certified(content: bytes, name: str, run: Run, data: Dataset, limits: Limits
         for start, pictures in track(chunks(data), "asking", -(-len(data) // BATCH)):
             said.append(file.ask("answers", pictures, start < DRIFTING))
             kept = [place for place in range(len(pictures)) if place not in said[-1].bad]
-            shown = [pictures[place] for place in kept]
-            if shown:
-                answers.append(network.ask("answers", shown))
+            if not (shown := [pictures[place] for place in kept]):
+                continue
+            answers.append(network.ask("answers", shown))
             first = first or shown
             read += [start + place for place in kept]
-            sums += [content_sum(picture.content) for picture in shown]
-            if used := [
-                picture.name for picture, each in zip(shown, sums[-len(shown) :], strict=True) if each in learned
-            ]:
+            new = [content_sum(picture.content) for picture in shown]
+            sums += new
+            if used := [picture.name for picture, each in zip(shown, new, strict=True) if each in learned]:
                 raise DataError(
                     "the scales of whole numbers must be found by other pictures than a certificate shows, "
                     f"but were by {listed(used)}"

@@ -11,6 +11,7 @@ from striate.show.table import Column, Table
 from striate.train.transfer.compare import Comparison
 
 NONE = "not limited"
+TINY = 1e-9  # of percent: what binary fractions are off
 
 
 @dataclass(frozen=True)
@@ -83,10 +84,10 @@ def checks(limits: Limits, alone: Agreement, together: Agreement, lost: Comparis
             ),
             Check(
                 f"the share of the same answers{how}",
-                f"{_exactly(100 * told.share)} % ({exact(told.same)} of {count(told.pictures)}; 95 %: "
+                f"{_exactly(told.same, told.pictures)} % ({exact(told.same)} of {count(told.pictures)}; 95 %: "
                 f"{percent(told.low, 1)} to {percent(told.high, 1)})",
                 NONE if least is None else f"at least {least:g} %",
-                None if least is None else 100 * told.same >= least * told.pictures,
+                None if least is None else 100 * told.same >= (least - TINY) * told.pictures,
             ),
         ]
     if limits.drop is not None:
@@ -97,7 +98,7 @@ def checks(limits: Limits, alone: Agreement, together: Agreement, lost: Comparis
                 "what is lost of the accuracy",
                 f"{points:.2f} points (95 %: {low:.2f} to {high:.2f})",
                 f"at most {limits.drop:g} points as observed",
-                -100 * lost.difference <= limits.drop + 1e-9,
+                -100 * lost.difference <= limits.drop + TINY,
             )
         )
     return found
@@ -139,6 +140,10 @@ def probability(value: float) -> str:
     return f"{float(Context(2, ROUND_UP).create_decimal(repr(float(value)))):.2g}"
 
 
-def _exactly(value: float) -> str:
-    """A percentage that is never rounded up to all of them."""
-    return f"{math.floor(100 * value) / 100:g}"
+def _exactly(some: int, all: int) -> str:
+    """A percentage that is never rounded up to all of them.
+
+    >>> _exactly(471, 500), _exactly(99_999, 100_000)
+    ('94.2', '99.99')
+    """
+    return f"{10_000 * some // all / 100:g}"

@@ -17,6 +17,7 @@ from time import perf_counter
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 import striate
 from striate.errors import StriateError
@@ -114,6 +115,7 @@ class Side:
 def answer() -> None:
     """Be a side: build what the first message says, and call its methods until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asks ends this process, too
+    threadpool_limits(limits=1, user_api="blas")  # as where pictures are answered in earnest
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints is no reply
     module = name = kind = ""

@@ -116,11 +116,13 @@ def application(desk: Desk, figures: Figures, ready: Callable[[], bool], token: 
             raise Refusal(422, f"'{asked.name}' has no map: its classes are not means over positions")
         kind = request.headers.get("content-type", "")
 
-        def reading(content: bytes, place: Place) -> tuple[None, list[Read]]:
-            files = pictures(content, kind, desk.limits.pictures)
-            return None, read(files, asked.beside, desk.limits, place)
+        def parse(content: bytes) -> tuple[None, list[tuple[str, bytes]]]:
+            return None, pictures(content, kind, desk.limits.pictures)
 
-        _, seen, answers = await desk.answers(request, asked, reading)
+        def see(files: list[tuple[str, bytes]], place: Place) -> list[Read]:
+            return read(files, asked.beside, desk.limits, place)
+
+        _, seen, answers = await desk.answers(request, asked, parse, see)
         rows = [_prediction(asked, one, answer, top, map) for one, answer in zip(seen, answers, strict=True)]
         return json_response({"model": asked.name, "predictions": rows})
 
@@ -155,7 +157,7 @@ def application(desk: Desk, figures: Figures, ready: Callable[[], bool], token: 
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        faults = [(fault["loc"][-1], printable(fault["input"])[:100]) for fault in error.errors()]
+        faults = [(fault["loc"][-1], printable(fault["input"], 100)) for fault in error.errors()]
         told = "; ".join(f"?{name}= is {PARAMETERS[name]}, but not '{value}'" for name, value in faults)
         return refusal(request, Refusal(422, told))
 
@@ -167,7 +169,7 @@ def application(desk: Desk, figures: Figures, ready: Callable[[], bool], token: 
             why = "there is nothing at this address; /docs says what there is"
         elif error.status_code == 405:
             headers = {**headers, "Allow": headers["Allow"].replace("GET", "GET, HEAD")}
-            why = f"this address answers {headers['Allow']}, but not {printable(request.method)[:100]}"
+            why = f"this address answers {headers['Allow']}, but not {printable(request.method, 100)}"
         return refusal(request, Refusal(error.status_code, why), headers)
 
     @app.exception_handler(Gone)

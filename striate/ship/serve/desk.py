@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -13,6 +14,7 @@ from striate.ship.serve.places import Place, Places
 from striate.ship.serve.reading import Read, inflated
 from striate.ship.serve.refusal import Refusal
 from striate.ship.serve.served import Served
+from striate.show.names import printable
 
 Found = TypeVar("Found")
 
@@ -59,13 +61,17 @@ class Desk:
         if name is None:
             raise Refusal(422, f"?model= says which model is asked; there are {', '.join(self.models)}")
         if name not in self.models:
-            raise Refusal(404, f"no model is called '{name[:100]}'; there are {', '.join(self.models)}")
+            raise Refusal(404, f"no model is called '{printable(name, 100)}'; there are {', '.join(self.models)}")
         return self.models[name]
 
     async def answers(
-        self, request: Request, model: Served, read: Callable[[bytes, Place], tuple[Any, list[Read]]]
-    ) -> tuple[Any, list[Read], list[Answer]]:
-        """Receive a body, read it in a thread, and have its pictures answered.
+        self,
+        request: Request,
+        model: Served,
+        parse: Callable[[bytes], tuple[Found, Any]],
+        see: Callable[[Any, Place], list[Read]],
+    ) -> tuple[Found, list[Read], list[Answer]]:
+        """Receive a body, read it in a thread, and have its pictures answered, if there is a place for each.
 
         Parameters
         ----------
@@ -73,24 +79,25 @@ class Desk:
             whose body was not read yet
         model
             that is asked
-        read
-            makes of a body the pictures, and whatever else is wanted
+        parse
+            finds in a body the pictures, and whatever else is wanted
+        see
+            makes of them what the network sees
         """
         encoding = request.headers.get("content-encoding", "").lower()
         self._check_announced(request)
         with self.places.enter() as place:
-            body = await self._received(request, place)
+            body: Any = await self._received(request, place)  # and then the pictures in it
             place.take(pictures=1)
 
-            def work() -> tuple[Any, list[Read]]:
-                return read(inflated(body, encoding, self.limits.bytes), place)
-
-            async def through() -> tuple[Any, list[Read], list[Answer]]:
+            async def through() -> tuple[Found, list[Read], list[Answer]]:
                 nonlocal body
-                more, seen = await asyncio.get_running_loop().run_in_executor(self.pool, work)
+                in_thread = partial(asyncio.get_running_loop().run_in_executor, self.pool)
+                more, body = await in_thread(lambda: parse(inflated(body, encoding, self.limits.bytes)))
+                place.take(pictures=len(body) - 1)
+                seen = await in_thread(lambda: see(body, place))
                 body = b""
                 place.drop_body()
-                place.take(pictures=len(seen) - 1)
                 request.state.told.update(model=model.name, pictures=len(seen))
                 answers = await self.crew.answers(model, [each.fitted for each in seen])
                 self.told(model, answers)

@@ -117,7 +117,7 @@ class Guard:
                 request_id=request.decode(),
                 client=(scope["client"] or [""])[0],
                 method=scope["method"],
-                path=printable(scope["path"])[:200],
+                path=printable(scope["path"], 200),
                 status=status,
                 ms=round(1000 * seconds, 2),
                 **told,
@@ -129,10 +129,10 @@ class Guard:
             raise Refusal(400, "a body is chunked or has a Content-Length, but this one has both")
         host = headers.get(b"host", b"").decode("latin-1").lower()
         if not self._own(host):
-            raise Refusal(403, f"this server is not called '{printable(host)[:200]}'; --name gives it further names")
+            raise Refusal(403, f"this server is not called '{printable(host, 200)}'; --name gives it further names")
         origin = headers.get(b"origin")
         if origin is not None and host_of_origin(origin.decode("latin-1").lower()) != host:
-            raise Refusal(403, f"requests from pages of '{printable(origin.decode('latin-1'))[:200]}' are not answered")
+            raise Refusal(403, f"requests from pages of '{printable(origin.decode('latin-1'), 200)}' are not answered")
         if self.token and scope["path"] not in OPEN:
             kind, _, shown = headers.get(b"authorization", b"").partition(b" ")
             # sums are compared, so that the time says nothing, not even of the length

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated, Any
 
+import numpy as np
 from fastapi import FastAPI, Path, Request, Response
 from pydantic import BaseModel, Field, WithJsonSchema
 
@@ -13,7 +14,7 @@ from striate.ship.serve.places import Place
 from striate.ship.serve.reading import Read
 from striate.ship.serve.refusal import Refusal, reasons
 from striate.ship.serve.served import Served
-from striate.ship.serve.tensors import HEADER, VERSION, Wanted, fitted, inputs, parse, response
+from striate.ship.serve.tensors import HEADER, VERSION, Wanted, fitted, inputs, parsed, response
 from striate.show.names import printable
 
 Version = Annotated[str, WithJsonSchema({"type": "string", "enum": [VERSION]})]
@@ -102,7 +103,7 @@ def add(app: FastAPI, desk: Desk, ready: Callable[[], bool]) -> None:
 
     def found(name: str, version: str) -> Served:
         if version != VERSION:
-            raise Refusal(404, f"'{printable(name)[:100]}' has the version {VERSION}, not '{printable(version)[:50]}'")
+            raise Refusal(404, f"'{printable(name, 100)}' has the version {VERSION}, not '{printable(version, 50)}'")
         return desk.model(name)
 
     @app.get("/v2", responses=reasons(401, 403))
@@ -161,9 +162,12 @@ def add(app: FastAPI, desk: Desk, ready: Callable[[], bool]) -> None:
             model = found(name, version)
             header = request.headers.get(HEADER)
 
-            def reading(content: bytes, place: Place) -> tuple[Wanted, list[Read]]:
-                told, asked, rest = parse(content, header, model)
-                return asked, fitted(inputs(told, rest, desk.limits), model, desk.limits, place)
+            def parse(content: bytes) -> tuple[Wanted, list[bytes] | np.ndarray]:
+                told, asked, rest = parsed(content, header, model)
+                return asked, inputs(told, rest, desk.limits)
 
-            asked, _, answers = await desk.answers(request, model, reading)
+            def see(given: list[bytes] | np.ndarray, place: Place) -> list[Read]:
+                return fitted(given, model, desk.limits, place)
+
+            asked, _, answers = await desk.answers(request, model, parse, see)
             return response(model, asked, answers)

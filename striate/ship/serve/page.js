@@ -27,7 +27,7 @@ async function ask(file) {
     }
     if (answer.ok) show(file, told.predictions[0]);
     else if (answer.status === 401) complain("This server wants its token, above.");
-    else complain(told.error.replace(/\bthe body\b/, file.name || "the picture"));
+    else complain(told.error.replace(/\bthe body\b/, () => file.name || "the picture"));
   } catch (error) {
     if (mine === asked) complain(`The server cannot be reached: ${error.message}`);
   }

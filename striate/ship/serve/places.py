@@ -64,7 +64,8 @@ class Place:
         """Whether there is room for so many pictures and bytes more."""
         places, limits = self.places, self.places.limits
         if places.pictures + pictures > limits.queue:
-            raise places.full(f"{places.pictures} of {limits.queue} places are taken")
+            wanted = f", and this request wants {self.pictures + pictures}" if self.pictures else ""
+            raise places.full(f"{places.pictures - self.pictures} of {limits.queue} places are taken{wanted}")
         if places.bytes + size > limits.memory:
             raise places.full(f"{places.bytes:,} of {limits.memory:,} bytes of bodies are taken")
 

@@ -6,6 +6,7 @@ uvicorn itself waits for headers and bodies without an end, so that a few silent
 import asyncio
 import secrets
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 import h11
@@ -13,17 +14,17 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from striate.ship.serve.crowd import WORTHY, Crowd
 from striate.ship.serve.gentle import LINGER, Connection, Gentle
 from striate.ship.serve.guard import HEADERS, POLICY
 from striate.ship.serve.limits import Limits
-from striate.ship.serve.refusal import Refusal, phrase
+from striate.ship.serve.refusal import Refusal
 
 IDLE = 15.0  # seconds that a connection may be silent between two requests
 GRACE = 0.5  # seconds in which a request may still come in that was on its way when the server was told to stop
 WRITING = 30.0  # seconds that a client may take before it goes on reading
 SLOW = 5.0  # seconds after which a body that still comes makes room, when there are too many connections
 BESIDE = 100  # connections beyond the limit that may still read why they are turned away
-WORTHY = 3  # connections that are worth less make room for others
 
 
 class Timed(H11Protocol):
@@ -35,6 +36,8 @@ class Timed(H11Protocol):
         how long to wait
     tell
         is told what a connection was closed for, and the id in its answer
+    crowd
+        of all connections of a server
     """
 
     conn: Connection
@@ -48,10 +51,11 @@ class Timed(H11Protocol):
         *,
         limits: Limits,
         tell: Callable[[str, str], None],
+        crowd: Crowd,
     ):
         super().__init__(config, server_state, app_state, _loop)
         self.conn = Connection(h11.SERVER)
-        self.limits, self.tell = limits, tell
+        self.limits, self.tell, self.crowd = limits, tell, crowd
         self.seconds = {"headers": limits.header_seconds, "body": limits.body_seconds, "rest": LINGER, "idle": IDLE}
         self.phase: tuple[str, object] | None = None  # what is waited for, and of which request
         self.timer: asyncio.TimerHandle | None = None
@@ -65,9 +69,7 @@ class Timed(H11Protocol):
         super().connection_made(transport)
         self.transport = Gentle(transport, self)  # type: ignore[assignment]
         if len(self.connections) > self.limits.connections:
-            others = [other for other in self.connections if isinstance(other, Timed) and other is not self]
-            least = min(others, key=lambda other: (other.worth, other.since))
-            least = least if least.worth < WORTHY else self
+            least = self.crowd.cheapest(self, self.connections)
             least.refuse(Refusal(503, "the server has too many connections; try again in 1 second", 1), "crowd")
             if least.unread:  # what it does not read would keep its place
                 least.transport.abort()
@@ -178,7 +180,8 @@ class Timed(H11Protocol):
             body = refusal.body(request)
             own = {**refusal.headers, "content-length": str(len(body)), "x-request-id": request, "connection": "close"}
             headers = [*own.items(), *HEADERS, (b"content-security-policy", POLICY)]
-            response = h11.Response(status_code=refusal.status, headers=headers, reason=phrase(refusal.status).encode())
+            status = HTTPStatus(refusal.status)
+            response = h11.Response(status_code=status, headers=headers, reason=status.phrase.encode())
             bodiless = not self.answered and self.scope["method"] == "HEAD"
             for event in (response, *([] if bodiless else [h11.Data(data=body)]), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")

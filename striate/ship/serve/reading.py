@@ -1,10 +1,12 @@
 """A request's body becomes what a network sees. All of it happens in a thread, in memory: no file, no address."""
 
+import ctypes
 import zlib
 from dataclasses import dataclass
+from time import thread_time
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
@@ -13,15 +15,13 @@ from striate.pictures.decode import decode
 from striate.ship.serve.limits import Limits
 from striate.ship.serve.places import Place
 from striate.ship.serve.refusal import Refusal
-from striate.ship.shipped import Shipped
+from striate.ship.shipped import LARGE, Shipped
 from striate.show.names import printable
 
 PLAIN = ("", "application/octet-stream", "application/x-www-form-urlencoded")  # the last is what curl says by itself
 GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 NAMES = 100  # signs of a name that a client gives to a picture
-
-
-LARGE = 2_000_000  # pixels
+READING = 10  # seconds of a processor; one picture more may take as long again
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -63,7 +63,7 @@ def inflated(body: bytes, encoding: str, limit: int) -> bytes:
     """
     if encoding in ("", "identity"):
         return body
-    if encoding not in ("gzip", "deflate"):
+    if encoding not in ("gzip", "x-gzip", "deflate"):
         raise Refusal(415, f"a body is compressed by gzip or deflate, or not at all, but by '{printable(encoding)}'")
     inflater = zlib.decompressobj(GZIP_OR_ZLIB)
     try:
@@ -98,7 +98,7 @@ def pictures(content: bytes, kind: str, limit: int) -> list[tuple[str, bytes]]:
             raise Refusal(400, "multipart/form-data needs a boundary in its Content-Type, but there is none")
         return _parts(content, boundary, limit)
     if media not in PLAIN and not media.startswith("image/"):
-        raise Refusal(415, f"a body is a picture (image/…) or multipart/form-data, but is '{printable(kind)[:100]}'")
+        raise Refusal(415, f"a body is a picture (image/…) or multipart/form-data, but is '{printable(kind, 100)}'")
     if not content:
         raise Refusal(400, "a picture is expected in the body, but it is empty")
     return [("the body", content)]
@@ -134,7 +134,7 @@ class _Parts:
         disposition = next((value for name, value in self.headers if name.lower() == b"content-disposition"), b"")
         options = parse_options_header(disposition)[1]
         told = options.get(b"filename") or options.get(b"name") or b"picture"
-        name = printable(told.decode("utf-8", "surrogateescape"))[:NAMES]
+        name = printable(told.decode("utf-8", "surrogateescape"), NAMES)
         self.files.append((name, b"".join(self.data)))
 
     def on_end(self) -> None:
@@ -157,24 +157,10 @@ def _parts(content: bytes, boundary: bytes, limit: int) -> list[tuple[str, bytes
     return parts.files
 
 
-def fit(picture: np.ndarray, shipped: Shipped) -> np.ndarray:
-    """What the network sees of a picture (height, width, 3).
-
-    A large one does without the graph, whose engine would take as much memory again, and keep it.
-
-    Parameters
-    ----------
-    picture
-        upright, of uint8
-    shipped
-        the model
-    """
-    if picture.shape[0] * picture.shape[1] <= LARGE:
-        return shipped.fit(picture)
-    preprocess = shipped.about.preprocess
-    if preprocess.channels == "L":
-        picture = np.asarray(Image.fromarray(picture).convert("L"))[:, :, None]
-    return preprocess.pixels(picture).transpose(2, 0, 1)
+def _give_back() -> None:
+    """Memory goes back to the system, of which glibc would keep a gigabyte for pictures as large."""
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
 
 
 def read(files: list[tuple[str, bytes]], shipped: Shipped, limits: Limits, place: Place) -> list[Read]:
@@ -193,15 +179,26 @@ def read(files: list[tuple[str, bytes]], shipped: Shipped, limits: Limits, place
     """
     seen: list[Read] = []
     faults: list[tuple[int, str]] = []
+    begun = thread_time()
     for name, content in files:
         if place.left:
             return []
+        if (took := thread_time() - begun) > READING:
+            raise Refusal(
+                413,
+                f"the pictures of a request are read in {READING} seconds of a processor, but {took:.0f} passed before "
+                f"'{name}', picture {len(seen) + len(faults) + 1} of {len(files)}; fewer or smaller ones would fit",
+            )
         try:
             whole = decode(content, name, background=shipped.about.preprocess.background, limit=limits.pixels)
         except PictureError as error:
             faults.append((415 if isinstance(error.__cause__, UnidentifiedImageError) else 422, str(error)))
             continue
-        seen.append(Read(name, fit(whole.pixels, shipped), whole.pixels.shape[:2], whole.notes))
+        size = whole.pixels.shape[:2]
+        seen.append(Read(name, shipped.fit(whole.pixels), size, whole.notes))
+        if size[0] * size[1] > LARGE:
+            del whole
+            _give_back()
     if faults:
         status = max(status for status, _ in faults)
         told = "; ".join(reason for _, reason in faults[:5])

@@ -1,7 +1,6 @@
 """A request that gets no answer, but a reason."""
 
 import json
-from http import HTTPStatus
 from typing import Any
 
 from pydantic import BaseModel
@@ -14,7 +13,7 @@ REASONS = {
     403: "The request comes from a foreign page, or calls the server by a foreign name",
     404: "There is no such model",
     408: "The body came too slowly",
-    413: "The body, or what is in it, is too large",
+    413: "The body is too large, or holds too many pictures or numbers",
     415: "The body is of a kind that is not read",
     422: "A picture or a parameter cannot be used",
     503: "The server is busy or stops: the header Retry-After says when to try again",
@@ -65,12 +64,3 @@ class Refusal(StriateError):
     def body(self, request: str) -> bytes:
         """JSON; `error` is where clients of the Open Inference Protocol look."""
         return json.dumps({"error": str(self), "request_id": request}).encode()
-
-
-def phrase(status: int) -> str:
-    """How HTTP calls a status.
-
-    >>> phrase(503)
-    'Service Unavailable'
-    """
-    return HTTPStatus(status).phrase

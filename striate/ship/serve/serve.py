@@ -9,6 +9,7 @@ from typing import Annotated
 
 import cv2
 from cyclopts import Parameter
+from threadpoolctl import threadpool_limits
 
 from striate.errors import StriateError
 from striate.processors import processors
@@ -26,7 +27,7 @@ from striate.show.names import printable
 from striate.show.progress import say
 
 LEAST_TOKEN = 16  # signs
-SPARE = 200  # open files beside connections
+SPARE = 300  # open files beside connections, with those of connections that are just opened or closed
 
 
 def serve(
@@ -93,6 +94,7 @@ def _run(
     figures = Figures(places)
     log = Log(lost=figures.lost.inc)
     cv2.setNumThreads(1)  # pictures are read side by side
+    threadpool_limits(limits=1, user_api="blas")
     crew = Crew(list(models.values()), threads, batch, wait / 1000, lambda: places.pictures, figures.batch)
     crew.warm_up()
     desk = Desk(models, crew, places, limits, threads, figures.told)
@@ -153,9 +155,9 @@ def _allow_connections(connections: int) -> None:
     most, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + SPARE
     if hard != resource.RLIM_INFINITY and hard < wanted:
+        fits = f"--connections {hard - SPARE} would fit" if hard > SPARE else f"{SPARE + 1} are the least"
         raise StriateError(
-            f"{connections:,} connections need {wanted:,} open files, but the system allows {hard:,}; "
-            f"--connections {max(1, hard - SPARE)} would fit"
+            f"{connections:,} connections need {wanted:,} open files, but the system allows {hard:,}; {fits}"
         )
     if most != resource.RLIM_INFINITY and most < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -12,11 +12,13 @@ from math import ceil
 from uvicorn import Config, Server
 
 from striate.errors import StriateError
+from striate.ship.serve.crowd import Crowd
 from striate.ship.serve.guard import Guard
 from striate.ship.serve.limits import Limits
 from striate.ship.serve.protocol import Timed
 
-BACKLOG = 2048
+BACKLOG = 2048  # connections that the system holds until they are let in
+AT_ONCE = 32  # that are let in before any is looked at: each is an open file
 SETTLE = 0.2  # seconds in which whoever connected before the end is let in
 
 
@@ -73,7 +75,7 @@ class Draining(Server):
         self.guard, self.when_started = guard, started
         config = Config(
             guard,  # type: ignore[arg-type]
-            http=partial(Timed, limits=limits, tell=tell),  # type: ignore[arg-type]
+            http=partial(Timed, limits=limits, tell=tell, crowd=Crowd()),  # type: ignore[arg-type]
             ws="none",
             loop="asyncio",
             lifespan="off",
@@ -81,7 +83,7 @@ class Draining(Server):
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            backlog=BACKLOG,
+            backlog=AT_ONCE,
             timeout_graceful_shutdown=ceil(limits.drain_seconds),
         )
         super().__init__(config)
@@ -90,6 +92,7 @@ class Draining(Server):
         assert sockets
         with _listening(*sockets[0].getsockname()[:2]):  # another server may have been faster since it was bound
             await super().startup(sockets)
+        sockets[0].listen(BACKLOG)
         self.when_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

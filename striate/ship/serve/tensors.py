@@ -14,7 +14,7 @@ from striate.ship.about import MAP, PICTURES, PROBABILITIES
 from striate.ship.serve.crew import Answer
 from striate.ship.serve.limits import Limits
 from striate.ship.serve.places import Place
-from striate.ship.serve.reading import Read, fit, read
+from striate.ship.serve.reading import Read, read
 from striate.ship.serve.refusal import Refusal
 from striate.ship.serve.served import Served
 from striate.show.names import printable
@@ -24,6 +24,7 @@ HEADER = "inference-header-content-length"
 VERSION = "1"  # of each model: a file has no other
 LONGEST_ID = 256  # signs of what a request may be called
 NUMBERS = 400_000  # in JSON: reading them holds up everything else, and binary tensors need no reading
+BESIDE = 1_000  # commas of what is no number
 
 
 class Wanted(NamedTuple):
@@ -41,7 +42,7 @@ class Wanted(NamedTuple):
     outputs: dict[str, bool]
 
 
-def parse(content: bytes, header: str | None, model: Served) -> tuple[dict[str, Any], Wanted, bytes]:
+def parsed(content: bytes, header: str | None, model: Served) -> tuple[dict[str, Any], Wanted, bytes]:
     """The JSON of a request, what it asks for, and the binary rest.
 
     Parameters
@@ -58,12 +59,18 @@ def parse(content: bytes, header: str | None, model: Served) -> tuple[dict[str, 
         if not (header.isascii() and header.isdigit() and len(header) < 20 and int(header) <= length):
             raise Refusal(400, f"{HEADER} is a number of bytes of the body, which has {length:,}, but '{header[:50]}'")
         length = int(header)
-    if content.count(b",", 0, length) > NUMBERS:
+    if content.count(b",", 0, length) > NUMBERS + BESIDE:
         raise Refusal(413, f"a request may hold {NUMBERS:,} numbers in JSON; binary tensors are not limited so")
+    if sum(content.count(sign, 0, length) for sign in (b"[", b"{", b":")) > NUMBERS // 2:
+        raise Refusal(413, f"a request may hold {NUMBERS // 2:,} lists and names in JSON; binary tensors need none")
     try:
         told = json.loads(content[:length])
-    except (ValueError, RecursionError) as error:
+    except json.JSONDecodeError as error:
         raise Refusal(400, f"the request must be JSON, but is not: {error}") from error
+    except (ValueError, RecursionError) as error:  # which speak to programmers
+        deep = isinstance(error, RecursionError)
+        fault = "too many lists in each other" if deep else "signs or numbers that it cannot have"
+        raise Refusal(400, f"the request must be JSON, but has {fault}") from error
     if not isinstance(told, dict):
         raise Refusal(400, "the request must be a JSON object with inputs")
     return told, _wanted(told, model), content[length:]
@@ -79,14 +86,14 @@ def _wanted(told: dict[str, Any], model: Served) -> Wanted:
         name, how = wanted.get("name"), _object(wanted.get("parameters", {}), "an output's parameters")
         if name not in known:
             raise Refusal(
-                400, f"'{model.name}' has the outputs {', '.join(known)}, but {printable(name)!r:.100} is asked"
+                400, f"'{model.name}' has the outputs {', '.join(known)}, but '{printable(name, 100)}' is asked"
             )
         if unknown := how.keys() - {"binary_data"}:
-            raise Refusal(400, f"an output's parameter is binary_data, but {printable(sorted(unknown))[:100]} is given")
+            raise Refusal(400, f"an output's parameter is binary_data, but {printable(sorted(unknown), 100)} is given")
         outputs[name] = how.get("binary_data", binary) is True
     id = told.get("id")
     if id is not None and not (isinstance(id, str) and len(id) <= LONGEST_ID):
-        raise Refusal(400, f"a request's id is a text of up to {LONGEST_ID} signs, but {printable(id)[:50]} is given")
+        raise Refusal(400, f"a request's id is a text of up to {LONGEST_ID} signs, but {printable(id, 50)} is given")
     return Wanted(id, outputs)
 
 
@@ -98,7 +105,7 @@ def _object(value: Any, what: str) -> dict[str, Any]:
 
 def _list(value: Any, what: str) -> list[Any]:
     if not isinstance(value, list):
-        there = "are missing" if value is None else f"is {printable(value)[:50]}"
+        there = "are missing" if value is None else f"is {printable(value, 50)}"
         raise Refusal(400, f"{what} must be a list, but {there}")
     return value
 
@@ -121,17 +128,17 @@ def inputs(told: dict[str, Any], rest: bytes, limits: Limits) -> list[bytes] | n
     tensor = _object(given[0], "an input")
     name, kind, shape = tensor.get("name"), tensor.get("datatype"), _list(tensor.get("shape"), "an input's shape")
     if name != PICTURES:
-        raise Refusal(400, f"the input is called {PICTURES}, but {printable(name)!r:.100} is given")
+        raise Refusal(400, f"the input is called {PICTURES}, but '{printable(name, 100)}' is given")
     if not all(type(side) is int and 0 < side < 2**31 for side in shape):
-        raise Refusal(400, f"a shape is numbers above 0, but is {printable(shape)[:100]}")
+        raise Refusal(400, f"a shape is numbers above 0, but is {printable(shape, 100)}")
     parameters = _object(tensor.get("parameters", {}), "an input's parameters")
     if unknown := parameters.keys() - {"binary_data_size", "content_type"}:  # such as shared memory, which is not read
-        raise Refusal(400, f"an input's parameter is binary_data_size, but {printable(sorted(unknown))[:100]} is given")
+        raise Refusal(400, f"an input's parameter is binary_data_size, but {printable(sorted(unknown), 100)} is given")
     size, data = parameters.get("binary_data_size"), tensor.get("data")
     if (size is None) == (data is None):
         raise Refusal(400, "an input has data, or binary_data_size and its bytes behind the JSON")
     if size is not None and size != len(rest):
-        raise Refusal(400, f"{len(rest):,} bytes follow the JSON, but binary_data_size is {printable(size)[:50]}")
+        raise Refusal(400, f"{len(rest):,} bytes follow the JSON, but binary_data_size is {printable(size, 50)}")
     if size is None and rest:
         raise Refusal(400, f"{len(rest):,} bytes follow the JSON, but no input has binary_data_size")
     if shape and shape[0] > limits.pictures:
@@ -143,7 +150,7 @@ def inputs(told: dict[str, Any], rest: bytes, limits: Limits) -> list[bytes] | n
     raise Refusal(
         400,
         f"{PICTURES} is UINT8 of shape (batch, height, width, 3), or BYTES of shape (batch) with files, "
-        f"but {printable(kind)!r:.50} is given",
+        f"but '{printable(kind, 50)}' is given",
     )
 
 
@@ -151,7 +158,7 @@ def _files(shape: list[int], data: bytes | list[Any]) -> list[bytes]:
     """Files behind each other, each after its length; or in base64, since JSON holds text alone."""
     files: list[bytes] = []
     if len(shape) not in (1, 2):
-        raise Refusal(400, f"the shape of files is [batch], but it is {printable(shape)[:100]}")
+        raise Refusal(400, f"the shape of files is [batch], but it is {printable(shape, 100)}")
     if isinstance(data, bytes):
         start = 0
         while start < len(data) and len(files) <= shape[0]:
@@ -166,19 +173,19 @@ def _files(shape: list[int], data: bytes | list[Any]) -> list[bytes]:
         except (binascii.Error, ValueError, TypeError) as error:
             raise Refusal(400, f"BYTES stand in JSON as base64, but: {error}") from error
     if shape not in ([len(files)], [len(files), 1]):
-        raise Refusal(400, f"the shape of {len(files)} files is [{len(files)}], but it is {printable(shape)[:100]}")
+        raise Refusal(400, f"the shape of {len(files)} files is [{len(files)}], but it is {printable(shape, 100)}")
     return files
 
 
 def _pixels(shape: list[int], data: Any, limits: Limits) -> np.ndarray:
     """A tensor (batch, height, width, 3) of uint8."""
     if len(shape) != 4 or shape[3] != 3:
-        raise Refusal(400, f"the shape of UINT8 is [batch, height, width, 3], but it is {printable(shape)[:100]}")
+        raise Refusal(400, f"the shape of UINT8 is [batch, height, width, 3], but it is {printable(shape, 100)}")
     if shape[1] * shape[2] > limits.pixels:
-        raise Refusal(413, f"a picture may have {limits.pixels:,} pixels, but {shape[1] * shape[2]:,} are announced")
+        raise Refusal(422, f"a picture may have {limits.pixels:,} pixels, but {shape[1] * shape[2]:,} are announced")
     if max(shape[1:3]) > SIDE_LIMIT:  # each size of a side has its own weights, and they are kept
         told = show_size((shape[1], shape[2]))
-        raise Refusal(413, f"a picture may be {SIDE_LIMIT:,} pixels high and wide, but {told} is announced")
+        raise Refusal(422, f"a picture may be {SIDE_LIMIT:,} pixels high and wide, but {told} is announced")
     if isinstance(data, bytes):
         flat = np.frombuffer(data, np.uint8)
     else:
@@ -199,7 +206,7 @@ def fitted(given: list[bytes] | np.ndarray, model: Served, limits: Limits, place
     for picture in given:
         if place.left:
             return []
-        seen.append(Read("", fit(picture, model.beside), picture.shape[:2], ()))
+        seen.append(Read("", model.beside.fit(picture), picture.shape[:2], ()))
     return seen
 
 
