@@ -175,3 +175,58 @@ def test_what_a_decoder_warns_about_is_a_note():
     whole = decode(none, "it")
     close(whole.pixels, np.full((16, 16, 3), 40))
     assert whole.notes == ("while reading: Invalid APNG, will use default PNG image if possible",)
+
+
+def pieces() -> dict[str, bytes]:
+    """Small files, once compressed, of which a decoder would make a great many pieces."""
+    jpeg, png = saved(Image.new("RGB", (8, 8)), "JPEG"), saved(Image.new("RGB", (8, 8)), "PNG")
+    empty = chunk(b"aaAa", b"")
+    comment = b"\x21\xfe\x01a\x00"
+    gif = saved(Image.new("L", (8, 8)), "GIF")
+    head = 13 + 3 * 2 ** ((gif[10] & 7) + 1)
+    return {
+        "jpeg of comments": jpeg[:2] + b"\xff\xfe\x00\x02" * 600_000 + jpeg[2:],
+        "jpeg of filling": jpeg[:2] + b"\xff" * 600_000 + jpeg[2:],
+        "png": png[:33] + empty * 600_000 + png[33:],
+        "gif": gif[:head] + comment * 600_000 + gif[head:],
+        "ppm": b"P6 900 900 254\n" + bytes(900 * 900 * 3),
+    }
+
+
+@pytest.mark.parametrize("kind", ["jpeg of comments", "jpeg of filling", "png", "gif", "ppm"])
+def test_a_picture_has_no_more_pieces_than_a_decoder_needs(kind):
+    with pytest.raises(PictureError, match="up to 500,000 pieces, but it has more"):
+        decode(pieces()[kind], "it")
+
+
+def test_a_tiff_has_no_more_tiles_than_a_decoder_needs(monkeypatch):
+    strips = {278: 1}  # rows in each
+    data = saved(Image.new("L", (5, 99)), "TIFF", tiffinfo=strips)
+    assert decode(data, "it").pixels.shape == (99, 5, 3)
+    monkeypatch.setattr("striate.pictures.opened.TILES", 98)
+    with pytest.raises(PictureError, match="up to 98 tiles, but it has 99"):
+        decode(data, "it")
+
+
+def test_texts_and_run_lengths_have_a_size():
+    assert decode(b"P3 1 1 255 # red\n255 0 0", "it").pixels.tolist() == [[[255, 0, 0]]]
+    with pytest.raises(PictureError, match="up to 4,000,000 bytes, but it has 4,000,0"):
+        decode(b"P3 9 9 255\n" + b"0 " * 2_000_000, "it")
+    with pytest.raises(PictureError, match="up to 1,000 comments, but it has 1,001"):
+        decode(b"P3 9 9 255\n" + b"#\n" * 1_001, "it")
+
+
+def test_what_lies_behind_a_jpeg_is_no_scan_of_it():
+    data = saved(Image.fromarray(SCENE), "JPEG")
+    again = decode(data + 500 * SCAN + bytes(999), "it")  # as telephones put a film there
+    assert np.array_equal(again.pixels, decode(data, "it").pixels)
+
+
+def test_a_picture_s_notes_have_an_end():
+    plain = saved(Image.new("L", (8, 8)), "TIFF")
+    place = struct.unpack_from("<I", plain, 4)[0]
+    count = struct.unpack_from("<H", plain, place)[0]
+    larger = [struct.pack("<HHII", 30_000 + number, 1, 2**30, 8) for number in range(500)]  # than the file
+    tags = struct.pack("<H", count + 500) + plain[place + 2 : place + 2 + 12 * count] + b"".join(larger) + bytes(4)
+    notes = decode(plain[:4] + struct.pack("<I", len(plain)) + plain[8:] + tags, "it").notes
+    assert (len(notes), notes[-1]) == (11, "while reading: and more")

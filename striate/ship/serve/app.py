@@ -168,7 +168,8 @@ def application(desk: Desk, figures: Figures, ready: Callable[[], bool], token: 
         if error.status_code == 404:
             why = "there is nothing at this address; /docs says what there is"
         elif error.status_code == 405:
-            headers = {**headers, "Allow": headers["Allow"].replace("GET", "GET, HEAD")}
+            methods = headers["Allow"].split(", ")
+            headers = {**headers, "Allow": ", ".join(dict.fromkeys([*methods, *["HEAD"] * ("GET" in methods)]))}
             why = f"this address answers {headers['Allow']}, but not {printable(request.method, 100)}"
         return refusal(request, Refusal(error.status_code, why), headers)
 

@@ -5,31 +5,40 @@ from typing import TYPE_CHECKING, Any
 
 import h11
 
+from striate.ship.serve.refusal import Refusal
+
 if TYPE_CHECKING:
     from striate.ship.serve.protocol import Timed
 
 LINGER = 5.0  # seconds for the rest of a body whose request was answered early: who is cut off may not see the answer
+HEAD, TOO_LARGE = 16_384, 431  # bytes, and what HTTP calls more
 CHUNKS, CHUNK = 4_000, 256  # a body of more chunks than these has so many bytes in each, on average
 
 
 class Connection(h11.Connection):
     """What is said, of which a body in tiny chunks is refused: it would take all of the server's time."""
 
-    petty = ""
+    refusal: Refusal | None = None
     chunks = size = 0  # of the body
 
     def next_event(self) -> Any:
-        event = super().next_event()
+        try:
+            event = super().next_event()
+        except h11.RemoteProtocolError as error:
+            if error.error_status_hint == TOO_LARGE:
+                self.refusal = Refusal(TOO_LARGE, f"headers have up to {HEAD:,} bytes together, but these have more")
+            raise
         if isinstance(event, h11.Request):
             self.chunks = self.size = 0
         elif isinstance(event, h11.Data):
             self.chunks, self.size = self.chunks + event.chunk_start, self.size + len(event.data)
             if self.chunks > CHUNKS and self.size < self.chunks * CHUNK:
-                self.petty = (
+                self.refusal = Refusal(
+                    400,
                     f"of a body in more than {CHUNKS:,} chunks each has {CHUNK} bytes or more on average, "
-                    f"but these {self.chunks:,} have {self.size:,}"
+                    f"but these {self.chunks:,} have {self.size:,}",
                 )
-                raise h11.RemoteProtocolError(self.petty)
+                raise h11.RemoteProtocolError(str(self.refusal))
         return event
 
 

@@ -101,6 +101,17 @@ def add(app: FastAPI, desk: Desk, ready: Callable[[], bool]) -> None:
         whether new requests are wanted
     """
 
+    describe = app.openapi
+
+    def described() -> dict[str, Any]:
+        """The description of all addresses, with the request whose body is read by hand."""
+        told = describe()
+        schema = InferenceRequest.model_json_schema(ref_template="#/components/schemas/{model}")
+        told["components"]["schemas"] |= {**schema.pop("$defs"), InferenceRequest.__name__: schema}
+        return told
+
+    app.openapi = described  # type: ignore[method-assign]
+
     def found(name: str, version: str) -> Served:
         if version != VERSION:
             raise Refusal(404, f"'{printable(name, 100)}' has the version {VERSION}, not '{printable(version, 50)}'")

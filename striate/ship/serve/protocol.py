@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from striate.ship.serve.crowd import WORTHY, Crowd
-from striate.ship.serve.gentle import LINGER, Connection, Gentle
+from striate.ship.serve.gentle import HEAD, LINGER, Connection, Gentle
 from striate.ship.serve.guard import HEADERS, POLICY
 from striate.ship.serve.limits import Limits
 from striate.ship.serve.refusal import Refusal
@@ -54,7 +54,7 @@ class Timed(H11Protocol):
         crowd: Crowd,
     ):
         super().__init__(config, server_state, app_state, _loop)
-        self.conn = Connection(h11.SERVER)
+        self.conn = Connection(h11.SERVER, HEAD)
         self.limits, self.tell, self.crowd = limits, tell, crowd
         self.seconds = {"headers": limits.header_seconds, "body": limits.body_seconds, "rest": LINGER, "idle": IDLE}
         self.phase: tuple[str, object] | None = None  # what is waited for, and of which request
@@ -194,8 +194,11 @@ class Timed(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """What uvicorn answers to what is no HTTP."""
-        why = self.conn.petty or "the request is no HTTP/1.1 that can be understood"
-        self.refuse(Refusal(400, why), "malformed")
+        usual = Refusal(400, "the request is no HTTP/1.1 that can be understood")
+        self.refuse(self.conn.refusal or usual, "malformed")
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """No other protocol is spoken, and the request is answered in this one; uvicorn would advise libraries."""
 
     def shutdown(self) -> None:
         """The server stops: what was begun is finished, and then the connection is closed."""

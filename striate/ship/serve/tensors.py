@@ -81,7 +81,8 @@ def _wanted(told: dict[str, Any], model: Served) -> Wanted:
     parameters = _object(told.get("parameters", {}), "parameters")
     binary = parameters.get("binary_data_output", False) is True
     outputs: dict[str, bool] = {}
-    for output in _list(told.get("outputs", [{"name": name} for name in known]), "outputs"):
+    asked = told.get("outputs")
+    for output in _list([{"name": name} for name in known] if asked is None else asked, "outputs"):
         wanted = _object(output, "an output")
         name, how = wanted.get("name"), _object(wanted.get("parameters", {}), "an output's parameters")
         if name not in known:
