@@ -108,6 +108,7 @@ def test_openvino_answers_alike(narrow):
 
 
 def test_no_sum_on_the_way_is_cut_off(narrow):
+    """With VNNI none ever is; `test_all_other_layers_compute_in_whole_numbers` holds the weights to it anywhere."""
     # one that adds in 16 bits, as processors without instructions for 8 bits make it do, answers like one in floats
     settings = onnxruntime.SessionOptions()
     settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL

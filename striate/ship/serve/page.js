@@ -34,7 +34,8 @@ async function ask(file) {
 }
 
 function shown() {
-  return part("token") ? { authorization: `Bearer ${part("token").value}` } : {};
+  const token = part("token")?.value ?? "";
+  return /^[!-~]+$/.test(token) ? { authorization: `Bearer ${token}` } : {}; // no other is right, nor can be sent
 }
 
 // Asks for the models, which are told only to who has the token, and offers their names where the page has none.

@@ -24,6 +24,7 @@ IDLE = 15.0  # seconds that a connection may be silent between two requests
 GRACE = 0.5  # seconds in which a request may still come in that was on its way when the server was told to stop
 WRITING = 30.0  # seconds that a client may take before it goes on reading
 SLOW = 5.0  # seconds after which a body that still comes makes room, when there are too many connections
+SURPLUS = 10  # times the bytes of a body that are thrown away, so that its client may read why
 BESIDE = 100  # connections beyond the limit that may still read why they are turned away
 
 
@@ -87,7 +88,7 @@ class Timed(H11Protocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing() or self._answered_early():  # what still comes is thrown away
             self.surplus += len(data)
-            if self.surplus > self.limits.bytes:
+            if self.surplus > SURPLUS * self.limits.bytes:
                 self.tell("surplus", "")
                 self.transport.abort()
         if self.transport.is_closing():
