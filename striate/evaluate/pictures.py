@@ -18,6 +18,24 @@ SPLITS = {"val": "validation", "test": "test"}
 CHOSEN = "the epoch was chosen by these very pictures, so all is a little too good"
 
 
+def without_folders(notes: list[str], *wheres: str) -> list[str]:
+    """The same, for others, who need not know in which folders things lie here.
+
+    Parameters
+    ----------
+    notes
+        what there is to say of pictures
+    wheres
+        paths that may be in it, of which the last part stays
+
+    >>> without_folders(["40 validation pictures of /home/ann/pets"], "/home/ann/pets")
+    ['40 validation pictures of pets']
+    """
+    for where in wheres:
+        notes = [note.replace(printable(where), printable(Path(where).name or where)) for note in notes]
+    return notes
+
+
 def pictures_for(
     run: Run, where: str | Path | Dataset | None, split: Split | None, on_bad: OnBad
 ) -> tuple[Dataset, list[str]]:

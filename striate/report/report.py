@@ -12,7 +12,7 @@ from striate.data.audit.page import audit_section
 from striate.data.dataset import Dataset, OnBad
 from striate.data.thumbnails import thumbnail
 from striate.evaluate.evaluate import Evaluation, evaluate
-from striate.evaluate.pictures import Split
+from striate.evaluate.pictures import Split, without_folders
 from striate.files import check_output, write_text
 from striate.look.subject import Subject, subject
 from striate.measure.ledger import Ledger
@@ -80,7 +80,10 @@ def report(
         *_network(run, ledger, judged),
     ]
     head = "".join(f"<p>{text(line)}</p>" for line in str(run).splitlines()) if run.members else lead(run, run.history)
-    write_text(output, page(f"Run {run.name}", sections, head))
+    (whole,) = without_folders(
+        [page(f"Run {run.name}", sections, head)], judged.said.data.where, run.config["data"]["where"]
+    )
+    write_text(output, whole)
     return output
 
 

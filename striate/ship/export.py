@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from striate.data.dataset import Dataset, OnBad
 from striate.errors import DataError, StriateError, Unwritten, one_of
-from striate.evaluate.pictures import Split, pictures_for
+from striate.evaluate.pictures import Split, pictures_for, without_folders
 from striate.files import check_output, write_together, writer
 from striate.ship.about import certificate_path
 from striate.ship.assembly import assembled
@@ -108,9 +108,7 @@ def export(
         model, told = quantised(model, run, apart=judging)
         notes += told
     content = sealed(model)
-    # a certificate goes where others read it, who need not know in which folders things lie here
-    for where in (shown.where, run.config["data"]["where"]):
-        notes = [note.replace(printable(where), printable(Path(where).name or where)) for note in notes]
+    notes = without_folders(notes, shown.where, run.config["data"]["where"])
     certificate = certified(content, output.name, run, shown, limits, notes)
     return _written(certificate, content, output, triton, shown, run.classes)
 

@@ -50,11 +50,11 @@ def shipped(whose: "str | Path | Run | Shipped", threads: int | None = None) -> 
         return _as_certified(open_shipped(whose, threads))
     from striate.ship.assembly import about_run, assembled
     from striate.train.keep.sealed import check_seal
-    from striate.train.run import MODEL, Run, open_run
+    from striate.train.run import Run, open_run
 
     run = whose if isinstance(whose, Run) else open_run(whose)
+    check_seal(run.weights())  # what is kept was made of the weights that it states
     about = about_run(run)
-    check_seal(run.folder / MODEL)  # what is kept was made of the weights that it states
     if kept := _kept(about, threads):
         return kept
     say(f"making one file of {printable(run.folder)} for ONNX Runtime, which is kept for the next time")

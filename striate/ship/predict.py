@@ -15,7 +15,16 @@ from striate.files import check_output, write_whole
 from striate.look.found import picture_files
 from striate.pictures.decode import DAMAGED
 from striate.ship.answering import Asked, Said, Source, answered, by_onnx, by_torch
-from striate.ship.predictions import STANDARD_INPUT, UNKNOWN, Kept, Prediction, Predictions, Told, keep
+from striate.ship.predictions import (
+    STANDARD_INPUT,
+    UNKNOWN,
+    Kept,
+    Prediction,
+    Predictions,
+    Told,
+    check_probability,
+    keep,
+)
 from striate.show.names import listed, printable
 from striate.show.numbers import count, memory, percent
 from striate.show.progress import say, track
@@ -50,7 +59,8 @@ def predict(
         the probability, 0 to 1, below which no class is told: a picture without any is unknown. If nothing is said,
         the most probable class is told in any case, or, where a picture may have several, each from 0.5 on
     output
-        a file that gets the answers as they come, however many: .csv, or .jsonl with an object on each line
+        a file that gets the answers, however many, and its name when all are there: .csv, or .jsonl with an object on
+        each line
     engine
         onnx (ONNX Runtime) or torch (PyTorch, for runs), which say the same
     workers
@@ -61,8 +71,7 @@ def predict(
     check_output(output, (ROWS, LINES))
     if workers is not None and workers < 1:
         raise StriateError(f"pictures are read by at least 1 thread, but --workers is {workers}")
-    if unknown_below is not None and not 0 <= unknown_below <= 1:
-        raise StriateError(f"a probability lies between 0 and 1, but --unknown-below is {unknown_below}")
+    check_probability(unknown_below)
     asked = by_onnx(whose) if engine == "onnx" else by_torch(whose)
     many = len(asked.classes)
     if top is not None and not 1 <= top <= many:
@@ -72,7 +81,11 @@ def predict(
     each = tally.through(_predictions(asked, said, top, unknown_below))
     if output is None:
         return Predictions(list(each), asked.model, _notes(asked, unknown_below))
-    write_whole(output, lambda file: keep(file, output.suffix.lower() == LINES, each, asked.model))
+    try:
+        write_whole(output, lambda file: keep(file, output.suffix.lower() == LINES, each, asked.model))
+    except KeyboardInterrupt:
+        say(f"interrupted, so {printable(output)} is not written")
+        raise
     return Kept(output, asked.model, len(sources), len(tally.names), dict(tally.classes.most_common()))
 
 

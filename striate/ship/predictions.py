@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from striate.errors import StriateError
 from striate.pictures.decode import TURNED
 from striate.show.names import listed, printable
 from striate.show.numbers import count, percent
@@ -14,6 +15,12 @@ from striate.show.table import Column, Lines, Table, json_text
 
 UNKNOWN = "unknown"
 STANDARD_INPUT = "standard input"  # what is told of a picture that comes from there
+
+
+def check_probability(unknown_below: float | None) -> None:
+    """Refuse what is no probability."""
+    if unknown_below is not None and not 0 <= unknown_below <= 1:
+        raise StriateError(f"a probability lies between 0 and 1, but --unknown-below is {unknown_below}")
 
 
 class Told(NamedTuple):
@@ -101,13 +108,13 @@ class Predictions:
         for one in self.each:
             first = one.told[0] if one.told else None
             others = ", ".join(f"{printable(name)} {_share(share)}" for name, share in one.told[1:])
-            if one.likeliest is not None:
-                others = f"perhaps {printable(one.likeliest)}"
+            if first and one.likeliest is not None:
+                others = f"perhaps {printable(one.likeliest)} {_share(first.probability)}"
             rows.append(
                 {
                     "picture": one.picture,
                     "class": first and first.name,
-                    "probability": first and first.probability,
+                    "probability": first.probability if first and one.likeliest is None else None,
                     "others": others or None,
                     "error": one.error,
                     "notes": "; ".join(note for note in one.notes if note != TURNED) or None,

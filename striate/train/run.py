@@ -108,15 +108,19 @@ class Run:
         except (OSError, ValueError, EOFError) as error:
             raise StriateError(f"{path} holds predictions, but cannot be read: {error}") from error
 
-    def net(self) -> Net:
-        """The network with the best weights, as it is used."""
+    def weights(self) -> Path:
+        """The file of the best weights, if there is one yet."""
         path = self.folder / MODEL
         if not path.exists():
             raise WeightsError(
                 f"{self.folder} has no weights yet: they are kept when the first epoch ends; "
                 f"`striate train --resume {self.folder}` goes on with it"
             )
-        tensors, _ = load_sealed(path)
+        return path
+
+    def net(self) -> Net:
+        """The network with the best weights, as it is used."""
+        tensors, _ = load_sealed(self.weights())
         made = self.untrained()
         try:
             made.load_state_dict(tensors)

@@ -5,6 +5,7 @@ import re
 import shutil
 import sys
 from html import escape, unescape
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,6 +54,11 @@ def test_the_figures_are_those_of_evaluate(run, content):
         assert f"{row['name']} {row['value']}" in told
     assert run.config["data"]["fingerprint"] in told
     assert f"{measure(run.config['network']['text'], (16, 16, 3), classes=3).totals.parameters:,} parameters" in told
+
+
+def test_nobody_is_told_in_which_folders_things_lie(run, content):
+    assert run.config["data"]["where"] not in content
+    assert Path(run.config["data"]["where"]).name in content
 
 
 def test_names_are_only_text(content):

@@ -41,10 +41,11 @@ def test_it_is_what_loops_would_find(count, classes, seed):
     ]
     assert found.largest == max(apart)
     assert found.mean == pytest.approx(np.mean(np.abs(file.astype(np.float64) - network)))
-    assert found.same == sum(list(a).index(max(a)) == list(b).index(max(b)) for a, b in zip(file, network, strict=True))
-    assert [row["name"] for row in found.worst] == [
-        str(place) for place in sorted(range(count), key=lambda place: -apart[place])[:8]
-    ]
+    same = [list(a).index(max(a)) == list(b).index(max(b)) for a, b in zip(file, network, strict=True)]
+    assert found.same == sum(same)
+    first, *others = sorted(range(count), key=lambda place: -apart[place])
+    order = [first, *(place for place in others if not same[place]), *(place for place in others if same[place])]
+    assert [row["name"] for row in found.worst] == [str(place) for place in order[:8]]
     assert found.low <= found.share <= found.high
 
 
@@ -71,6 +72,15 @@ def test_of_several_labels_all_that_are_named_count():
     tie = told([[0.49999, 0.2, 0.6]], [[0.50001, 0.2, 0.6]], several=True)
     assert (tie.same, tie.ties) == (1, 1)
     assert told([[0.499, 0.2, 0.6]], [[0.501, 0.2, 0.6]], several=True).same == 0
+
+
+def test_those_that_are_named_otherwise_are_shown_after_the_one_that_moved_most():
+    network = np.tile([0.7, 0.3, 0], (40, 1))
+    file = network - np.linspace(0.01, 0.1, 40)[:, None] * [1, -1, 0]
+    network[3], file[3] = [0.51, 0.49, 0], [0.499, 0.501, 0]
+    shown = told(file, network)
+    assert [row["name"] for row in shown.worst[:3]] == ["39.png", "3.png", "38.png"]
+    assert shown.same == 39
 
 
 def test_limits_are_kept_exactly():

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from PIL import Image
 
 import striate as st
 from striate.cli import main
-from striate.errors import StriateError
+from striate.errors import StriateError, WeightsError
 from striate.pictures.decode import DAMAGED, Decoded
 from striate.ship.answering import AHEAD, AT_ONCE, Asked, Said, Source, answered
 from striate.ship.predict import _predictions
@@ -239,6 +240,32 @@ def test_answers_that_are_no_numbers_are_none(coloured, tmp_path, capsys):
             main([str(tmp_path / word) if (tmp_path / word).exists() else word for word in words])
         assert stop.value.code == 2
         assert "are nan: its training diverged, or its weights are damaged" in capsys.readouterr().err
+
+
+def test_a_run_without_weights_yet_says_what_goes_on_with_it(coloured, tmp_path):
+    shutil.copytree(coloured.folder, tmp_path / "run")
+    (tmp_path / "run" / MODEL).unlink()
+    (tmp_path / "1.png").write_bytes(encoded(photo(1)))
+    for engine in ("onnx", "torch"):
+        with pytest.raises(WeightsError, match=r"has no weights yet: .*`striate train --resume"):
+            st.predict(tmp_path / "run", tmp_path, engine=engine)
+
+
+def test_what_is_interrupted_says_that_nothing_is_written(coloured_file, odd, tmp_path, monkeypatch, capsys):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("striate.ship.predict.keep", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        st.predict(coloured_file, odd, output=tmp_path / "a.csv")
+    assert "a.csv is not written" in capsys.readouterr().err.replace("\n", " ")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_unknown_has_no_probability_of_its_own(coloured_file, tmp_path):
+    (tmp_path / "1.png").write_bytes(encoded(photo(1)))
+    shown = plain_text(st.predict(coloured_file, tmp_path / "1.png", unknown_below=1), 200)
+    assert re.search(r"1\.png +unknown +perhaps \w+ \d+\.\d %", shown)
 
 
 def fake(classes: tuple[str, ...], several: bool) -> Asked:

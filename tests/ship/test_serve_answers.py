@@ -87,6 +87,12 @@ def test_it_counts_what_it_says(server, files):
     assert server.figure('striate_answer_probability_sum{model="trees"}') == pytest.approx(sure + said[name])
 
 
+def test_a_server_may_say_unknown(coloured_file, tmp_path, files):
+    with served([coloured_file, "--unknown-below", 1], tmp_path) as server:
+        (one,) = server.ask("POST", "/predict", files[0]).told["predictions"]
+        assert (one["unknown"], len(one["answers"])) == (True, 3)
+
+
 def test_top_says_how_many_and_sorts(server, files):
     top = server.ask("POST", "/predict?model=trees&top=2", files[0]).told["predictions"][0]["answers"]
     assert len(top) == 2

@@ -21,11 +21,11 @@ def test_sigterm_loses_nothing_that_was_accepted(coloured_file, tmp_path):
         assert server.process.wait(PATIENCE) == 0
 
 
-def test_what_takes_too_long_after_sigterm_is_told_so(coloured_file, tmp_path):
+def test_what_takes_too_long_after_a_terminal_was_closed_is_told_so(coloured_file, tmp_path):
     with served([coloured_file, "--drain-seconds", 1], tmp_path) as server:
         with server.held(), server.connect(post(PICTURE)) as client:
             server.until(lambda: server.figure("striate_pictures_underway") == 1)
-            server.process.send_signal(signal.SIGTERM)
+            server.process.send_signal(signal.SIGHUP)
             heard = rest(client)
         assert b" 503 " in heard
         assert b"retry-after: 1" in heard

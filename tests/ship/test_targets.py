@@ -107,6 +107,16 @@ def test_weights_load_strictly_into_the_publisher_s_network(resnet, tmp_path, to
     assert sorted(map(str, tmp_path.iterdir())) == sorted(line.partition(": ")[0] for line in told)
 
 
+def test_a_run_s_own_weights_are_not_written_over(resnet, coloured, tmp_path):
+    shutil.copytree(coloured.folder, tmp_path / "other")
+    with pytest.raises(StriateError, match=r"must not be a run's own weights, but .*other/model\.safetensors is"):
+        write_target(resnet, "safetensors", tmp_path / "other" / MODEL)
+    assert (tmp_path / "other" / MODEL).read_bytes() == (coloured.folder / MODEL).read_bytes()
+    (tmp_path / "linked.safetensors").symlink_to(coloured.folder / MODEL)
+    with pytest.raises(StriateError, match="the output must not be the file that is read"):
+        write_target(coloured, "safetensors", tmp_path / "linked.safetensors")
+
+
 def test_what_a_file_of_another_s_names_says_of_itself_is_read_again(resnet, tmp_path):
     write_target(resnet, "torchvision", file := tmp_path / "pets.safetensors")
     assert network_of(str(file)) == "resnet18"
@@ -240,11 +250,6 @@ def test_an_ensemble_s_members_are_offered(coloured, tmp_path):
     both = ensemble([coloured.folder, twin], output=tmp_path / "both")
     with pytest.raises(StriateError, match=r"is the mean of several; take its members: .*run, .*twin"):
         write_target(both, "hub", tmp_path / "pets")
-
-
-def test_a_run_s_own_weights_are_not_written_over(coloured):
-    with pytest.raises(StriateError, match="the output must not be the file that is read"):
-        write_target(coloured, "safetensors", coloured.folder / MODEL)
 
 
 def test_only_what_was_written_here_is_written_over(coloured, tmp_path):

@@ -67,6 +67,8 @@ def write_target(run: Run, to: str, output: Path) -> list[str]:
     if to == "hub" or (to == "timm" and not output.suffix):
         _check_folder(output)
     else:
+        if output.name == MODEL and (output.parent / CONFIG).exists():
+            raise StriateError(f"the output must not be a run's own weights, but {printable(output)} is")
         check_output(output, [ending for ending in ENDINGS[to] if ending], source=run.folder / MODEL)
         _check_card(output)
     write = {"torchvision": _torchvision, "timm": _timm, "safetensors": _plain, "torch-export": _program, "hub": _hub}

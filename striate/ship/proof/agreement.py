@@ -88,7 +88,8 @@ def agreement(
     tied = _tied(file, network, several)
     same, ties = ((each if each.ndim == 1 else each.all(1)) for each in (equal | tied, equal))
     number = int(same.sum())
-    order = np.argsort(-np.nan_to_num(apart, nan=np.inf), kind="stable")[:WORST]
+    largest, *others = np.argsort(-np.nan_to_num(apart, nan=np.inf), kind="stable").tolist()
+    order = [largest, *sorted(others, key=lambda place: same[place])][:WORST]  # then those that are named otherwise
     worst = [
         {
             "name": names[place],
@@ -96,7 +97,7 @@ def agreement(
             "network": _told(network[place], classes, several),
             "file": _told(file[place], classes, several),
         }
-        for place in order.tolist()
+        for place in order
     ]
     return Agreement(
         pictures=len(file),

@@ -33,6 +33,9 @@ class Prediction(BaseModel):
 
     picture: str = Field(description="the name that the client gave it, or 'the body'")
     answers: list[Likely] = Field(description="the likeliest classes, the likeliest first")
+    unknown: bool | None = Field(
+        None, description="with --unknown-below: whether even the likeliest class is less probable than that"
+    )
     notes: list[str] = Field(description="what had to be done to read it: turned upright, laid on a background")
     map: list[list[float]] | None = Field(
         None,
@@ -71,7 +74,9 @@ BODY = {
 }
 
 
-def application(desk: Desk, figures: Figures, ready: Callable[[], bool], token: bool) -> FastAPI:
+def application(
+    desk: Desk, figures: Figures, ready: Callable[[], bool], token: bool, unknown_below: float | None
+) -> FastAPI:
     """All addresses.
 
     Parameters
@@ -84,6 +89,8 @@ def application(desk: Desk, figures: Figures, ready: Callable[[], bool], token: 
         whether new requests are wanted
     token
         whether requests need one
+    unknown_below
+        the probability from which on a class is named
     """
     app = FastAPI(
         title="striate",
@@ -123,7 +130,9 @@ def application(desk: Desk, figures: Figures, ready: Callable[[], bool], token: 
             return read(files, asked.beside, desk.limits, place)
 
         _, seen, answers = await desk.answers(request, asked, parse, see)
-        rows = [_prediction(asked, one, answer, top, map) for one, answer in zip(seen, answers, strict=True)]
+        rows = [
+            _prediction(asked, one, answer, top, map, unknown_below) for one, answer in zip(seen, answers, strict=True)
+        ]
         return json_response({"model": asked.name, "predictions": rows})
 
     @app.get("/models", response_model=list[dict[str, Any]], responses=reasons(401, 403))
@@ -184,7 +193,9 @@ def application(desk: Desk, figures: Figures, ready: Callable[[], bool], token: 
     return app
 
 
-def _prediction(model: Served, picture: Read, answer: Answer, top: int, map: bool) -> dict[str, Any]:
+def _prediction(
+    model: Served, picture: Read, answer: Answer, top: int, map: bool, unknown_below: float | None
+) -> dict[str, Any]:
     """A picture's part of the answer."""
     order = (-answer.probabilities).argsort(kind="stable")[:top]
     names = model.beside.classes
@@ -193,6 +204,8 @@ def _prediction(model: Served, picture: Read, answer: Answer, top: int, map: boo
         "answers": [{"class": names[place], "probability": float(answer.probabilities[place])} for place in order],
         "notes": list(picture.notes),
     }
+    if unknown_below is not None:
+        told["unknown"] = float(answer.probabilities[order[0]]) < unknown_below
     if map and answer.map is not None:
         told["map"] = answer.map.tolist()
         told["seen"] = model.beside.about.preprocess.seen(picture.size)

@@ -84,9 +84,11 @@ function show(file, prediction) {
     return row;
   });
   part("classes").tBodies[0].replaceChildren(...rows);
-  part("notes").textContent = prediction.notes.join("; ");
+  const unsure = prediction.unknown ? ["unknown: no class is as probable as this server asks for"] : [];
+  part("notes").textContent = [...unsure, ...prediction.notes].join("; ");
   part("overlay").hidden = !prediction.map;
   part("answer").hidden = false;
+  part("answer").scrollIntoView({ block: "nearest" });
   photo.onload = prediction.map ? () => lay(prediction.map, prediction.seen, photo) : null;
   part("map").hidden = !prediction.map || !part("lay").checked;
 }

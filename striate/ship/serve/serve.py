@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from striate.errors import StriateError
 from striate.processors import processors
+from striate.ship.predictions import check_probability
 from striate.ship.serve.app import application
 from striate.ship.serve.crew import Crew
 from striate.ship.serve.desk import Desk
@@ -27,6 +28,7 @@ from striate.show.names import printable
 from striate.show.progress import say
 
 LEAST_TOKEN = 16  # signs
+MOST_THREADS = 8  # for each processor
 SPARE = 300  # open files beside connections, with those of connections that are just opened or closed
 
 
@@ -39,6 +41,7 @@ def serve(
     batch: int = 1,
     wait: float = 0.0,
     threads: int | None = None,
+    unknown_below: float | None = None,
     limits: Annotated[Limits, Parameter(name="*", group="Limits of requests")] = Limits(),  # noqa: B008 (it cannot be changed)
 ) -> None:
     """Answer pictures over HTTP, until it is told to stop: then it finishes what it has accepted.
@@ -66,16 +69,20 @@ def serve(
         milliseconds that a picture waits for others to be answered with it
     threads
         how many processors are used; all that this process may use by itself
+    unknown_below
+        the probability, 0 to 1, below which `/predict` and the page call a picture unknown, whose likeliest class is
+        less probable
     limits
         what requests may take
     """
     _check(host, name, token, batch, wait, threads)
+    check_probability(unknown_below)
     if not files:
         raise StriateError("a server needs a model: a file that `striate export` wrote, or a run's folder")
     threads = threads or processors()
     with bound(host, port) as listener:  # before the models, which may take long to open
         models = open_models(files, threads)
-        _run(listener, models, host, name, token, batch, wait, threads, limits)
+        _run(listener, models, host, name, token, batch, wait, threads, unknown_below, limits)
 
 
 def _run(
@@ -87,6 +94,7 @@ def _run(
     batch: int,
     wait: float,
     threads: int,
+    unknown_below: float | None,
     limits: Limits,
 ) -> None:
     """Serve at a socket until it is told to stop."""
@@ -98,7 +106,7 @@ def _run(
     crew = Crew(list(models.values()), threads, batch, wait / 1000, lambda: places.pictures, figures.batch)
     crew.warm_up()
     desk = Desk(models, crew, places, limits, threads, figures.told)
-    app = application(desk, figures, lambda: not guard.stopping, token is not None)
+    app = application(desk, figures, lambda: not guard.stopping, token is not None, unknown_below)
     guard = Guard(app, host, names, token, figures, log)  # type: ignore[arg-type]
     address = listener.getsockname()
     shown = f"[{address[0]}]" if ":" in address[0] else address[0]
@@ -142,8 +150,9 @@ def _check(host: str, names: tuple[str, ...], token: str | None, batch: int, wai
     for name in names:
         if name_of_host(name.lower()) != name.lower().strip("[]") or not name:
             raise StriateError(f"a server's name is one as in pets.example.org, but is '{printable(name)}'")
-    if threads is not None and threads < 1:
-        raise StriateError(f"a server answers with at least 1 thread, but {threads} are given")
+    most = MOST_THREADS * processors()
+    if threads is not None and not 1 <= threads <= most:
+        raise StriateError(f"a server answers with 1 to {most} threads here, but {threads} are given")
     if batch < 1:
         raise StriateError(f"a batch holds at least 1 picture, but {batch} is given")
     if not 0 <= wait <= 1000:

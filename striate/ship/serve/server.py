@@ -17,6 +17,7 @@ from striate.ship.serve.guard import Guard
 from striate.ship.serve.limits import Limits
 from striate.ship.serve.protocol import Timed
 
+ENDS = signal.SIGTERM, signal.SIGINT, signal.SIGHUP  # the last where a terminal is closed
 BACKLOG = 2048  # connections that the system holds until they are let in
 AT_ONCE = 32  # that are let in before any is looked at: each is an open file
 SETTLE = 0.2  # seconds in which whoever connected before the end is let in
@@ -104,10 +105,10 @@ class Draining(Server):
     def capture_signals(self) -> Iterator[None]:
         """End by returning: a server that was told to stop and did so has not failed."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in ENDS:
             loop.add_signal_handler(number, self.handle_exit, number, None)
         try:
             yield
         finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in ENDS:
                 loop.remove_signal_handler(number)
