@@ -193,7 +193,13 @@ def pieces() -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("kind", ["jpeg of comments", "jpeg of filling", "png", "gif", "ppm"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "png",
+        *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("jpeg of comments", "jpeg of filling", "gif", "ppm")),
+    ],
+)
 def test_a_picture_has_no_more_pieces_than_a_decoder_needs(kind):
     with pytest.raises(PictureError, match="up to 500,000 pieces, but it has more"):
         decode(pieces()[kind], "it")

@@ -229,6 +229,7 @@ def test_pictures_that_scales_were_found_by_are_in_no_certificate(sharp, sharp_m
 # ---- nothing is half there
 
 
+@pytest.mark.slow
 def test_a_kill_while_it_measures_leaves_nothing_and_nobody(coloured, tmp_path):
     words = [sys.executable, "-m", "striate", "export", str(coloured.folder), "-o", str(tmp_path / "pets.onnx")]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:

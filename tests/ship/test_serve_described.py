@@ -12,7 +12,11 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 from served_files import served
 
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance]
-MODES = list(schemathesis.GenerationMode)  # what fits the description, and what does not
+# what fits the description, and what does not
+MODES = [
+    pytest.param(mode, marks=[pytest.mark.slow] * (mode is schemathesis.GenerationMode.NEGATIVE), id=mode.value)
+    for mode in schemathesis.GenerationMode
+]
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +25,7 @@ def server(coloured_file, tmp_path_factory):
         yield server
 
 
-@pytest.mark.parametrize("mode", MODES, ids=[mode.value for mode in MODES])
+@pytest.mark.parametrize("mode", MODES)
 def test_nothing_makes_it_fail_and_answers_are_as_described(server, mode):
     schema = schemathesis.openapi.from_url(f"http://127.0.0.1:{server.port}/openapi.json")
     seen: set[int] = set()

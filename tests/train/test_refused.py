@@ -217,6 +217,7 @@ def test_a_time_limit_is_kept(photos, tmp_path):
     assert chosen["--epochs"] == "fitted to --minutes 0.2 by a trial, 10 % in reserve"
 
 
+@pytest.mark.slow
 def test_a_time_limit_and_a_rate_that_are_found_are_told_once(photos, tmp_path, capfd):
     settings = {name: value for name, value in SETTINGS.items() if name not in ("epochs", "quiet")}
     made = train(photos, NET, **settings, lr="auto", minutes=0.2, output=tmp_path / "run")
