@@ -1,5 +1,6 @@
 """A folder for the hub is a run again, and weights to begin with; its card."""
 
+import json
 import os
 import subprocess
 import sys
@@ -16,10 +17,10 @@ from striate.evaluate.evaluate import evaluate
 from striate.preprocess import Preprocess
 from striate.ship.assembly import assembled
 from striate.ship.checked import sealed
-from striate.ship.others.hub import without_places
+from striate.ship.others.hub import without_places, write_hub
 from striate.ship.others.targets import write_target
 from striate.train.choose.weights import begun
-from striate.train.run import MODEL, open_run
+from striate.train.run import MODEL, Run, open_run
 
 ENV = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
 
@@ -61,6 +62,13 @@ def test_places_are_left_out_wherever_they_stand():
         "f": "all else is as in pets",
         "g": "cat / dog",
     }
+
+
+def test_a_script_of_any_name_may_have_trained(coloured, tmp_path):
+    told = "striate.train(…) in ann's.py"
+    run = Run(coloured.folder, {**coloured.config, "command": told}, coloured.classes, coloured.preprocess)
+    write_hub(run, tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["command"] == told
 
 
 def test_the_hub_s_name_is_weights_to_begin_with(coloured, tmp_path):
