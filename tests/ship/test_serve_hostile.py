@@ -110,7 +110,7 @@ def crowd(count: int, worth: int) -> tuple[SimpleNamespace, list[SimpleNamespace
 def test_a_crowd_is_looked_through_seldom_and_the_oldest_goes_first():
     _, (new, *others), looks = crowd(500, 0)
     waiting = Crowd()
-    assert [waiting.cheapest(new, others).since for _ in others] == list(range(1, 500))
+    assert [waiting.cheapest(new).since for _ in others] == list(range(1, 500))
     assert len(looks) < 3 * len(others)
 
 
@@ -118,8 +118,8 @@ def test_a_crowd_of_those_who_are_answered_turns_the_new_one_away():
     clock, (new, *others), looks = crowd(500, WORTHY)
     waiting = Crowd()
     for _ in range(1_000):
-        assert waiting.cheapest(new, others) is new
+        assert waiting.cheapest(new) is new
     assert len(looks) == len(others)
     clock.now *= 2 + REST
-    assert waiting.cheapest(new, others) is new
+    assert waiting.cheapest(new) is new
     assert len(looks) == 2 * len(others)

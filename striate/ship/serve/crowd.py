@@ -1,7 +1,6 @@
 """Which connections make room for others, when there are too many."""
 
 from collections import deque
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,19 +17,19 @@ class Crowd:
         self.found: deque[tuple[int, Timed]] = deque()
         self.again = 0.0  # when all may be looked at again
 
-    def cheapest(self, new: "Timed", others: Iterable[object]) -> "Timed":
+    def cheapest(self, new: "Timed") -> "Timed":
         """A connection to close: the one that is worth least and has been so for longest; else the new one.
 
         Parameters
         ----------
         new
             that there is no room for
-        others
-            all that are open
         """
         begun = new.loop.time()
         if not self.found and begun >= self.again:
-            worth = [(other.worth, other) for other in others if isinstance(other, type(new)) and other is not new]
+            worth = [
+                (other.worth, other) for other in new.connections if isinstance(other, type(new)) and other is not new
+            ]
             cheap = [pair for pair in worth if pair[0] < WORTHY]
             self.found.extend(sorted(cheap, key=lambda pair: (pair[0], pair[1].since)))
             self.again = begun + (1 + REST) * (new.loop.time() - begun)

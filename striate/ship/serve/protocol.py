@@ -70,7 +70,7 @@ class Timed(H11Protocol):
         super().connection_made(transport)
         self.transport = Gentle(transport, self)  # type: ignore[assignment]
         if len(self.connections) > self.limits.connections:
-            least = self.crowd.cheapest(self, self.connections)
+            least = self.crowd.cheapest(self)
             least.refuse(Refusal(503, "the server has too many connections; try again in 1 second", 1), "crowd")
             if least.unread:  # what it does not read would keep its place
                 least.transport.abort()
