@@ -10,6 +10,11 @@ def torchvision():
     """torchvision; its wheel needs two operators that a PyTorch for CPUs lacks, so they are declared first."""
     import torch
 
+    if torch.version.cuda:  # the wheel finds all that it needs
+        import torchvision
+
+        return torchvision
+
     sys.path.append(str(FOLDER))
     library = torch.library.Library("torchvision", "FRAGMENT")
     for name in ("nms", "qnms"):
