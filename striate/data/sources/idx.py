@@ -19,6 +19,7 @@ from striate.show.numbers import exact, show_size
 NAME = re.compile(r"(train|t10k)-(images|labels)[-.]idx([13])[-.]ubyte(\.gz)?")
 SPLITS = {"train": "train", "t10k": "test"}
 DEFLATE_LIMIT = 1032  # no gzip holds more than so many bytes in one
+PIECE = 2**16  # bytes that are unpacked at a time
 
 
 def is_idx(name: str) -> bool:
@@ -76,12 +77,14 @@ def read_idx(tree: Tree, name: str, dimensions: int) -> np.ndarray:
     """
     raw = tree.read(name)
     try:
-        # no more is unpacked than the head says, so a small file cannot fill the memory
+        # hardly more is unpacked than the head says, so a small file cannot fill the memory
         file = gzip.GzipFile(fileobj=io.BytesIO(raw)) if name.endswith(".gz") else io.BytesIO(raw)
         sizes = read_head(file.read(4 + 4 * dimensions), printable(name), dimensions)
         stated = math.prod(sizes)
         longest = len(raw) * (DEFLATE_LIMIT if name.endswith(".gz") else 1)
-        content = file.read(stated + 1) if stated <= longest else b""
+        content = bytearray()  # piece by piece: one read of all would hold it twice for a moment
+        while len(content) <= stated <= longest and (piece := file.read(PIECE)):
+            content += piece
         del raw
     except (EOFError, OSError, zlib.error) as error:
         raise DataError(f"{printable(name)} cannot be unpacked: {error}") from error
