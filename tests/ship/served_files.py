@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
@@ -152,15 +152,13 @@ def served(words: list[Any], folder: Path, **settings: Any) -> Iterator[Server]:
         server.process.wait()
 
 
-def multipart(files: list[bytes], names: list[str] | None = None) -> tuple[bytes, dict[str, str]]:
-    """Several pictures as a form has them: the body, and its headers."""
-    names = names or [f"{n}.png" for n in range(len(files))]
-    parts = [
-        f'--limit\r\ncontent-disposition: form-data; name="picture"; filename="{name}"\r\n\r\n'.encode()
-        + file
-        + b"\r\n"
-        for name, file in zip(names, files, strict=True)
-    ]
+def multipart(files: list[bytes], names: Sequence[str | None] | None = None) -> tuple[bytes, dict[str, str]]:
+    """Several pictures as a form has them, some perhaps without a file's name: the body, and its headers."""
+    parts = []
+    for name, file in zip(names or [f"{n}.png" for n in range(len(files))], files, strict=True):
+        told = "" if name is None else f'; filename="{name}"'
+        head = f'--limit\r\ncontent-disposition: form-data; name="picture"{told}\r\n\r\n'
+        parts.append(head.encode() + file + b"\r\n")
     return b"".join(parts) + b"--limit--\r\n", {"content-type": "multipart/form-data; boundary=limit"}
 
 

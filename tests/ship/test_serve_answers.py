@@ -1,6 +1,5 @@
 """What a server answers to those who ask properly: the file's own answers, in each form that is promised."""
 
-import base64
 import gzip
 import html
 import json
@@ -9,6 +8,9 @@ from contextlib import ExitStack
 
 import numpy as np
 import pytest
+from answered import expected
+from answered import files as files  # fixtures
+from answered import server as server
 from made import encoded, photo
 from served_files import multipart, post, served
 from shipped_files import unsealed
@@ -19,26 +21,7 @@ from striate.ship.shipped import open_shipped
 from striate.train.run import Run
 
 TOKEN = "a-token-of-a-test-0123"
-
-
-@pytest.fixture(scope="module")
-def server(coloured_file, gray_file, tmp_path_factory):
-    words = [f"trees={coloured_file}", f"letters={gray_file}"]
-    with served(words, tmp_path_factory.mktemp("answers")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def files() -> list[bytes]:
-    """Pictures of several sizes and formats."""
-    kinds = ["PNG", "JPEG", "WEBP", "BMP"]
-    return [encoded(tinted(n, n % 3, 30 + 7 * n, 26 + 3 * n), kind) for n, kind in enumerate(kinds)]
-
-
-def expected(run: Run, path, file: bytes) -> np.ndarray:
-    """What the file says of a picture that is read as training reads it."""
-    fitted = run.preprocess.read(file).pixels.transpose(2, 0, 1)
-    return open_shipped(path).answers(fitted[None]).probabilities[0]
+FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
 def likely(answer, place: int = 0) -> dict[str, float]:
@@ -156,6 +139,16 @@ def test_every_answer_has_an_id_and_a_line_and_safe_headers(server, files):
         ("/predict?model=trees", b"x", {"content-type": "multipart/form-data"}, 400, "boundary"),
         ("/predict", b"x", {}, 422, "which model"),
         ("/predict?model=../../etc/passwd", b"x", {}, 404, "no model is called"),
+        ("/predict?model=trees", b"photo.jpg", FORM, 400, "as curl's -d sends it"),
+        ("/predict?model=trees", encoded(photo(1), "JPEG").translate(None, b"\r\n\0"), FORM, 400, "--data-binary @"),
+        ("/predict?model=trees", b"no\npicture", FORM, 415, "the body is not a picture"),
+        (
+            "/predict?model=trees",
+            *multipart([b"photo.jpg"], [None]),
+            400,
+            "'picture' holds the words 'photo.jpg'",
+        ),
+        ("/predict?model=trees", *multipart([b"a\0b"], [None]), 415, "picture is not a picture"),
         ("/nothing", b"x", {}, 404, "nothing at this address"),
         ("/v2/models/..%2F..%2Fetc/infer", b"{}", {}, 404, "nothing at this address"),
         ("/page.css/../../../../etc/passwd", b"x", {}, 404, "nothing at this address"),
@@ -215,61 +208,6 @@ def test_the_description_and_its_page_need_no_network(server):
         assert "://" not in content.replace(f"http://127.0.0.1:{server.port}/predict", "")
 
 
-def tensor(data, kind: str, shape: list[int]) -> dict:
-    return {"inputs": [{"name": "pictures", "datatype": kind, "shape": shape, "data": data}]}
-
-
-def test_the_protocol_in_json(server, coloured, coloured_file, files):
-    body = tensor([base64.b64encode(file).decode() for file in files], "BYTES", [len(files)])
-    told = server.ask("POST", "/v2/models/trees/infer", json.dumps({**body, "id": "7"})).told
-    assert (told["id"], told["model_name"], told["outputs"][0]["shape"]) == ("7", "trees", [4, 3])
-    found = np.reshape(told["outputs"][0]["data"], (4, 3))
-    wanted = [expected(coloured, coloured_file, file) for file in files]
-    assert np.allclose(found, wanted, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ({"name": "images"}, "the input is called pictures"),
-        ({"datatype": "FP32"}, "pictures is UINT8"),
-        ({"shape": [1, 2, 2, 4]}, "shape of UINT8 is"),
-        ({"shape": [1, 2, 3, 3]}, "holds 18 numbers, but 12"),
-        ({"shape": [-1, 2, 2, 3]}, "numbers above 0"),
-        ({"shape": "many"}, "must be a list"),
-        ({"data": [300] * 12}, "from 0 to 255"),
-        ({"data": ["a"] * 12}, "from 0 to 255"),
-        ({"data": [True] * 12}, "from 0 to 255"),
-        ({"data": [[1], [2, 3]]}, "lists of one length"),
-        ({"data": None}, "an input has data, or"),
-        ({"parameters": {"shared_memory_region": "/dev/shm/x"}}, "parameter is binary_data_size"),
-        ({"datatype": "BYTES", "shape": [1], "data": ["/etc/passwd"]}, "base64"),
-        ({"datatype": "BYTES", "shape": [1], "data": ["http://127.0.0.1/"]}, "base64"),
-    ],
-)
-def test_the_protocol_says_what_is_wrong(server, change, reason):
-    body = tensor([1] * 12, "UINT8", [1, 2, 2, 3])
-    assert server.ask("POST", "/v2/models/trees/infer", json.dumps(body)).status == 200
-    body["inputs"][0].update(change)
-    answer = server.ask("POST", "/v2/models/trees/infer", json.dumps(body))
-    assert answer.status == 400
-    assert reason in answer.told["error"]
-
-
-def test_an_id_is_short(server):
-    body = tensor([1] * 12, "UINT8", [1, 2, 2, 3])
-    for length, status in ((256, 200), (257, 400)):
-        answer = server.ask("POST", "/v2/models/trees/infer", json.dumps({**body, "id": "x" * length}))
-        assert answer.status == status
-
-
-def test_texts_for_numbers_take_no_more_than_they_are(server):
-    before = server.memory("VmHWM")
-    body = tensor(["a" * 2_000_000, *[""] * 250], "UINT8", [1, 2, 2, 3])
-    assert server.ask("POST", "/v2/models/trees/infer", json.dumps(body)).status == 400
-    assert server.memory("VmHWM") < before + 50  # MB; 251 texts of two million signs would be 2,000
-
-
 def test_names_of_bytes_that_are_no_text_are_told_all_the_same(coloured_file, files, tmp_path):
     model = unsealed(coloured_file.read_bytes())
     about = json.loads(model.metadata_props[0].value)
@@ -288,53 +226,6 @@ def test_head_is_answered_as_get_without_its_body(server):
         answer = server.ask("HEAD", path)
         assert (answer.status, answer.content) == (status, b"")
     assert server.ask("HEAD", "/").headers["content-length"] == server.ask("GET", "/").headers["content-length"]
-
-
-def test_a_tensor_has_the_sides_of_a_picture(server):
-    answer = server.ask("POST", "/v2/models/trees/infer", json.dumps(tensor([1], "UINT8", [1, 1, 70_000, 3])))
-    assert answer.status == 422
-    assert "65,535 pixels high and wide, but 1×70,000 is announced" in answer.told["error"]
-
-
-@pytest.mark.parametrize("length", ["12a", "-1", "999999", "9" * 5000])
-def test_a_length_that_is_none_is_refused(server, length):
-    headers = {"Inference-Header-Content-Length": length}
-    answer = server.ask("POST", "/v2/models/trees/infer", json.dumps(tensor([1] * 12, "UINT8", [1, 2, 2, 3])), headers)
-    assert (answer.status, "is a number of bytes of the body" in answer.told["error"]) == (400, True)
-
-
-def test_tritons_client(server, coloured_file, files, coloured):
-    from tritonclient import http
-    from tritonclient.utils import InferenceServerException
-
-    client = http.InferenceServerClient(f"127.0.0.1:{server.port}")
-    try:
-        assert client.is_server_live()
-        assert client.is_server_ready()
-        assert client.is_model_ready("trees")
-        assert client.get_server_metadata()["name"] == "striate"
-        told = client.get_model_metadata("trees")
-        assert (told["inputs"][0]["datatype"], told["outputs"][0]["shape"]) == ("UINT8", [-1, 3])
-        pixels = np.stack([tinted(n, n % 3, 40, 30) for n in range(5)])
-        wanted = open_shipped(coloured_file)(pixels)
-        for binary in (True, False):  # the first is what the client does by itself
-            tensor = http.InferInput("pictures", list(pixels.shape), "UINT8")
-            tensor.set_data_from_numpy(pixels, binary_data=binary)
-            found = client.infer("trees", [tensor], request_id="9", request_compression_algorithm="gzip")
-            assert np.allclose(found.as_numpy("probabilities"), wanted.probabilities, atol=1e-5)
-            assert np.allclose(found.as_numpy("map"), wanted.maps, atol=1e-4)
-            assert found.get_response()["id"] == "9"
-        wanted = [expected(coloured, coloured_file, file) for file in files]
-        names = http.InferInput("pictures", [len(files)], "BYTES")
-        names.set_data_from_numpy(np.array(files, object))
-        asked = [http.InferRequestedOutput("probabilities", binary_data=binary) for binary in (True, False)]
-        for output in asked:
-            found = client.infer("trees", [names], outputs=[output])
-            assert np.allclose(found.as_numpy("probabilities"), wanted, atol=1e-5)
-        with pytest.raises(InferenceServerException, match="no model is called 'woods'"):
-            client.infer("woods", [names])
-    finally:
-        client.close()
 
 
 def test_a_token_is_asked_for(coloured_file, files, tmp_path):

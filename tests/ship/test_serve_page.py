@@ -1,5 +1,6 @@
 """The page to drop a photo on, in a browser."""
 
+import base64
 import json
 
 import numpy as np
@@ -67,6 +68,26 @@ def test_a_photo_gets_its_answer_with_its_map(coloured_file, gray_file, tmp_path
         assert all(address.removeprefix("blob:").startswith(own) for address in page.fetched)
         # a browser notes each answer that is a refusal, and nothing else: no script or style was held back
         assert all("status of 4" in str(complaint) for complaint in page.complaints), page.complaints
+
+
+def test_of_several_photos_the_first_is_shown_and_told(coloured_file, tmp_path):
+    with served([coloured_file], tmp_path) as server, browser(tmp_path / "user") as page:
+        page.call("Page.navigate", url=f"http://127.0.0.1:{server.port}/")
+        page.until("document.readyState == 'complete' && !!document.getElementById('file')")
+        photo = base64.b64encode(encoded(tinted(0, 0))).decode()
+        page.run(DROP % f"for (const name of ['a.png', 'b.png']) given.items.add(new File([bytes('{photo}')], name));")
+        page.until("document.getElementById('notes').textContent.startsWith('the first of 2 photos')")
+        page.run(DROP % "given.setData('text/plain', 'http://example.org/photo.jpg');")
+        page.until("document.getElementById('problem').textContent.startsWith('That is no file')")
+        assert page.run("document.getElementById('answer').hidden")
+
+
+DROP = """{
+const bytes = (text) => Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
+const given = new DataTransfer();
+%s
+document.getElementById("drop").dispatchEvent(new DragEvent("drop", { dataTransfer: given, cancelable: true }));
+}"""
 
 
 def inside(shot: np.ndarray, box: str) -> np.ndarray:

@@ -10,11 +10,12 @@ from pydantic import BaseModel, Field, WithJsonSchema
 from striate import __version__
 from striate.ship.about import MAP, PICTURES, PROBABILITIES
 from striate.ship.serve.desk import Desk
+from striate.ship.serve.outputs import VERSION, Wanted, response, wanted
 from striate.ship.serve.places import Place
 from striate.ship.serve.reading import Read
 from striate.ship.serve.refusal import Refusal, reasons
 from striate.ship.serve.served import Served
-from striate.ship.serve.tensors import HEADER, VERSION, Wanted, fitted, inputs, parsed, response
+from striate.ship.serve.tensors import HEADER, fitted, inputs, parsed
 from striate.show.names import printable
 
 Version = Annotated[str, WithJsonSchema({"type": "string", "enum": [VERSION]})]
@@ -52,7 +53,7 @@ class OutputWanted(BaseModel):
     """An output that is asked for."""
 
     name: str = Field(json_schema_extra={"enum": [PROBABILITIES, MAP]})
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] = Field({}, description="binary_data, and classification: how many classes to name")
 
 
 class InferenceRequest(BaseModel):
@@ -67,7 +68,7 @@ class InferenceRequest(BaseModel):
 class OutputTensor(Tensor):
     """An answer."""
 
-    data: list[float] | None = None
+    data: list[float] | list[str] | None = Field(None, description="numbers; or probability:place:name of classes")
 
 
 class InferenceResponse(BaseModel):
@@ -120,7 +121,7 @@ def add(app: FastAPI, desk: Desk, ready: Callable[[], bool]) -> None:
     @app.get("/v2", responses=reasons(401, 403))
     async def server() -> dict[str, Any]:
         """What the server is."""
-        return {"name": "striate", "version": __version__, "extensions": ["binary_tensor_data"]}
+        return {"name": "striate", "version": __version__, "extensions": ["binary_tensor_data", "classification"]}
 
     @app.get("/v2/health/live", responses=reasons(403))
     async def live() -> dict[str, bool]:
@@ -174,8 +175,8 @@ def add(app: FastAPI, desk: Desk, ready: Callable[[], bool]) -> None:
             header = request.headers.get(HEADER)
 
             def parse(content: bytes) -> tuple[Wanted, list[bytes] | np.ndarray]:
-                told, asked, rest = parsed(content, header, model)
-                return asked, inputs(told, rest, desk.limits)
+                told, rest = parsed(content, header)
+                return wanted(told, model), inputs(told, rest, desk.limits)
 
             def see(given: list[bytes] | np.ndarray, place: Place) -> list[Read]:
                 return fitted(given, model, desk.limits, place)

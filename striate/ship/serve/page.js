@@ -4,6 +4,7 @@
 const part = (id) => document.getElementById(id);
 const TOP = 5;
 let last = null; // the photo on show, to be asked about again when another model is chosen
+let others = 0; // that were given with it
 let asked = 0; // an answer to an earlier photo that comes late is not shown
 let mapped = new Map(); // by the name of a model, whether it says where it sees the likeliest class
 
@@ -84,8 +85,9 @@ function show(file, prediction) {
     return row;
   });
   part("classes").tBodies[0].replaceChildren(...rows);
+  const more = others ? [`the first of ${others + 1} photos: one is looked at at a time`] : [];
   const unsure = prediction.unknown ? ["unknown: no class is as probable as this server asks for"] : [];
-  part("notes").textContent = [...unsure, ...prediction.notes].join("; ");
+  part("notes").textContent = [...more, ...unsure, ...prediction.notes].join("; ");
   part("overlay").hidden = !prediction.map;
   part("answer").hidden = false;
   part("answer").scrollIntoView({ block: "nearest" });
@@ -102,7 +104,7 @@ function lay(map, [top, bottom, left, right], photo) {
   const most = Math.max(...map.flat(), 1e-9);
   const pixels = small.getContext("2d").createImageData(small.width, small.height);
   map.flat().forEach((value, place) => {
-    pixels.data.set([255, 0, 170, 255 * Math.max(0, value / most)], 4 * place);
+    pixels.data.set([255, 0, 170, 150 * Math.max(0, value / most)], 4 * place);
   });
   small.getContext("2d").putImageData(pixels, 0, 0);
   const canvas = part("map");
@@ -111,10 +113,17 @@ function lay(map, [top, bottom, left, right], photo) {
   const [width, height] = [canvas.width, canvas.height];
   const paper = canvas.getContext("2d");
   const seen = [left * width, top * height, (right - left) * width, (bottom - top) * height];
+  paper.fillStyle = "rgb(0 0 0 / .72)";
   paper.fillRect(0, 0, width, height);
   paper.clearRect(...seen);
   paper.imageSmoothingQuality = "high";
   paper.drawImage(small, ...seen);
+}
+
+function take(files) {
+  if (!files.length) return complain("That is no file. Save the photo, then drop or choose its file.");
+  others = files.length - 1;
+  ask(files[0]);
 }
 
 const drop = part("drop");
@@ -127,14 +136,14 @@ for (const name of ["dragenter", "dragover"]) {
 for (const name of ["dragleave", "drop"]) drop.addEventListener(name, () => drop.classList.remove("over"));
 drop.addEventListener("drop", (event) => {
   event.preventDefault();
-  if (event.dataTransfer.files.length) ask(event.dataTransfer.files[0]);
+  take(event.dataTransfer.files);
 });
 part("file").addEventListener("change", (event) => {
-  if (event.target.files.length) ask(event.target.files[0]);
+  if (event.target.files.length) take(event.target.files);
   event.target.value = ""; // so that the same file can be chosen again
 });
 document.addEventListener("paste", (event) => {
-  if (event.clipboardData.files.length) ask(event.clipboardData.files[0]);
+  if (event.clipboardData.files.length) take(event.clipboardData.files);
 });
 part("model").addEventListener("change", () => last && ask(last));
 part("token")?.addEventListener("change", async () => {

@@ -31,7 +31,7 @@ label { display: inline-flex; gap: .5rem; align-items: center; margin: .5rem 1.2
 [hidden] { display: none !important; }
 #photo { position: relative; line-height: 0; border-radius: 6px; overflow: hidden; background: var(--soft); }
 #photo img { width: 100%; max-height: 70vh; object-fit: contain; }
-#photo canvas { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; opacity: .72; }
+#photo canvas { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; }
 #classes { width: 100%; table-layout: fixed; }
 #classes th { overflow-wrap: anywhere; }
 #classes .number { width: 4.5rem; }
@@ -79,7 +79,7 @@ or choose a file</span></label>
 <div id="answer" hidden>
 <div><div id="photo"><img id="shown" alt="the photo"><canvas id="map" hidden></canvas></div>
 <p><label id="overlay" hidden><input id="lay" type="checkbox" checked>
-where the likeliest class is seen</label></p></div>
+colour: where the likeliest class is seen; dark: what the network does not see</label></p></div>
 <div><table id="classes"><tbody></tbody></table><p id="notes" class="faint"></p></div>
 </div>
 </main>

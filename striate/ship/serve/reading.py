@@ -18,7 +18,9 @@ from striate.ship.serve.refusal import Refusal
 from striate.ship.shipped import LARGE, Shipped
 from striate.show.names import printable
 
-PLAIN = ("", "application/octet-stream", "application/x-www-form-urlencoded")  # the last is what curl says by itself
+FORM = "application/x-www-form-urlencoded"  # what curl says by itself, whatever it sends
+PLAIN = ("", "application/octet-stream", FORM)
+LEFT_OUT = (b"\r", b"\n", b"\0")  # by curl's -d, and in every picture
 GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 NAMES = 100  # signs of a name that a client gives to a picture
 READING = 10  # seconds of a processor; one picture more may take as long again
@@ -101,6 +103,12 @@ def pictures(content: bytes, kind: str, limit: int) -> list[tuple[str, bytes]]:
         raise Refusal(415, f"a body is a picture (image/…) or multipart/form-data, but is '{printable(kind, 100)}'")
     if not content:
         raise Refusal(400, "a picture is expected in the body, but it is empty")
+    if media == FORM and not any(byte in content for byte in LEFT_OUT):
+        raise Refusal(
+            400,
+            "a picture is expected in the body, but this one is as curl's -d sends it, without line ends and zeros; "
+            "--data-binary @photo.jpg sends a file as it is",
+        )
     return [("the body", content)]
 
 
@@ -135,10 +143,23 @@ class _Parts:
         options = parse_options_header(disposition)[1]
         told = options.get(b"filename") or options.get(b"name") or b"picture"
         name = printable(told.decode("utf-8", "surrogateescape"), NAMES)
-        self.files.append((name, b"".join(self.data)))
+        content = b"".join(self.data)
+        if b"filename" not in options and (words := _words(content)):
+            raise Refusal(
+                400,
+                f"a part holds a picture, but '{name}' holds the words '{printable(words, NAMES)}'; "
+                "curl sends a file where @ stands before its name: -F picture=@photo.jpg",
+            )
+        self.files.append((name, content))
 
     def on_end(self) -> None:
         self.ended = True
+
+
+def _words(content: bytes) -> str:
+    """One line of text, such as a file's name; empty where it is none."""
+    text = content[:1000].decode("utf-8", "replace") if len(content) <= 1000 else ""
+    return text if text.isprintable() and "\N{REPLACEMENT CHARACTER}" not in text else ""
 
 
 def _parts(content: bytes, boundary: bytes, limit: int) -> list[tuple[str, bytes]]:

@@ -1,17 +1,15 @@
-"""Requests and answers of the Open Inference Protocol as its clients write them: JSON, and binary tensors behind it."""
+"""Requests of the Open Inference Protocol as its clients write them: JSON, and a binary tensor behind it."""
 
 import base64
 import binascii
 import json
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from fastapi import Response
 
 from striate.pictures.opened import SIDE_LIMIT
-from striate.ship.about import MAP, PICTURES, PROBABILITIES
-from striate.ship.serve.crew import Answer
+from striate.ship.about import PICTURES
 from striate.ship.serve.limits import Limits
 from striate.ship.serve.places import Place
 from striate.ship.serve.reading import Read, read
@@ -21,29 +19,12 @@ from striate.show.names import printable
 from striate.show.numbers import show_size
 
 HEADER = "inference-header-content-length"
-VERSION = "1"  # of each model: a file has no other
-LONGEST_ID = 256  # signs of what a request may be called
 NUMBERS = 400_000  # in JSON: reading them holds up everything else, and binary tensors need no reading
 BESIDE = 1_000  # commas of what is no number
 
 
-class Wanted(NamedTuple):
-    """What a request wants.
-
-    Parameters
-    ----------
-    id
-        that its client gave it
-    outputs
-        name -> whether it is to be binary
-    """
-
-    id: str | None
-    outputs: dict[str, bool]
-
-
-def parsed(content: bytes, header: str | None, model: Served) -> tuple[dict[str, Any], Wanted, bytes]:
-    """The JSON of a request, what it asks for, and the binary rest.
+def parsed(content: bytes, header: str | None) -> tuple[dict[str, Any], bytes]:
+    """The JSON of a request, and the binary rest.
 
     Parameters
     ----------
@@ -51,8 +32,6 @@ def parsed(content: bytes, header: str | None, model: Served) -> tuple[dict[str,
         of the body
     header
         how long the JSON is, if something follows it
-    model
-        that is asked
     """
     length = len(content)
     if header is not None:
@@ -73,38 +52,18 @@ def parsed(content: bytes, header: str | None, model: Served) -> tuple[dict[str,
         raise Refusal(400, f"the request must be JSON, but has {fault}") from error
     if not isinstance(told, dict):
         raise Refusal(400, "the request must be a JSON object with inputs")
-    return told, _wanted(told, model), content[length:]
+    return told, content[length:]
 
 
-def _wanted(told: dict[str, Any], model: Served) -> Wanted:
-    known = [PROBABILITIES, MAP] if model.has_map else [PROBABILITIES]
-    parameters = _object(told.get("parameters", {}), "parameters")
-    binary = parameters.get("binary_data_output", False) is True
-    outputs: dict[str, bool] = {}
-    asked = told.get("outputs")
-    for output in _list([{"name": name} for name in known] if asked is None else asked, "outputs"):
-        wanted = _object(output, "an output")
-        name, how = wanted.get("name"), _object(wanted.get("parameters", {}), "an output's parameters")
-        if name not in known:
-            raise Refusal(
-                400, f"'{model.name}' has the outputs {', '.join(known)}, but '{printable(name, 100)}' is asked"
-            )
-        if unknown := how.keys() - {"binary_data"}:
-            raise Refusal(400, f"an output's parameter is binary_data, but {printable(sorted(unknown), 100)} is given")
-        outputs[name] = how.get("binary_data", binary) is True
-    id = told.get("id")
-    if id is not None and not (isinstance(id, str) and len(id) <= LONGEST_ID):
-        raise Refusal(400, f"a request's id is a text of up to {LONGEST_ID} signs, but {printable(id, 50)} is given")
-    return Wanted(id, outputs)
-
-
-def _object(value: Any, what: str) -> dict[str, Any]:
+def an_object(value: Any, what: str) -> dict[str, Any]:
+    """A value that must be an object, called so in the refusal."""
     if not isinstance(value, dict):
         raise Refusal(400, f"{what} must be a JSON object, but is {type(value).__name__}")
     return value
 
 
-def _list(value: Any, what: str) -> list[Any]:
+def a_list(value: Any, what: str) -> list[Any]:
+    """A value that must be a list, likewise."""
     if not isinstance(value, list):
         there = "are missing" if value is None else f"is {printable(value, 50)}"
         raise Refusal(400, f"{what} must be a list, but {there}")
@@ -123,16 +82,16 @@ def inputs(told: dict[str, Any], rest: bytes, limits: Limits) -> list[bytes] | n
     limits
         of pictures
     """
-    given = _list(told.get("inputs"), "inputs")
+    given = a_list(told.get("inputs"), "inputs")
     if len(given) != 1:
         raise Refusal(400, f"there is one input, {PICTURES}, but {len(given)} are given")
-    tensor = _object(given[0], "an input")
-    name, kind, shape = tensor.get("name"), tensor.get("datatype"), _list(tensor.get("shape"), "an input's shape")
+    tensor = an_object(given[0], "an input")
+    name, kind, shape = tensor.get("name"), tensor.get("datatype"), a_list(tensor.get("shape"), "an input's shape")
     if name != PICTURES:
         raise Refusal(400, f"the input is called {PICTURES}, but '{printable(name, 100)}' is given")
     if not all(type(side) is int and 0 < side < 2**31 for side in shape):
         raise Refusal(400, f"a shape is numbers above 0, but is {printable(shape, 100)}")
-    parameters = _object(tensor.get("parameters", {}), "an input's parameters")
+    parameters = an_object(tensor.get("parameters", {}), "an input's parameters")
     if unknown := parameters.keys() - {"binary_data_size", "content_type"}:  # such as shared memory, which is not read
         raise Refusal(400, f"an input's parameter is binary_data_size, but {printable(sorted(unknown), 100)} is given")
     size, data = parameters.get("binary_data_size"), tensor.get("data")
@@ -145,7 +104,7 @@ def inputs(told: dict[str, Any], rest: bytes, limits: Limits) -> list[bytes] | n
     if shape and shape[0] > limits.pictures:
         raise Refusal(413, f"a request may hold {limits.pictures} pictures, but this one has {shape[0]}")
     if kind == "BYTES":
-        return _files(shape, rest if data is None else _list(data, "data"))
+        return _files(shape, rest if data is None else a_list(data, "data"))
     if kind == "UINT8":
         return _pixels(shape, rest if data is None else data, limits)
     raise Refusal(
@@ -209,25 +168,3 @@ def fitted(given: list[bytes] | np.ndarray, model: Served, limits: Limits, place
             return []
         seen.append(Read("", model.beside.fit(picture), picture.shape[:2], ()))
     return seen
-
-
-def response(model: Served, asked: Wanted, answers: list[Answer]) -> Response:
-    """The outputs that were asked for, in JSON or behind it."""
-    outputs, rest = [], []
-    for name, binary in asked.outputs.items():
-        values = np.stack([answer.probabilities if name == PROBABILITIES else answer.map for answer in answers])  # type: ignore[misc]
-        output: dict[str, Any] = {"name": name, "datatype": "FP32", "shape": list(values.shape)}
-        if binary:
-            rest.append(values.astype("<f4").tobytes())
-            output["parameters"] = {"binary_data_size": len(rest[-1])}
-        else:
-            output["data"] = values.ravel().tolist()
-        outputs.append(output)
-    told = {"model_name": model.name, "model_version": VERSION, "outputs": outputs}
-    if asked.id is not None:
-        told["id"] = asked.id
-    head = json.dumps(told).encode()
-    if not rest:
-        return Response(head, media_type="application/json")
-    headers = {"Inference-Header-Content-Length": str(len(head))}
-    return Response(b"".join([head, *rest]), headers=headers, media_type="application/octet-stream")

@@ -1,0 +1,121 @@
+"""Answers of the Open Inference Protocol: which outputs are wanted, and how; in JSON, or binary behind it."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from fastapi import Response
+
+from striate.ship.about import MAP, PROBABILITIES
+from striate.ship.serve.crew import Answer
+from striate.ship.serve.refusal import Refusal
+from striate.ship.serve.served import Served
+from striate.ship.serve.tensors import HEADER, a_list, an_object
+from striate.show.names import printable
+
+VERSION = "1"  # of each model: a file has no other
+LONGEST_ID = 256  # signs of what a request may be called
+
+
+class Output(NamedTuple):
+    """How an output is wanted.
+
+    Parameters
+    ----------
+    binary
+        behind the JSON
+    classes
+        how many of the likeliest are named instead of all probabilities; 0 names none
+    """
+
+    binary: bool
+    classes: int
+
+
+class Wanted(NamedTuple):
+    """What a request wants.
+
+    Parameters
+    ----------
+    id
+        that its client gave it
+    outputs
+        by name
+    """
+
+    id: str | None
+    outputs: dict[str, Output]
+
+
+def wanted(told: dict[str, Any], model: Served) -> Wanted:
+    """What a request wants of a model.
+
+    Parameters
+    ----------
+    told
+        the request's JSON
+    model
+        that is asked
+    """
+    known = [PROBABILITIES, MAP] if model.has_map else [PROBABILITIES]
+    parameters = an_object(told.get("parameters", {}), "parameters")
+    binary = parameters.get("binary_data_output", False) is True
+    outputs: dict[str, Output] = {}
+    asked = told.get("outputs")
+    for given in a_list([{"name": name} for name in known] if asked is None else asked, "outputs"):
+        output = an_object(given, "an output")
+        name, how = output.get("name"), an_object(output.get("parameters", {}), "an output's parameters")
+        if name not in known:
+            raise Refusal(
+                400, f"'{model.name}' has the outputs {', '.join(known)}, but '{printable(name, 100)}' is asked"
+            )
+        if unknown := how.keys() - {"binary_data", "classification"}:
+            what = f"{printable(sorted(unknown), 100)} is given"
+            raise Refusal(400, f"an output's parameters are binary_data and classification, but {what}")
+        classes = how.get("classification", 0)
+        if not (type(classes) is int and 0 <= classes < 2**31) or (classes and name != PROBABILITIES):
+            what = f"for {name} {printable(classes, 50)} is given"
+            raise Refusal(400, f"classification is how many classes {PROBABILITIES} names, but {what}")
+        outputs[name] = Output(how.get("binary_data", binary) is True, classes)
+    id = told.get("id")
+    if id is not None and not (isinstance(id, str) and len(id) <= LONGEST_ID):
+        raise Refusal(400, f"a request's id is a text of up to {LONGEST_ID} signs, but {printable(id, 50)} is given")
+    return Wanted(id, outputs)
+
+
+def response(model: Served, asked: Wanted, answers: list[Answer]) -> Response:
+    """The outputs that were asked for, in JSON or behind it."""
+    outputs, rest = [], []
+    for name, (binary, classes) in asked.outputs.items():
+        values = np.stack([answer.probabilities if name == PROBABILITIES else answer.map for answer in answers])  # type: ignore[misc]
+        kind, shape, data, raw = "FP32", values.shape, values.ravel().tolist(), values.astype("<f4").tobytes()
+        if classes:
+            named = [classified(row, model.beside.classes, classes) for row in values]
+            kind, shape, data = "BYTES", (len(named), len(named[0])), [text for row in named for text in row]
+            texts = [text.encode() for text in data]
+            raw = b"".join(len(text).to_bytes(4, "little") + text for text in texts)
+        output: dict[str, Any] = {"name": name, "datatype": kind, "shape": list(shape)}
+        if binary:
+            rest.append(raw)
+            output["parameters"] = {"binary_data_size": len(raw)}
+        else:
+            output["data"] = data
+        outputs.append(output)
+    told = {"model_name": model.name, "model_version": VERSION, "outputs": outputs}
+    if asked.id is not None:
+        told["id"] = asked.id
+    head = json.dumps(told).encode()
+    if not rest:
+        return Response(head, media_type="application/json")
+    return Response(b"".join([head, *rest]), headers={HEADER: str(len(head))}, media_type="application/octet-stream")
+
+
+def classified(probabilities: np.ndarray, classes: Sequence[str], most: int) -> list[str]:
+    """The likeliest classes, as the protocol's classification writes them: probability, place and name.
+
+    >>> classified(np.float32([0.25, 0.75]), ["cat", "dog"], 5)
+    ['0.750000:1:dog', '0.250000:0:cat']
+    """
+    order = (-probabilities).argsort(kind="stable")[:most]
+    return [f"{probabilities[place]:f}:{place}:{classes[place]}" for place in order]

@@ -1,0 +1,143 @@
+"""The Open Inference Protocol: what its clients ask is answered, and what is not of it is told."""
+
+import base64
+import json
+
+import numpy as np
+import pytest
+from answered import expected
+from answered import files as files  # fixtures
+from answered import server as server
+from tinting import tinted
+
+from striate.ship.shipped import open_shipped
+
+
+def tensor(data, kind: str, shape: list[int]) -> dict:
+    return {"inputs": [{"name": "pictures", "datatype": kind, "shape": shape, "data": data}]}
+
+
+def test_the_protocol_in_json(server, coloured, coloured_file, files):
+    body = tensor([base64.b64encode(file).decode() for file in files], "BYTES", [len(files)])
+    told = server.ask("POST", "/v2/models/trees/infer", json.dumps({**body, "id": "7"})).told
+    assert (told["id"], told["model_name"], told["outputs"][0]["shape"]) == ("7", "trees", [4, 3])
+    found = np.reshape(told["outputs"][0]["data"], (4, 3))
+    wanted = [expected(coloured, coloured_file, file) for file in files]
+    assert np.allclose(found, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"name": "images"}, "the input is called pictures"),
+        ({"datatype": "FP32"}, "pictures is UINT8"),
+        ({"shape": [1, 2, 2, 4]}, "shape of UINT8 is"),
+        ({"shape": [1, 2, 3, 3]}, "holds 18 numbers, but 12"),
+        ({"shape": [-1, 2, 2, 3]}, "numbers above 0"),
+        ({"shape": "many"}, "must be a list"),
+        ({"data": [300] * 12}, "from 0 to 255"),
+        ({"data": ["a"] * 12}, "from 0 to 255"),
+        ({"data": [True] * 12}, "from 0 to 255"),
+        ({"data": [[1], [2, 3]]}, "lists of one length"),
+        ({"data": None}, "an input has data, or"),
+        ({"parameters": {"shared_memory_region": "/dev/shm/x"}}, "parameter is binary_data_size"),
+        ({"datatype": "BYTES", "shape": [1], "data": ["/etc/passwd"]}, "base64"),
+        ({"datatype": "BYTES", "shape": [1], "data": ["http://127.0.0.1/"]}, "base64"),
+    ],
+)
+def test_the_protocol_says_what_is_wrong(server, change, reason):
+    body = tensor([1] * 12, "UINT8", [1, 2, 2, 3])
+    assert server.ask("POST", "/v2/models/trees/infer", json.dumps(body)).status == 200
+    body["inputs"][0].update(change)
+    answer = server.ask("POST", "/v2/models/trees/infer", json.dumps(body))
+    assert answer.status == 400
+    assert reason in answer.told["error"]
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        ({"name": "classes"}, "'trees' has the outputs probabilities, map, but 'classes' is asked"),
+        (
+            {"name": "probabilities", "parameters": {"sorted": True}},
+            "but ['sorted'] is given",
+        ),
+        ({"name": "probabilities", "parameters": {"classification": -1}}, "for probabilities -1 is given"),
+        ({"name": "probabilities", "parameters": {"classification": True}}, "for probabilities True is given"),
+        ({"name": "map", "parameters": {"classification": 2}}, "for map 2 is given"),
+    ],
+)
+def test_an_output_that_there_is_not_is_refused(server, output, reason):
+    body = {**tensor([1] * 12, "UINT8", [1, 2, 2, 3]), "outputs": [output]}
+    answer = server.ask("POST", "/v2/models/trees/infer", json.dumps(body))
+    assert answer.status == 400
+    assert reason in answer.told["error"]
+
+
+def test_an_id_is_short(server):
+    body = tensor([1] * 12, "UINT8", [1, 2, 2, 3])
+    for length, status in ((256, 200), (257, 400)):
+        answer = server.ask("POST", "/v2/models/trees/infer", json.dumps({**body, "id": "x" * length}))
+        assert answer.status == status
+
+
+def test_texts_for_numbers_take_no_more_than_they_are(server):
+    before = server.memory("VmHWM")
+    body = tensor(["a" * 2_000_000, *[""] * 250], "UINT8", [1, 2, 2, 3])
+    assert server.ask("POST", "/v2/models/trees/infer", json.dumps(body)).status == 400
+    assert server.memory("VmHWM") < before + 50  # MB; 251 texts of two million signs would be 2,000
+
+
+def test_a_tensor_has_the_sides_of_a_picture(server):
+    answer = server.ask("POST", "/v2/models/trees/infer", json.dumps(tensor([1], "UINT8", [1, 1, 70_000, 3])))
+    assert answer.status == 422
+    assert "65,535 pixels high and wide, but 1×70,000 is announced" in answer.told["error"]
+
+
+@pytest.mark.parametrize("length", ["12a", "-1", "999999", "9" * 5000])
+def test_a_length_that_is_none_is_refused(server, length):
+    headers = {"Inference-Header-Content-Length": length}
+    answer = server.ask("POST", "/v2/models/trees/infer", json.dumps(tensor([1] * 12, "UINT8", [1, 2, 2, 3])), headers)
+    assert (answer.status, "is a number of bytes of the body" in answer.told["error"]) == (400, True)
+
+
+def test_tritons_client(server, coloured_file, files, coloured):
+    from tritonclient import http
+    from tritonclient.utils import InferenceServerException
+
+    client = http.InferenceServerClient(f"127.0.0.1:{server.port}")
+    try:
+        assert client.is_server_live()
+        assert client.is_server_ready()
+        assert client.is_model_ready("trees")
+        assert client.get_server_metadata()["name"] == "striate"
+        told = client.get_model_metadata("trees")
+        assert (told["inputs"][0]["datatype"], told["outputs"][0]["shape"]) == ("UINT8", [-1, 3])
+        pixels = np.stack([tinted(n, n % 3, 40, 30) for n in range(5)])
+        wanted = open_shipped(coloured_file)(pixels)
+        for binary in (True, False):  # the first is what the client does by itself
+            tensor = http.InferInput("pictures", list(pixels.shape), "UINT8")
+            tensor.set_data_from_numpy(pixels, binary_data=binary)
+            found = client.infer("trees", [tensor], request_id="9", request_compression_algorithm="gzip")
+            assert np.allclose(found.as_numpy("probabilities"), wanted.probabilities, atol=1e-5)
+            assert np.allclose(found.as_numpy("map"), wanted.maps, atol=1e-4)
+            assert found.get_response()["id"] == "9"
+        wanted = [expected(coloured, coloured_file, file) for file in files]
+        names = http.InferInput("pictures", [len(files)], "BYTES")
+        names.set_data_from_numpy(np.array(files, object))
+        for binary in (True, False):
+            output = http.InferRequestedOutput("probabilities", binary)
+            found = client.infer("trees", [names], outputs=[output])
+            assert np.allclose(found.as_numpy("probabilities"), wanted, atol=1e-5)
+            likeliest = http.InferRequestedOutput("probabilities", binary, class_count=2)
+            found = client.infer("trees", [names], outputs=[likeliest]).as_numpy("probabilities")
+            assert found.shape == (4, 2)
+            for row, probabilities in zip(found, wanted, strict=True):
+                for text, place in zip(row, (-probabilities).argsort(), strict=False):
+                    probability, where, name = (text.decode() if binary else text).split(":")
+                    assert float(probability) == pytest.approx(probabilities[place], abs=1e-5)
+                    assert (int(where), name) == (place, coloured.classes[place])
+        with pytest.raises(InferenceServerException, match="no model is called 'woods'"):
+            client.infer("woods", [names])
+    finally:
+        client.close()
