@@ -79,7 +79,7 @@ RESULTLESS = ("serve",)
 # the options of a command that has too many for one list, each below its title; their texts name their choices
 OPTIONS = {
     "train": {
-        "Pictures and network": "data net validation pictures size on-bad",
+        "Pictures and network": "data net validation pictures size fit on-bad",
         "Weights to begin with": "weights adapt-input freeze thaw views members",
         "How long": "epochs minutes patience",
         "Steps": "batch-size accumulate lr optimizer schedule warm-up weight-decay clip ema balance",

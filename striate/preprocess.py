@@ -14,6 +14,8 @@ from striate.errors import StriateError
 from striate.pictures.decode import WHITE, Decoded, brightness, decode
 from striate.pictures.resize import Interpolation, resize
 
+Fit = Literal["crop", "pad", "squash"]
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -48,7 +50,7 @@ class Preprocess:
 
     size: tuple[int, int] = (224, 224)
     resize: int | None = 256
-    fit: Literal["crop", "pad", "squash"] = "crop"
+    fit: Fit = "crop"
     interpolation: Interpolation = "bilinear"
     channels: Literal["RGB", "BGR", "L"] = "RGB"
     scale: Literal[1, 255] = 1

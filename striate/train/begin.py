@@ -182,6 +182,8 @@ def again(
             changed.append(f"--net was {name} and is {other.name}")
     if "size" in asked and (size := parse_size(asked["size"])) != tuple(run.config["network"]["input"])[: len(size)]:
         changed.append(f"--size was {show_size(run.config['network']['input'])} and is {asked['size']}")
+    if asked.get("fit", run.preprocess.fit) != run.preprocess.fit:
+        changed.append(f"--fit was {run.preprocess.fit} and is {asked['fit']}")
     if changed:
         raise StriateError(
             f"a training goes on with the settings that it began with, but {'; '.join(changed)}; "

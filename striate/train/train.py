@@ -1,35 +1,29 @@
 """`striate train`: pictures and a network become a run."""
 
-import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
-from itertools import count
 from pathlib import Path
-from shutil import which
 from time import perf_counter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import torch
 from cyclopts import Parameter
 
-from striate.data.batches import MOST
 from striate.data.dataset import Dataset, OnBad
 from striate.data.prepared import Cache
 from striate.data.sources.shards import Shards
-from striate.errors import DataError, StriateError, one_of
+from striate.errors import DataError, StriateError
 from striate.nets.net import Net
-from striate.show.names import printable
+from striate.preprocess import Fit
+from striate.train.asked import check_asked, new_folder
 from striate.train.begin import again, fresh, repeated
-from striate.train.choose.sizes import check_size
-from striate.train.choose.weights import refuse_network_name
 from striate.train.ensemble import open_trained
 from striate.train.machine import pick_device
 from striate.train.parts import open_parts
 from striate.train.ranks import ranks
-from striate.train.recipe import Balance, Optimizer, Precision, Recipe, Schedule, check
-from striate.train.run import Run, is_run
+from striate.train.recipe import Balance, Optimizer, Precision, Recipe, Schedule
+from striate.train.run import Run
 from striate.train.transfer.transfer import transfer
 from striate.train.work import Around, carry_out
 
@@ -43,6 +37,7 @@ def train(
     validation: Annotated[str | Path | Dataset | None, NO_KEYS] = None,
     pictures: int | None = None,
     size: str | None = None,
+    fit: Fit | None = None,
     weights: str | Path | None = None,
     adapt_input: bool | None = None,
     freeze: str | None = None,
@@ -98,6 +93,9 @@ def train(
         how many are in an epoch of tar shards, train-{000..099}.tar, which are read as a stream
     size
         of the network's input, such as 96x96
+    fit
+        how pictures of other shapes become the input: crop shows the middle (usual), pad all on a background, squash
+        all in another shape
     weights
         to begin with: a file, a Hugging Face name, a run, auto (those published for the network: usual for photos) or
         none; the network gets a new head for these classes
@@ -183,10 +181,12 @@ def train(
     begun = perf_counter()
     weights = None if weights is None else str(weights)
     given = {
-        name: value for name, value in locals().items() if name in (*SETTINGS, "size", "weights") and value is not None
+        name: value
+        for name, value in locals().items()
+        if name in (*SETTINGS, "size", "fit", "weights") and value is not None
     }
     asked = {name: value for name, value in given.items() if value != "auto" or name in ("weights", "freeze")}
-    _check(asked, minutes, save_every, workers, cache, on_bad)
+    check_asked(asked, minutes, save_every, workers, cache, on_bad)
     if resume and like:
         raise StriateError("a run is gone on with or repeated: give --resume or --like, not both")
     before = open_trained(resume or like) if resume or like else None  # pyright: ignore[reportArgumentType]
@@ -194,8 +194,8 @@ def train(
         raise StriateError("--pictures and --validation are as they were in the run; leave them out")
     if before and weights is not None:
         raise StriateError("a run has its own weights: leave --weights out beside --resume and --like")
-    if like and (net is not None or size is not None):
-        raise StriateError("--like takes the network of a run and its input, so --net and --size are to be left out")
+    if like and any(value is not None for value in (net, size, fit)):
+        raise StriateError("--like takes the network of a run and its input: leave out --net, --size and --fit")
     on_bad = on_bad or (before.config["data"]["on_bad"] if before else "stop")
     assert on_bad
     with ranks(pick_device(device)) as group, _deterministic(deterministic):
@@ -213,7 +213,7 @@ def train(
         else:
             plan = fresh(parts, net, asked, group.device)
         around = Around(
-            folder=group.told(Path(resume) if resume else _new_folder(output, parts.where)),
+            folder=group.told(Path(resume) if resume else new_folder(output, parts.where)),
             ranks=group,
             begun=begun,
             workers=workers,
@@ -231,51 +231,6 @@ def train(
 
 
 SETTINGS = [field.name for field in fields(Recipe)]
-
-
-def _check(
-    asked: dict[str, Any],
-    minutes: float | None,
-    save_every: float,
-    workers: int | None,
-    cache: Cache | None,
-    on_bad: OnBad | None,
-) -> None:
-    """Refuse wrong settings before anything is opened or fetched."""
-    check(asked)
-    if asked.get("size"):
-        check_size(asked["size"])
-    if asked.get("weights"):
-        refuse_network_name(asked["weights"])
-    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= MOST):
-        raise StriateError(f"--workers is a whole number from 1 to {MOST:,} (threads that load), but is {workers!r}")
-    for name, value, choices in (("--cache", cache, Cache), ("--on-bad", on_bad, OnBad)):
-        if value is not None:
-            one_of(name, value, choices)
-    if asked.get("compile") and not any(which(name) for name in (os.environ.get("CXX", ""), "g++", "clang++")):
-        raise StriateError("--compile needs a C++ compiler, such as g++, but none is installed; leave it out")
-    if minutes is not None and "epochs" in asked:
-        raise StriateError("a training is as long as --epochs or --minutes say; give one of them")
-    for name, value in (("minutes", minutes), ("save-every", save_every)):
-        if value is not None and not 0 < value < 1e6:
-            raise StriateError(f"--{name} is a number of minutes above 0, but is {value}")
-
-
-def _new_folder(output: Path | None, where: str) -> Path:
-    """Where a new run goes: never where one is."""
-    if output is not None:
-        output = Path(output)
-        if is_run(output):
-            raise StriateError(
-                f"{printable(output)} holds a run; --resume {printable(output)} goes on with it, "
-                "another --output keeps both"
-            )
-        if output.exists() and not output.is_dir():
-            raise StriateError(f"--output is a folder, but {printable(output)} is a file")
-        return output
-    name = re.sub(r"[^\w.-]+", "-", Path(where).resolve().stem).strip("-.") or "run"
-    numbers = (f"-{number}" if number > 1 else "" for number in count(1))
-    return next(path for path in (Path("runs", name + number) for number in numbers) if not path.exists())
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from striate.engine import processor
 from striate.errors import DataError, GeometryError, StriateError, WeightsError
 from striate.nets import weight_files
 from striate.nets.naming import to_state_dict
+from striate.preprocess import Preprocess
 from striate.train.choose import defaults
 from striate.train.choose.choosing import choose
 from striate.train.choose.seen import Seen
@@ -53,6 +54,19 @@ def test_the_input_suits_the_pictures(height, width, gray, input, fit):
     assert chosen.preprocess.channels == ("L" if gray else "RGB")
     assert chosen.network.classes == ("a", "b")
     assert chosen.network(torch.zeros(2, input[2], *input[:2])).shape == (2, 2)
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad", "squash"])
+@pytest.mark.parametrize("own", [None, "crop", "squash"])
+def test_pictures_fit_as_is_asked_whatever_the_network_is_used_to(fit, own):
+    net = given_net(classes=2)
+    net.preprocess = own and Preprocess(net.input[:2], 32 if own == "crop" else None, own)
+    chosen = choose(pictures(6, 200, 300), net, {"fit": fit}, CPU)
+    assert (chosen.preprocess.fit, chosen.preprocess.size) == (fit, net.input[:2])
+    assert chosen.preprocess.resize == (32 if fit == "crop" and own != "squash" else None)
+    assert "--fit" not in told(chosen)
+    black = np.zeros((200, 300, 3), np.uint8)
+    assert (chosen.preprocess.pixels(black).max() > 0) == (fit == "pad")  # on white
 
 
 def test_photos_begin_with_published_weights(monkeypatch):

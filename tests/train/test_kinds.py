@@ -115,6 +115,7 @@ def test_a_validation_with_other_classes_is_refused(photos, tmp_path):
         {"label_smoothing": 0.3},
         {"dropout": 0.5},
         {"distortion": "strong"},
+        {"fit": "pad"},
         {"mixup": 0.4},
         {"cutmix": 1.0},
         {"balance": "weights"},

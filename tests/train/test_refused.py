@@ -157,14 +157,17 @@ def test_runs_that_are_not_there_or_in_the_way(photos, run, tmp_path):
         StriateError, match=r"run holds a run; --resume .*run goes on with it, another --output keeps b"
     ):
         train(photos, NET, **SETTINGS, output=run)
-    with pytest.raises(StriateError, match="--like takes the network of a run and its input, so --net and --size are"):
+    with pytest.raises(StriateError, match="--like takes the network of a run and its input: leave out --net, --size"):
         train(photos, "lenet5", like=run, output=tmp_path / "new")
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StriateError, match=r"--output is a folder, but .*file is a file"):
         train(photos, NET, **SETTINGS, output=tmp_path / "file")
 
 
-@pytest.mark.parametrize("precision", [pytest.param("float16", marks=pytest.mark.slow), "bfloat16", "float64"])
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("float16", "bfloat16")]  # on most processors
+
+
+@pytest.mark.parametrize("precision", [*SLOW, "float64"])
 def test_every_precision_learns_on_a_processor(photos, tmp_path, precision):
     made = train(photos, NET, **SETTINGS | {"precision": precision, "epochs": 2}, output=tmp_path / "run")
     assert made and made.result and made.result["step"] in (4, 8)

@@ -210,7 +210,7 @@ def _crops(seen: Seen) -> Iterator[Finding]:
             f"{count(len(worst))} of {len(share):,} {_of(worst, 'loses', 'lose')} more than half of "
             f"{_of(worst, 'its', 'their')} area to the test crop; "
             f"of {printable(seen.data.names[worst[0]])} {percent(share[worst[0]])} is left",
-            "fit pad or squash keeps whole pictures" if len(worst) > MANY * len(share) else "",
+            "`striate train --fit pad` or `squash` keeps whole pictures" if len(worst) > MANY * len(share) else "",
             shown,
         )
 

@@ -1,7 +1,7 @@
 """What a training decides by itself: the network, its input, and every setting that nobody asked for."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from striate.errors import GeometryError, NotationError, StriateError
 from striate.nets.build import net as build
 from striate.nets.net import Net, last_layer
 from striate.nets.zoo import find
-from striate.preprocess import Preprocess
+from striate.preprocess import Fit, Preprocess
 from striate.show.names import listed, printable
 from striate.show.numbers import count, show_size
 from striate.train.choose.defaults import SMALL, Choice, settings
@@ -76,7 +76,8 @@ def choose(
     net
         a network, its name or its text; None chooses one
     asked
-        settings of the recipe, and `size` of the input as text, "96x96" or "96x96x3"; None and "auto" ask for nothing
+        settings of the recipe, `size` of the input as text, "96x96" or "96x96x3", and `fit` of pictures to it; None and
+        "auto" ask for nothing
     device
         where it will learn
     pictures
@@ -113,7 +114,10 @@ def choose(
         network, source, how = begun(net, wanted, weights, tuple(data.classes), seed, channels)
         if how:
             choices.append(Choice("--adapt-input", *how))
-    preprocess = network.preprocess or _preprocess(network, seen, data, seed, choices)
+    fit = asked.get("fit")
+    preprocess = network.preprocess or _preprocess(network, seen, data, seed, fit, choices)
+    if fit and fit != preprocess.fit:  # that of the weights
+        preprocess = replace(preprocess, fit=fit, resize=None)
     if preprocess.size != network.input[:2]:  # pyright: ignore[reportOptionalSubscript]
         raise StriateError(
             f"a network's preprocess makes pictures of the size of its input, {_size(network)}, but net.preprocess "
@@ -209,20 +213,25 @@ def _given(network: nn.Module, size: str | None, classes: tuple[str, ...]) -> Ne
     return other
 
 
-def _preprocess(network: Net, seen: Seen, data: Dataset | Shards, seed: int, choices: list[Choice]) -> Preprocess:
+def _preprocess(
+    network: Net, seen: Seen, data: Dataset | Shards, seed: int, asked: Fit | None, choices: list[Choice]
+) -> Preprocess:
     """How pictures become the input of a network whose weights expect nothing yet."""
     assert network.input
     height, width, channels = network.input
     if channels not in (1, 3):
         raise StriateError(f"pictures have 1 channel or 3, but the network's input, {_size(network)}, has {channels}")
     size, gray = (height, width), channels == 1
-    if seen.shape == size:
+    if asked in ("pad", "squash"):
+        fit, resize, why = asked, None, ""
+    elif seen.shape == size:
         fit, resize, why = "squash", None, "all pictures have the input's size"
     elif seen.side <= SMALL:
         fit, resize, why = "crop", None, "the shorter side fits, and the middle of the longer one is seen"
     else:
         fit, resize, why = "crop", min(size) * 8 // 7, "the middle of a photo, where most things are"
-    choices.append(Choice("fit", fit, why))
+    if not asked:
+        choices.append(Choice("--fit", fit, why))
     plain = (0.0,) * channels, (1.0,) * channels
     before = Preprocess(size, resize, fit, "bilinear", "L" if gray else "RGB", 1, *plain)  # type: ignore[arg-type]
     mean, std = colours(data, before, seed)

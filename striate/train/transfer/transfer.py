@@ -77,7 +77,7 @@ def _without_effect(plan: Plan, halves: Cut) -> list[str]:
     if halves.linear is None:
         unused, why = plan.asked.keys() & {"members"}, "only a head that is solved can be an average of several"
     else:
-        used = {"size", "weights", "adapt_input", "freeze", "views", "members", "seed", "deterministic"}
+        used = {"size", "fit", "weights", "adapt_input", "freeze", "views", "members", "seed", "deterministic"}
         used |= {"distortion"} if plan.recipe.views > 2 else set()
         unused, why = plan.asked.keys() - used, "a head that is solved takes no steps"
     return [f"{why}: {', '.join(sorted(map(option, unused)))} without effect"] if unused else []

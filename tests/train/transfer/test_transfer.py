@@ -283,7 +283,7 @@ def test_one_class_is_refused(folders, tmp_path):
 
 def test_options_without_effect_are_told(folders, tmp_path, capfd):
     weights, photos = folders
-    train(photos, weights=weights, freeze="all", lr=0.1, batch_size=8, output=tmp_path / "run")
+    train(photos, weights=weights, freeze="all", lr=0.1, fit="pad", batch_size=8, output=tmp_path / "run")
     assert "a head that is solved takes no steps: --batch-size, --lr without effect" in capfd.readouterr().err
     with pytest.raises(StriateError, match="--members belong to a frozen part, but nothing is frozen here"):
         train(photos, weights=weights, freeze="none", members=3, output=tmp_path / "other", **QUICK)
