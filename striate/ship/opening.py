@@ -57,14 +57,16 @@ def shipped(whose: "str | Path | Run | Shipped", threads: int | None = None) -> 
     about = about_run(run)
     if kept := _kept(about, threads):
         return kept
-    say(f"making one file of {printable(run.folder)} for ONNX Runtime, which is kept for the next time")
+    say(f"making one file of {printable(run.folder)} for ONNX Runtime")
     content = sealed(assembled(run))
     path = Path(f"{_key(about)}.onnx")
-    with suppress(OSError, StriateError):  # where nothing can be kept, it is made again
+    try:
         folder = cache_folder() / KIND
         folder.mkdir(exist_ok=True)
+        write_whole(folder / path, lambda file: file.write(content))
         path = folder / path
-        write_whole(path, lambda file: file.write(content))
+    except (OSError, StriateError) as error:
+        say(f"it cannot be kept, so it will be made again the next time: {error}")
     return Shipped(path, about, content, threads)
 
 

@@ -11,140 +11,20 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import onnx
 import pytest
 from made import encoded, photo
-from onnx import helper, numpy_helper
+from sharpened import classes_in_another_order, copied, noise_of, one_mean_changed, put_in, there
+from sharpened import sharp as sharp  # fixtures
+from sharpened import sharp_model as sharp_model
 from shipped_files import unsealed
-from untrained import noisy, untrained
 
-from striate.cli import main
 from striate.errors import DataError, StriateError, WeightsError
 from striate.ship.about import certificate_path
-from striate.ship.assembly import assembled
 from striate.ship.checked import sealed
 from striate.ship.export import export
 from striate.ship.proof.certify import certify
 from striate.ship.proof.record import content_sum
-from striate.train.run import MODEL, Run
-
-THERE = {"pets.onnx", "pets.certificate.json", "pets.certificate.html"}
-
-
-def there(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
-
-
-@pytest.fixture(scope="module")
-def sharp(coloured, tmp_path_factory) -> Run:
-    """A run whose answers change with every pixel, and pictures of noise for its certificate."""
-    folder = tmp_path_factory.mktemp("sharp")
-    noisy(folder / "noise", coloured.classes)
-    return untrained(coloured, "conv 3x3x8 same, relu, maxpool 2, fc 3", folder / "run")
-
-
-@pytest.fixture(scope="module")
-def sharp_model(sharp) -> onnx.ModelProto:
-    return assembled(sharp)
-
-
-def noise_of(run: Run) -> Path:
-    return run.folder.parent / "noise"
-
-
-def put_in(run: Run, model: onnx.ModelProto, monkeypatch) -> None:
-    """What `export` finds in place of the run's graph."""
-    monkeypatch.setattr(importlib.import_module("striate.ship.export"), "assembled", lambda _: model)
-
-
-# ---- what is refused
-
-
-def copied(model: onnx.ModelProto) -> onnx.ModelProto:
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    del copy.graph.output[1:]  # the map
-    return copy
-
-
-def without_change(model: onnx.ModelProto, run: Run) -> onnx.ModelProto:
-    return copied(model)
-
-
-def swapped_channels(model: onnx.ModelProto, run: Run) -> onnx.ModelProto:
-    changed = copied(model)
-    nodes = changed.graph.node
-    place = next(place for place, node in enumerate(nodes) if "pictures" in node.input and node.op_type == "Transpose")
-    changed.graph.initializer.append(numpy_helper.from_array(np.array([2, 1, 0]), "backwards"))
-    nodes[place].input[0] = "swapped"
-    nodes.insert(place, helper.make_node("Gather", ["pictures", "backwards"], ["swapped"], axis=3))
-    return changed
-
-
-def crop_shifted_by_a_pixel(model: onnx.ModelProto, run: Run) -> onnx.ModelProto:
-    changed = copied(model)
-    nodes = changed.graph.node
-    place = max(place for place, node in enumerate(nodes) if node.op_type == "Round")  # where the rows begin
-    changed.graph.initializer.append(numpy_helper.from_array(np.array(1.0), "a_pixel"))
-    start = nodes[place].output[0]
-    nodes[place].output[0] = "start_before"
-    nodes.insert(place + 1, helper.make_node("Add", ["start_before", "a_pixel"], [start]))
-    return changed
-
-
-def one_mean_changed(model: onnx.ModelProto, run: Run) -> onnx.ModelProto:
-    changed = copied(model)
-    shift = next(each for each in changed.graph.initializer if each.name.endswith("shift"))
-    values = numpy_helper.to_array(shift).copy()
-    values[1] += 0.02 / run.preprocess.std[1]  # the mean of green, 0.02 less
-    shift.CopyFrom(numpy_helper.from_array(values, shift.name))
-    return changed
-
-
-def other_interpolation(model: onnx.ModelProto, run: Run) -> onnx.ModelProto:
-    return assembled(replace(run, preprocess=replace(run.preprocess, interpolation="bicubic")))
-
-
-def classes_in_another_order(model: onnx.ModelProto, run: Run) -> onnx.ModelProto:
-    changed = copied(model)
-    place = next(place for place, node in enumerate(changed.graph.node) if "probabilities" in node.output)
-    changed.graph.initializer.append(numpy_helper.from_array(np.array([1, 2, 0]), "turned"))
-    changed.graph.node[place].output[0] = "before"
-    for node in changed.graph.node:  # such as those of the map
-        node.input[:] = ["before" if name == "probabilities" else name for name in node.input]
-    changed.graph.node.append(helper.make_node("Gather", ["before", "turned"], ["probabilities"], axis=1))
-    return changed
-
-
-SABOTAGES = [
-    swapped_channels,
-    crop_shifted_by_a_pixel,
-    one_mean_changed,
-    other_interpolation,
-    classes_in_another_order,
-]
-
-
-@pytest.mark.parametrize("sabotage", SABOTAGES)
-def test_a_file_that_answers_otherwise_is_refused(sharp, sharp_model, sabotage, tmp_path, monkeypatch, capsys, inside):
-    model = sabotage(sharp_model, sharp)
-    onnx.checker.check_model(model, full_check=True)  # it is a sound file, but another
-    put_in(sharp, model, monkeypatch)
-    with pytest.raises(SystemExit) as stop:
-        main(["export", str(sharp.folder), "-o", str(tmp_path / "pets.onnx"), "--data", str(noise_of(sharp))])
-    told = capsys.readouterr()
-    assert stop.value.code == 2
-    assert "pets.onnx is not written, since the largest difference in probability is " in told.err
-    assert "must be at most 0.005" in told.err
-    assert not told.out
-    assert there(tmp_path) == set()
-
-
-def test_the_same_file_without_a_change_is_written(sharp, sharp_model, tmp_path, monkeypatch, inside):
-    put_in(sharp, without_change(sharp_model, sharp), monkeypatch)
-    assert export(sharp, data=noise_of(sharp), output=tmp_path / "pets.onnx", max_difference=1e-4)
-    assert there(tmp_path) == THERE
+from striate.train.run import MODEL
 
 
 def test_limits_can_be_set_and_an_earlier_file_stays(sharp, sharp_model, tmp_path, monkeypatch, inside):
@@ -159,28 +39,6 @@ def test_limits_can_be_set_and_an_earlier_file_stays(sharp, sharp_model, tmp_pat
     assert export(
         sharp, data=noise_of(sharp), output=output, max_difference=found.alone.largest * 1.01, min_agreement=0
     )
-
-
-def test_what_only_batches_do_otherwise_is_refused_as_well(sharp, sharp_model, tmp_path, monkeypatch, inside):
-    changed = copied(sharp_model)
-    nodes = changed.graph.node
-    place = next(place for place, node in enumerate(nodes) if "fitted" in node.input)
-    changed.graph.initializer.append(numpy_helper.from_array(np.array([0]), "batch_axis"))
-    nodes[place].input[0] = "brightest"  # of all pictures of a batch, in each place
-    nodes.insert(place, helper.make_node("Max", ["fitted", "others"], ["brightest"]))
-    nodes.insert(place, helper.make_node("ReduceMax", ["fitted", "batch_axis"], ["others"], keepdims=1))
-    put_in(sharp, changed, monkeypatch)
-    with pytest.raises(StriateError, match="in batches is") as refused:
-        export(sharp, data=noise_of(sharp), output=tmp_path / "pets.onnx")
-    assert "in probability is" not in str(refused.value)  # each alone is as it should be
-    nodes[place + 1].op_type = "Identity"
-    del nodes[place + 1].input[0]  # one answer for all
-    with pytest.raises(WeightsError, match=r"one for each picture and class, 12×3 here, but .* gives 1×3"):
-        export(sharp, data=noise_of(sharp), output=tmp_path / "pets.onnx")
-    assert there(tmp_path) == set()
-
-
-# ---- whole numbers of 8 bits
 
 
 def test_whole_numbers_are_judged_by_what_they_lose(coloured, coloured_file, tmp_path, monkeypatch, inside):

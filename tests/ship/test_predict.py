@@ -21,14 +21,12 @@ from PIL import Image
 
 import striate as st
 from striate.cli import main
-from striate.errors import StriateError, WeightsError
+from striate.errors import StriateError
 from striate.pictures.decode import DAMAGED, Decoded
 from striate.ship.answering import AHEAD, AT_ONCE, Asked, Said, Source, answered
 from striate.ship.predict import _predictions
 from striate.ship.shipped import open_shipped
 from striate.show.table import plain_text
-from striate.train.keep.sealed import save_sealed
-from striate.train.run import MODEL
 
 ODD = [b"bytes \xff.png", b"line\nend.png", b"return\rend.png", '🌷, "2".png'.encode(), b"b10.png", b"b9.png"]
 
@@ -190,65 +188,6 @@ def test_where_no_picture_can_be_read_nothing_is_written(coloured_file, odd, tmp
     with pytest.raises(StriateError, match=r"^\S*text.png is not a picture"):
         st.predict(coloured_file, odd / "text.png")
     assert not list(tmp_path.iterdir())
-
-
-def test_a_run_becomes_a_file_once(coloured, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path))
-    picture = coloured.folder.parent / "photos/ash/1.png"
-    first, again = (st.predict(coloured.folder, picture) for _ in range(2))
-    assert first.to_json() == again.to_json()
-    assert capsys.readouterr().err.count("making one file") == 1
-    (kept,) = (tmp_path / "shipped").iterdir()
-    whole = kept.read_bytes()
-    kept.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    assert st.predict(coloured.folder, picture).rows == first.rows
-    assert capsys.readouterr().err.count("making one file") == 1
-    # what is kept does not answer for weights that were damaged since
-    shutil.copytree(coloured.folder, tmp_path / "run")
-    weights = (tmp_path / "run" / MODEL).read_bytes()
-    (tmp_path / "run" / MODEL).write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
-    with pytest.raises(StriateError, match="their SHA-256 is not the one it states"):
-        st.predict(tmp_path / "run", picture)
-
-
-def test_a_file_that_is_not_its_certificate_s_does_not_answer(coloured_file, odd, tmp_path):
-    shutil.copy(coloured_file, tmp_path / "pets.onnx")
-    certificate = tmp_path / "pets.certificate.json"
-    for told in ("{", json.dumps({"file": {"sha256": open_shipped(coloured_file).sum}})):
-        certificate.write_text(told)  # answers need no certificate, whole or not
-        assert len(st.predict(tmp_path / "pets.onnx", odd / "b9.png")) == 1
-    certificate.write_text(json.dumps({"file": {"sha256": "0" * 64}}))
-    with pytest.raises(StriateError, match="its SHA-256 is another; `striate export`"):
-        st.predict(tmp_path / "pets.onnx", odd / "b9.png")
-
-
-def test_where_nothing_can_be_kept_a_run_answers_all_the_same(gray, tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "file"))
-    (tmp_path / "1.png").write_bytes(encoded(photo(1)))
-    assert len(st.predict(gray, tmp_path / "1.png")) == 1
-
-
-def test_answers_that_are_no_numbers_are_none(coloured, tmp_path, capsys):
-    shutil.copytree(coloured.folder, tmp_path / "run")
-    state = coloured.net().state_dict()
-    next(iter(state.values()))[0] = float("nan")
-    save_sealed(tmp_path / "run" / MODEL, state, {})
-    (tmp_path / "1.png").write_bytes(encoded(photo(1)))
-    for words in (["predict", "run", "1.png"], ["predict", "run", "1.png", "--engine", "torch"], ["serve", "run"]):
-        with pytest.raises(SystemExit) as stop:
-            main([str(tmp_path / word) if (tmp_path / word).exists() else word for word in words])
-        assert stop.value.code == 2
-        assert "are nan: its training diverged, or its weights are damaged" in capsys.readouterr().err
-
-
-def test_a_run_without_weights_yet_says_what_goes_on_with_it(coloured, tmp_path):
-    shutil.copytree(coloured.folder, tmp_path / "run")
-    (tmp_path / "run" / MODEL).unlink()
-    (tmp_path / "1.png").write_bytes(encoded(photo(1)))
-    for engine in ("onnx", "torch"):
-        with pytest.raises(WeightsError, match=r"has no weights yet: .*`striate train --resume"):
-            st.predict(tmp_path / "run", tmp_path, engine=engine)
 
 
 def test_what_is_interrupted_says_that_nothing_is_written(coloured_file, odd, tmp_path, monkeypatch, capsys):
