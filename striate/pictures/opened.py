@@ -30,6 +30,7 @@ FORMATS = {
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
     "AVIF": (".avif",),
 }
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # an AVIF is found by Pillow
 DECODERS = [format for format in FORMATS if format != "MPO"]  # Pillow finds it behind JPEG
 ENDINGS = frozenset(ending for endings in FORMATS.values() for ending in endings)
 
@@ -105,6 +106,17 @@ def _refuse_slow(image: Image.Image, name: str) -> None:
         )
 
 
+def _strange(source: Path | bytes) -> str:
+    """What is wrong with a file that no decoder takes."""
+    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+        head = file.read(12)
+    if not head:
+        return "is empty: it has 0 bytes"
+    if head[4:8] == b"ftyp" and head[8:] in HEIC_BRANDS:
+        return "is a picture in HEIC, which is not read; as JPEG it would be"
+    return "is not a picture in a format that can be read"
+
+
 @contextmanager
 def opened(source: Path | bytes, name: str, limit: int = PIXEL_LIMIT) -> Iterator[Image.Image]:
     """A picture whose header was read and checked, and none of whose pixels are decoded yet.
@@ -137,9 +149,7 @@ def opened(source: Path | bytes, name: str, limit: int = PIXEL_LIMIT) -> Iterato
     except Image.DecompressionBombError as error:
         raise PictureError(f"a picture may have {limit:,} pixels, but {name} has far more") from error
     except UnidentifiedImageError as error:
-        empty = source == b"" if isinstance(source, bytes) else not source.stat().st_size
-        what = "is empty: it has 0 bytes" if empty else "is not a picture in a format that can be read"
-        raise PictureError(f"{name} {what}") from error
+        raise PictureError(f"{name} {_strange(source)}") from error
     except Exception as error:  # a broken file makes decoders raise almost anything
         if isinstance(error, OSError) and error.strerror:  # what the system says of a file; decoders have none
             raise PictureError(f"{name} cannot be read: {error.strerror}") from error

@@ -40,6 +40,15 @@ def test_other_formats_stay_shut_whatever_they_are_called(format, tmp_path):
         decode(tmp_path / "it.png", "it.png")
 
 
+@pytest.mark.parametrize("brand", [b"heic", b"mif1"])
+def test_heic_is_told_by_what_it_is(brand, tmp_path):
+    head = b"\0\0\0\x18ftyp" + brand + bytes(50)
+    (tmp_path / "it.jpg").write_bytes(head)  # as telephones' programs may call it
+    for source in (head, tmp_path / "it.jpg"):
+        with pytest.raises(PictureError, match=r"it\.jpg is a picture in HEIC, which is not read; as JPEG it would be"):
+            decode(source, "it.jpg")
+
+
 def test_a_photoshop_file_and_text_are_no_pictures():
     for data in (b"8BPS\0\1" + bytes(6) + struct.pack(">HIIHH", 3, 2, 2, 8, 3) + bytes(99), b"hello", b"<svg></svg>"):
         with pytest.raises(PictureError, match="is not a picture in a format that can be read"):
