@@ -32,5 +32,5 @@ def inside(monkeypatch) -> None:
     """No process of its own for either side, and no time taken for measuring times."""
     for name in ("striate.ship.proof.certifying", "striate.ship.proof.certify"):
         monkeypatch.setattr(importlib.import_module(name), "Side", Inside)
-    monkeypatch.setattr(importlib.import_module("striate.ship.proof.certifying"), "PAUSE", 0.0)
-    monkeypatch.setattr(importlib.import_module("striate.ship.proof.certifying"), "ROUNDS", 1)
+    monkeypatch.setattr(importlib.import_module("striate.ship.proof.timing"), "PAUSE", 0.0)
+    monkeypatch.setattr(importlib.import_module("striate.ship.proof.timing"), "ROUNDS", 1)

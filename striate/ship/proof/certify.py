@@ -17,10 +17,11 @@ from striate.ship.about import About, certificate_path
 from striate.ship.proof.agreement import Agreement, agreement
 from striate.ship.proof.by_file import Heard
 from striate.ship.proof.certificate import FORMAT, accuracy_table, figure_row
-from striate.ship.proof.certifying import BATCH, SEED, accuracy, calibrated, chunks, drawn, made_with
+from striate.ship.proof.certifying import BATCH, SEED, accuracy, calibrated, chunks, drawn
 from striate.ship.proof.limits import Check, Limits, check_table, checks, missed
 from striate.ship.proof.record import Record, content_sum
 from striate.ship.proof.sides import Side
+from striate.ship.proof.timing import made_with
 from striate.ship.shipped import Shipped, open_shipped
 from striate.show.names import listed, printable
 from striate.show.numbers import count, exact

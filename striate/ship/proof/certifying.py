@@ -1,12 +1,7 @@
 """Certifying: both sides are asked about the same pictures, by turns, and what they say is put side by side."""
 
-import platform
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
-from statistics import median
-from time import perf_counter, sleep
 from typing import Any
 
 import numpy as np
@@ -15,7 +10,6 @@ import onnx
 from striate.data.dataset import Dataset
 from striate.errors import DataError, StriateError
 from striate.evaluate.figures import Figure, areas
-from striate.processors import processors
 from striate.ship.checked import check
 from striate.ship.proof.agreement import agreement
 from striate.ship.proof.by_file import Heard
@@ -23,6 +17,7 @@ from striate.ship.proof.certificate import Certificate
 from striate.ship.proof.limits import Limits, checks, missed
 from striate.ship.proof.record import Record, content_sum, room
 from striate.ship.proof.sides import Picture, Side
+from striate.ship.proof.timing import made_with, timed
 from striate.show.names import listed, printable
 from striate.show.numbers import count
 from striate.show.progress import say, track
@@ -32,10 +27,7 @@ from striate.train.transfer.compare import compare
 
 BATCH = 32  # pictures that a side is given at a time, and the larger of the batches that are timed
 DRIFTING = 128  # pictures that other decoders and resizers are tried on: each costs as much as the file's own answer
-ROUNDS, LONG = 3, 20.0  # in which both sides are timed, one after the other; and seconds after which none begins
-PAUSE = 0.2  # seconds between them: threads of who was just asked spin for a while, and would hold up the other's
 SEED = 0  # of which pictures are drawn
-VERSIONS = ("striate", "torch", "onnxruntime", "onnx", "numpy", "opencv-python-headless", "pillow")
 
 
 def drawn(data: Dataset, pictures: int | None) -> Dataset:
@@ -107,7 +99,7 @@ def certified(content: bytes, name: str, run: Run, data: Dataset, limits: Limits
         if reasons := missed(checks(limits, agree[0], agree[1], lost)):
             raise StriateError(f"{name} is not written, since {'; '.join(reasons)}")
         say("timing both, one after the other")
-        times = [row for batch in (1, BATCH) for row in _timed(file, network, first, batch)]
+        times = [row for batch in (1, BATCH) for row in timed(file, network, first, batch)]
     if bad:
         notes = [*notes, f"{count(len(bad))} left out, which cannot be read: {listed(bad)}"]
     sides = {"file": alone, "network": network_says}
@@ -213,47 +205,3 @@ def _drift(said: list[Heard], alone: np.ndarray, several: bool) -> list[dict[str
             }
         )
     return rows
-
-
-def _timed(file: Side, network: Side, pictures: list[Picture], batch: int) -> list[dict[str, Any]]:
-    """Milliseconds a picture of both sides, by turns."""
-    sides = {"file": file, "network": network}
-    turns: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
-    shown = [pictures[place % len(pictures)] for place in range(batch)]
-    begun = perf_counter()
-    for _ in range(ROUNDS):
-        if any(turns.values()) and perf_counter() - begun > LONG:
-            break
-        for name, side in sides.items():
-            sleep(PAUSE)
-            turns[name] += side.ask("timed", shown)
-    return [
-        {
-            "batch": batch,
-            "side": name,
-            "whole": 1000 * median(decoding + rest for decoding, rest in found) / batch,
-            "decoded": 1000 * median(rest for _, rest in found) / batch,
-            "turns": len(found),
-        }
-        for name, found in turns.items()
-    ]
-
-
-def made_with() -> dict[str, str]:
-    """What measured: versions and machine."""
-    return {
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        **{name: version(name) for name in VERSIONS},
-        "machine": f"{processor()}, {count(processors(), 'core')}, {platform.system()}",
-    }
-
-
-def processor() -> str:
-    """What the processor is called."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
