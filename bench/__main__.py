@@ -17,7 +17,7 @@ BENCHES = {
     "ship": "exported files beside eager PyTorch, `striate serve` beside FastAPI and LitServe; likewise",
     "check": "`striate check` of 10,000 photos; likewise",
     "data_memory": "the memory that an epoch takes, beside the same, and with 10,000 pictures beside 1,000; likewise",
-    "int8_peak": "how fast whole numbers of 8 bits can be at most on this processor",
+    "int8_peak": "what this processor's arithmetic allows whole numbers of 8 bits, beside eager PyTorch",
     "int8_accuracy": "what whole numbers of 8 bits cost in accuracy on real photos; needs a folder of data",
 }
 

@@ -15,6 +15,7 @@ from striate.data.distort.distortion import Distortion
 from striate.data.distort.warp import warp
 from striate.data.feeds import Item
 from striate.data.normalise import normalise_into
+from striate.data.prepared import shaped
 from striate.errors import PictureError
 from striate.preprocess import Preprocess
 
@@ -73,6 +74,7 @@ class Filling:
                 slot[:] = pixels
             else:
                 address = self.seed, epoch, item.address
+                pixels = shaped(pixels, self.preprocess, self.distortion)
                 warp(pixels, self.distortion.draw(pixels.shape[:2], slot.shape[:2], *address, self.spread), slot)
         return problems
 

@@ -9,6 +9,7 @@ import json
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from math import ceil
 from struct import unpack_from
 from typing import Literal
@@ -142,6 +143,27 @@ def shrunk(before: tuple[int, int], size: tuple[int, int], distortion: Distortio
     """Height and width to keep of a picture."""
     factor = distortion.needed(before, size) if all(before) else 1
     return (ceil(before[0] * factor), ceil(before[1] * factor)) if factor < WORTH else before
+
+
+def shaped(pixels: np.ndarray, preprocess: Preprocess, distortion: Distortion) -> np.ndarray:
+    """What the views of a picture are drawn from: it, or all of it in the input's shape where it is not to be cropped.
+
+    Parameters
+    ----------
+    pixels
+        (height, width, channels) of uint8
+    preprocess
+        the network's input
+    distortion
+        says how small a crop may be
+    """
+    if preprocess.fit == "crop":
+        return pixels
+    height, width = preprocess.size
+    grown = max(1, pixels.shape[0] / height, pixels.shape[1] / width)  # the input's shape, around the picture
+    grown *= min(1, distortion.needed((ceil(grown * height), ceil(grown * width)), preprocess.size))
+    whole = round(grown * height), round(grown * width)
+    return replace(preprocess, size=whole).pixels(pixels)
 
 
 def picture_sizes(data: Dataset, on_bad: OnBad) -> np.ndarray:

@@ -30,7 +30,7 @@ FORMATS = {
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
     "AVIF": (".avif",),
 }
-HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # an AVIF is found by Pillow
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 DECODERS = [format for format in FORMATS if format != "MPO"]  # Pillow finds it behind JPEG
 ENDINGS = frozenset(ending for endings in FORMATS.values() for ending in endings)
 
@@ -109,10 +109,10 @@ def _refuse_slow(image: Image.Image, name: str) -> None:
 def _strange(source: Path | bytes) -> str:
     """What is wrong with a file that no decoder takes."""
     with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
-        head = file.read(12)
+        head = file.read(64)
     if not head:
         return "is empty: it has 0 bytes"
-    if head[4:8] == b"ftyp" and head[8:] in HEIC_BRANDS:
+    if head[4:8] == b"ftyp" and head[8:12] in HEIC_BRANDS and b"avif" not in head:
         return "is a picture in HEIC, which is not read; as JPEG it would be"
     return "is not a picture in a format that can be read"
 

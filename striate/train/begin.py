@@ -185,9 +185,12 @@ def again(
     if asked.get("fit", run.preprocess.fit) != run.preprocess.fit:
         changed.append(f"--fit was {run.preprocess.fit} and is {asked['fit']}")
     if changed:
+        own = any(
+            said.startswith(("--net ", "--size ", "--fit ")) for said in changed
+        )  # which --like takes as they are
         raise StriateError(
             f"a training goes on with the settings that it began with, but {'; '.join(changed)}; "
-            f"leave them out, or begin anew with --like {run.folder}"
+            f"leave them out, or begin anew{'' if own else f' with --like {run.folder}'}"
         )
     if run.result:
         how = run.result["stopped"] or f"all {count(run.config['steps'], 'step')} are done"

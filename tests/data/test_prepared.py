@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from made import dataset, encoded, photo
 from PIL import Image
 
+from striate.data.batches import Batches
 from striate.data.distort.distortion import PRESETS, distortion
-from striate.data.prepared import FinalPictures, WholePictures, plain_jpeg_size, shrunk
+from striate.data.prepared import FinalPictures, WholePictures, plain_jpeg_size, shaped, shrunk
 from striate.errors import DataError
 from striate.pictures.decode import decode
 from striate.preprocess import Preprocess
@@ -57,6 +58,35 @@ def test_testing_keeps_the_final_pixels_of_the_whole_original(orientation):
     kept = FinalPictures(dataset([image]), SMALL, "ram")
     np.testing.assert_array_equal(kept[0], SMALL.read(image).pixels)
     assert sum(kept.notes.values()) == (orientation != 1)  # it says that it turned the picture
+
+
+@pytest.mark.parametrize("gray", [False, True])
+@pytest.mark.parametrize("fit", ["pad", "squash"])
+@pytest.mark.parametrize(("height", "width"), [(30, 120), (120, 30), (7, 9), (16, 16), (1, 200)])
+def test_training_sees_whole_pictures_where_validation_does(height, width, fit, gray):
+    channels = {"channels": "L", "mean": (0.5,), "std": (0.5,)} if gray else {}
+    preprocess = Preprocess((16, 24), None, fit, background=(255, 0, 9), **channels)
+    data = dataset([encoded(photo(1, height, width))], gray=gray)
+    plain, trained = (
+        next(iter(Batches(data, preprocess, distortion=how, cache="ram", batch_size=1))).pixels.numpy()
+        for how in (None, distortion("none"))
+    )
+    np.testing.assert_allclose(trained, plain.astype(int), atol=4)  # what is kept of a large one was shrunk before
+    crops = Batches(data, preprocess, distortion=distortion("none, crop 0.2"), cache="off", batch_size=1)
+    seen = {batch.pixels.numpy().tobytes() for _ in range(9) for batch in crops}  # epochs
+    assert len(seen) > 3
+
+
+@given(before=st.tuples(sides, sides), fit=st.sampled_from(["pad", "squash"]), preset=st.sampled_from(list(PRESETS)))
+def test_a_whole_picture_in_the_input_s_shape_is_no_larger_than_views_need(before, fit, preset):
+    how = distortion(preset)
+    inner = Preprocess((32, 24), None, fit)
+    found = shaped(np.zeros((min(before[0], 300), before[1], 1), np.uint8), inner, how)
+    height, width = found.shape[:2]
+    assert abs(height * 24 - width * 32) <= 32
+    least = (1 + how.scale) / (how.crop**0.5 if how.crop else 1)  # times the input's sides
+    assert 32 <= height <= 32 * least + 2
+    assert 24 <= width <= 24 * least + 2
 
 
 def exif(orientation: int):

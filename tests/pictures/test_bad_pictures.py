@@ -47,6 +47,8 @@ def test_heic_is_told_by_what_it_is(brand, tmp_path):
     for source in (head, tmp_path / "it.jpg"):
         with pytest.raises(PictureError, match=r"it\.jpg is a picture in HEIC, which is not read; as JPEG it would be"):
             decode(source, "it.jpg")
+    with pytest.raises(PictureError, match="is not a picture in a format"):  # an AVIF that is cut short
+        decode(b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif" + bytes(50), "it")
 
 
 def test_a_photoshop_file_and_text_are_no_pictures():

@@ -152,12 +152,14 @@ def served(words: list[Any], folder: Path, **settings: Any) -> Iterator[Server]:
         server.process.wait()
 
 
-def multipart(files: list[bytes], names: Sequence[str | None] | None = None) -> tuple[bytes, dict[str, str]]:
+def multipart(
+    files: list[bytes], names: Sequence[str | None] | None = None, field: str = "picture"
+) -> tuple[bytes, dict[str, str]]:
     """Several pictures as a form has them, some perhaps without a file's name: the body, and its headers."""
     parts = []
     for name, file in zip(names or [f"{n}.png" for n in range(len(files))], files, strict=True):
         told = "" if name is None else f'; filename="{name}"'
-        head = f'--limit\r\ncontent-disposition: form-data; name="picture"{told}\r\n\r\n'
+        head = f'--limit\r\ncontent-disposition: form-data; name="{field}"{told}\r\n\r\n'
         parts.append(head.encode() + file + b"\r\n")
     return b"".join(parts) + b"--limit--\r\n", {"content-type": "multipart/form-data; boundary=limit"}
 

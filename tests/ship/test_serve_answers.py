@@ -148,6 +148,12 @@ def test_every_answer_has_an_id_and_a_line_and_safe_headers(server, files):
             400,
             "'picture' holds the words 'photo.jpg'",
         ),
+        (
+            "/predict?model=trees",
+            *multipart([b"3"], [None], "top"),
+            400,
+            "stand in the address, as ?top=…, but",
+        ),
         ("/predict?model=trees", *multipart([b"a\0b"], [None]), 415, "picture is not a picture"),
         ("/nothing", b"x", {}, 404, "nothing at this address"),
         ("/v2/models/..%2F..%2Fetc/infer", b"{}", {}, 404, "nothing at this address"),
@@ -168,6 +174,12 @@ def test_what_cannot_be_answered_is_told(server, path, body, headers, status, re
     assert answer.status == status
     assert reason in answer.told["error"]
     assert answer.told["request_id"] == answer.headers["x-request-id"]
+
+
+def test_a_picture_of_words_is_one_all_the_same(server):
+    tiny = b"P3 2 2 255 1 2 3 4 5 6 7 8 9 1 2 3"
+    for body, headers in ((tiny, FORM), multipart([tiny], [None])):
+        assert server.ask("POST", "/predict?model=trees", body, headers).status == 200
 
 
 def test_another_method_is_told_which_one_works(server):
@@ -218,7 +230,12 @@ def test_names_of_bytes_that_are_no_text_are_told_all_the_same(coloured_file, fi
             server.ask("POST", "/predict", files[0]).told["predictions"][0]["answers"][0]["class"][:5] == "caf\udcff "
         )
         assert server.ask("GET", "/models").told[0]["classes"][0] == "caf\udcff 0"
-        assert server.figure("striate_pictures_answered_total") == 1
+        body = {
+            "inputs": [{"name": "pictures", "datatype": "UINT8", "shape": [1, 2, 2, 3], "data": [9] * 12}],
+            "outputs": [{"name": "probabilities", "parameters": {"classification": 3, "binary_data": True}}],
+        }
+        assert server.ask("POST", "/v2/models/odd/infer", json.dumps(body)).content.count(b":caf\xff ") == 3
+        assert server.figure("striate_pictures_answered_total") == 2
 
 
 def test_head_is_answered_as_get_without_its_body(server):

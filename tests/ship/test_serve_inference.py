@@ -8,9 +8,15 @@ import pytest
 from answered import expected
 from answered import files as files  # fixtures
 from answered import server as server
+from onnx import helper, numpy_helper
+from served_files import served
+from shipped_files import unsealed
 from tinting import tinted
 
+from striate.ship.checked import sealed
 from striate.ship.shipped import open_shipped
+
+MANY = 5000  # times three is more than is written while others wait
 
 
 def tensor(data, kind: str, shape: list[int]) -> dict:
@@ -72,6 +78,28 @@ def test_an_output_that_there_is_not_is_refused(server, output, reason):
     answer = server.ask("POST", "/v2/models/trees/infer", json.dumps(body))
     assert answer.status == 400
     assert reason in answer.told["error"]
+
+
+def test_long_answers_are_the_same(coloured_file, files, tmp_path):
+    model = unsealed(coloured_file.read_bytes())
+    del model.graph.output[1:]  # the map
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 3 * MANY
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            names[:] = ["of_three" if name == "probabilities" else name for name in names]
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1, MANY]), "times"))
+    model.graph.node.append(helper.make_node("Tile", ["of_three", "times"], ["probabilities"]))
+    about = json.loads(model.metadata_props[0].value)
+    classes = [f"class {n}" for n in range(3 * MANY)]
+    model.metadata_props[0].value = json.dumps({**about, "classes": classes})
+    (tmp_path / "many.onnx").write_bytes(sealed(model))
+    with served([tmp_path / "many.onnx"], tmp_path) as server:
+        body = tensor([base64.b64encode(files[0]).decode()], "BYTES", [1])
+        body["outputs"] = [{"name": "probabilities", "parameters": {"classification": MANY}}]
+        (told,) = server.ask("POST", "/v2/models/many/infer", json.dumps(body)).told["outputs"]
+        assert (told["shape"], len(told["data"])) == ([1, MANY], MANY)
+        rows = server.ask("POST", f"/predict?top={MANY}", files[0]).told["predictions"][0]["answers"]
+        assert [text.split(":")[2] for text in told["data"]] == [row["class"] for row in rows]
 
 
 def test_an_id_is_short(server):

@@ -107,7 +107,7 @@ OTHERS = [
     ({"net": "lenet5"}, f"--net was {NET} and is lenet5"),
     ({"net": NET.replace("32", "33")}, "--net was .* and is .*fc 33"),
     ({"size": "17x16"}, "--size was 16×16×3 and is 17x16"),
-    ({"fit": "squash"}, "--fit was crop and is squash"),
+    ({"fit": "squash"}, "--fit was crop and is squash; leave them out, or begin anew$"),
     ({"validation": "digits"}, "--pictures and --validation are as they were in the run; leave them out"),
     ({"pictures": 5}, "--pictures and --validation are as they were"),
 ]

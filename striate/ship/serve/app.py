@@ -129,11 +129,14 @@ def application(
         def see(files: list[tuple[str, bytes]], place: Place) -> list[Read]:
             return read(files, asked.beside, desk.limits, place)
 
-        _, seen, answers = await desk.answers(request, asked, parse, see)
-        rows = [
-            _prediction(asked, one, answer, top, map, unknown_below) for one, answer in zip(seen, answers, strict=True)
-        ]
-        return json_response({"model": asked.name, "predictions": rows})
+        def tell(_: None, seen: list[Read], answers: list[Answer]) -> Response:
+            rows = [
+                _prediction(asked, one, answer, top, map, unknown_below)
+                for one, answer in zip(seen, answers, strict=True)
+            ]
+            return json_response({"model": asked.name, "predictions": rows})
+
+        return await desk.answers(request, asked, parse, see, tell)
 
     @app.get("/models", response_model=list[dict[str, Any]], responses=reasons(401, 403))
     async def models() -> Response:

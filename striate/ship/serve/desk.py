@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
-from fastapi import Request
+from fastapi import Request, Response
 
 from striate.ship.serve.crew import Answer, Crew, step_back
 from striate.ship.serve.limits import Limits
@@ -17,6 +17,7 @@ from striate.ship.serve.served import Served
 from striate.show.names import printable
 
 Found = TypeVar("Found")
+SHORT = 10_000  # probabilities in an answer; writing more would hold up everybody else
 
 
 class Gone(Exception):
@@ -70,7 +71,8 @@ class Desk:
         model: Served,
         parse: Callable[[bytes], tuple[Found, Any]],
         see: Callable[[Any, Place], list[Read]],
-    ) -> tuple[Found, list[Read], list[Answer]]:
+        tell: Callable[[Found, list[Read], list[Answer]], Response],
+    ) -> Response:
         """Receive a body, read it in a thread, and have its pictures answered, if there is a place for each.
 
         Parameters
@@ -83,6 +85,8 @@ class Desk:
             finds in a body the pictures, and whatever else is wanted
         see
             makes of them what the network sees
+        tell
+            writes the answer, in a thread as well where it is long
         """
         encoding = request.headers.get("content-encoding", "").lower()
         self._check_announced(request)
@@ -90,7 +94,7 @@ class Desk:
             body: Any = await self._received(request, place)  # and then the pictures in it
             place.take(pictures=1)
 
-            async def through() -> tuple[Found, list[Read], list[Answer]]:
+            async def through() -> Response:
                 nonlocal body
                 in_thread = partial(asyncio.get_running_loop().run_in_executor, self.pool)
                 more, body = await in_thread(lambda: parse(inflated(body, encoding, self.limits.bytes)))
@@ -101,7 +105,9 @@ class Desk:
                 request.state.told.update(model=model.name, pictures=len(seen))
                 answers = await self.crew.answers(model, [each.fitted for each in seen])
                 self.told(model, answers)
-                return more, seen, answers
+                if len(answers) * len(model.beside.classes) > SHORT:
+                    return await in_thread(lambda: tell(more, seen, answers))
+                return tell(more, seen, answers)
 
             try:
                 return await _unless_gone(request, through())

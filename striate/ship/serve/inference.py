@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, WithJsonSchema
 
 from striate import __version__
 from striate.ship.about import MAP, PICTURES, PROBABILITIES
+from striate.ship.serve.crew import Answer
 from striate.ship.serve.desk import Desk
 from striate.ship.serve.outputs import VERSION, Wanted, response, wanted
 from striate.ship.serve.places import Place
@@ -181,5 +182,7 @@ def add(app: FastAPI, desk: Desk, ready: Callable[[], bool]) -> None:
             def see(given: list[bytes] | np.ndarray, place: Place) -> list[Read]:
                 return fitted(given, model, desk.limits, place)
 
-            asked, _, answers = await desk.answers(request, model, parse, see)
-            return response(model, asked, answers)
+            def tell(asked: Wanted, _: list[Read], answers: list[Answer]) -> Response:
+                return response(model, asked, answers)
+
+            return await desk.answers(request, model, parse, see, tell)

@@ -89,18 +89,18 @@ def response(model: Served, asked: Wanted, answers: list[Answer]) -> Response:
     outputs, rest = [], []
     for name, (binary, classes) in asked.outputs.items():
         values = np.stack([answer.probabilities if name == PROBABILITIES else answer.map for answer in answers])  # type: ignore[misc]
-        kind, shape, data, raw = "FP32", values.shape, values.ravel().tolist(), values.astype("<f4").tobytes()
+        texts: list[str] = []
+        output: dict[str, Any] = {"name": name, "datatype": "FP32", "shape": list(values.shape)}
         if classes:
             named = [classified(row, model.beside.classes, classes) for row in values]
-            kind, shape, data = "BYTES", (len(named), len(named[0])), [text for row in named for text in row]
-            texts = [text.encode() for text in data]
-            raw = b"".join(len(text).to_bytes(4, "little") + text for text in texts)
-        output: dict[str, Any] = {"name": name, "datatype": kind, "shape": list(shape)}
+            texts = [text for row in named for text in row]
+            output |= {"datatype": "BYTES", "shape": [len(named), len(named[0])]}
         if binary:
+            raw = _in_binary(texts) if classes else values.astype("<f4").tobytes()
             rest.append(raw)
             output["parameters"] = {"binary_data_size": len(raw)}
         else:
-            output["data"] = data
+            output["data"] = texts or values.ravel().tolist()
         outputs.append(output)
     told = {"model_name": model.name, "model_version": VERSION, "outputs": outputs}
     if asked.id is not None:
@@ -111,11 +111,17 @@ def response(model: Served, asked: Wanted, answers: list[Answer]) -> Response:
     return Response(b"".join([head, *rest]), headers={HEADER: str(len(head))}, media_type="application/octet-stream")
 
 
+def _in_binary(texts: list[str]) -> bytes:
+    """Each after its length; names of folders that are no text are the bytes that they were."""
+    elements = [text.encode("utf-8", "surrogateescape") for text in texts]
+    return b"".join(len(element).to_bytes(4, "little") + element for element in elements)
+
+
 def classified(probabilities: np.ndarray, classes: Sequence[str], most: int) -> list[str]:
     """The likeliest classes, as the protocol's classification writes them: probability, place and name.
 
     >>> classified(np.float32([0.25, 0.75]), ["cat", "dog"], 5)
     ['0.750000:1:dog', '0.250000:0:cat']
     """
-    order = (-probabilities).argsort(kind="stable")[:most]
-    return [f"{probabilities[place]:f}:{place}:{classes[place]}" for place in order]
+    order, values = (-probabilities).argsort(kind="stable")[:most].tolist(), probabilities.tolist()
+    return [f"{values[place]:f}:{place}:{classes[place]}" for place in order]

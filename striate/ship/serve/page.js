@@ -58,10 +58,13 @@ function complain(reason) {
 function show(file, prediction) {
   part("busy").textContent = "";
   const photo = part("shown");
+  const more = others ? [`the first of ${others + 1} photos: one is looked at at a time`] : [];
+  const unsure = prediction.unknown ? ["unknown: no class is as probable as this server asks for"] : [];
+  const notes = [...more, ...unsure, ...prediction.notes];
   URL.revokeObjectURL(photo.src);
   photo.onerror = () => {
     for (const id of ["photo", "overlay"]) part(id).hidden = true;
-    part("notes").textContent = ["this browser cannot show the picture", ...prediction.notes].join("; ");
+    part("notes").textContent = ["this browser cannot show the picture", ...notes].join("; ");
   };
   part("photo").hidden = false;
   const paper = /laid on \((.*?)\)/.exec(prediction.notes.join()); // white needs no numbers
@@ -85,9 +88,7 @@ function show(file, prediction) {
     return row;
   });
   part("classes").tBodies[0].replaceChildren(...rows);
-  const more = others ? [`the first of ${others + 1} photos: one is looked at at a time`] : [];
-  const unsure = prediction.unknown ? ["unknown: no class is as probable as this server asks for"] : [];
-  part("notes").textContent = [...more, ...unsure, ...prediction.notes].join("; ");
+  part("notes").textContent = notes.join("; ");
   part("overlay").hidden = !prediction.map;
   part("answer").hidden = false;
   part("answer").scrollIntoView({ block: "nearest" });
@@ -121,7 +122,10 @@ function lay(map, [top, bottom, left, right], photo) {
 }
 
 function take(files) {
-  if (!files.length) return complain("That is no file. Save the photo, then drop or choose its file.");
+  if (!files.length) {
+    ++asked; // what comes now is of an earlier photo
+    return complain("That is no file. Save the photo, then drop or choose its file.");
+  }
   others = files.length - 1;
   ask(files[0]);
 }

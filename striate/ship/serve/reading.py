@@ -20,7 +20,9 @@ from striate.show.names import printable
 
 FORM = "application/x-www-form-urlencoded"  # what curl says by itself, whatever it sends
 PLAIN = ("", "application/octet-stream", FORM)
-LEFT_OUT = (b"\r", b"\n", b"\0")  # by curl's -d, and in every picture
+LEFT_OUT = (b"\r", b"\n", b"\0")  # by curl's -d, and in every picture but perhaps a tiny one in PPM's family
+PLAIN_KINDS = tuple(b"P%d" % kind for kind in range(1, 7))  # of that
+OPTIONS = ("model", "top", "map")
 GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 NAMES = 100  # signs of a name that a client gives to a picture
 READING = 10  # seconds of a processor; one picture more may take as long again
@@ -103,7 +105,7 @@ def pictures(content: bytes, kind: str, limit: int) -> list[tuple[str, bytes]]:
         raise Refusal(415, f"a body is a picture (image/…) or multipart/form-data, but is '{printable(kind, 100)}'")
     if not content:
         raise Refusal(400, "a picture is expected in the body, but it is empty")
-    if media == FORM and not any(byte in content for byte in LEFT_OUT):
+    if media == FORM and not any(byte in content for byte in LEFT_OUT) and not content.startswith(PLAIN_KINDS):
         raise Refusal(
             400,
             "a picture is expected in the body, but this one is as curl's -d sends it, without line ends and zeros; "
@@ -145,6 +147,8 @@ class _Parts:
         name = printable(told.decode("utf-8", "surrogateescape"), NAMES)
         content = b"".join(self.data)
         if b"filename" not in options and (words := _words(content)):
+            if name in OPTIONS:
+                raise Refusal(400, f"options stand in the address, as ?{name}=…, but '{name}' is a part of the body")
             raise Refusal(
                 400,
                 f"a part holds a picture, but '{name}' holds the words '{printable(words, NAMES)}'; "
@@ -158,7 +162,9 @@ class _Parts:
 
 def _words(content: bytes) -> str:
     """One line of text, such as a file's name; empty where it is none."""
-    text = content[:1000].decode("utf-8", "replace") if len(content) <= 1000 else ""
+    if len(content) > 1000 or content.startswith(PLAIN_KINDS):
+        return ""
+    text = content.decode("utf-8", "replace")
     return text if text.isprintable() and "\N{REPLACEMENT CHARACTER}" not in text else ""
 
 

@@ -224,7 +224,7 @@ def _preprocess(
     size, gray = (height, width), channels == 1
     if asked in ("pad", "squash"):
         fit, resize, why = asked, None, ""
-    elif seen.shape == size:
+    elif seen.shape == size and not asked:
         fit, resize, why = "squash", None, "all pictures have the input's size"
     elif seen.side <= SMALL:
         fit, resize, why = "crop", None, "the shorter side fits, and the middle of the longer one is seen"

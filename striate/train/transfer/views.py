@@ -10,7 +10,7 @@ from striate.data.distort.distortion import PRESETS, Distortion
 from striate.data.distort.warp import warp
 from striate.data.feeds import WholeFeed
 from striate.data.order import Order
-from striate.data.prepared import FinalPictures
+from striate.data.prepared import FinalPictures, shaped
 from striate.errors import StriateError
 from striate.preprocess import Preprocess
 
@@ -79,6 +79,7 @@ class Viewed:
         if views.count > 1:
             seen[1] = plain[:, ::-1]
         row = int(self.pictures.data.rows[place])
+        whole = shaped(whole, preprocess, views.distortion)
         for view in range(2, views.count):
             drawn = views.distortion.draw(whole.shape[:2], preprocess.size, views.seed, view, row, self._spread)
             warp(whole, drawn, seen[view])

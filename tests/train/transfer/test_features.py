@@ -52,6 +52,13 @@ def test_further_views_are_drawn_at_their_address(pictures):
     assert (seen[2] != seen[3]).any()
 
 
+@pytest.mark.parametrize("fit", ["pad", "squash"])
+def test_further_views_are_of_whole_pictures_where_the_first_is(pictures, fit):
+    whole = replace(INPUT, resize=None, fit=fit)
+    first, _, third = Viewed(pictures, whole, Views(3, distortion("none")))[0]
+    np.testing.assert_array_equal(third, first)
+
+
 def test_gray_pictures_have_one_channel(pictures):
     gray = Preprocess(size=(16, 16), resize=18, channels="L", mean=(0.5,), std=(0.5,))
     module = cut(net(SMALL, input="16x16x1"), "all").front
