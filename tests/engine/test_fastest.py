@@ -175,6 +175,7 @@ def test_many_pictures_are(network, only):
     assert fastest(network, PICTURES, pictures=81).name == "Other"
 
 
+@pytest.mark.slow
 def test_bfloat16_is_for_those_who_ask(network, monkeypatch):
     def tried(precision: room.Precision, has: bool) -> tuple[list[tuple[str, str]], list[str]]:
         monkeypatch.setattr(room, "has_bfloat16", lambda _: has)

@@ -120,7 +120,12 @@ def test_stages_are_named_in_order(name):
     assert names == [*(["stem"] if names[0] == "stem" else []), *numbered, *(["head"] if names[-1] == "head" else [])]
 
 
-@pytest.mark.parametrize("name", SMALL)
+DOUBLES = {"googlenet(naive)", "alexnet_towers", "resnet20(shortcut=B)", "plain20", "mobilenet_v1", "vgg11"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in DOUBLES else name for name in SMALL]
+)
 def test_runs_compiles_and_exports(name):
     built = net(name, input=SMALL[name], classes=7).eval()
     x = picture(built)

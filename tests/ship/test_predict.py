@@ -74,6 +74,7 @@ def test_both_engines_say_the_same_of_pictures_of_all_kinds(which, request, tmp_
         assert abs(one["probability"] - other["probability"]) < 1e-4
 
 
+@pytest.mark.slow
 def test_an_ensemble_answers_as_one_file(coloured, tmp_path):
     photos = coloured.folder.parent / "photos"
     other = st.train(photos, like=coloured.folder, seed=1, quiet=True, output=tmp_path / "other")

@@ -49,7 +49,9 @@ def test_any_number_of_threads_loads_the_same(photos, tmp_path):
     assert_same(folders[0], folders[2])
 
 
-@pytest.mark.parametrize("at", [0, 8, 9, 10, 28, 29], ids="step {}".format)
+@pytest.mark.parametrize(
+    "at", [0, 8, 9, *(pytest.param(step, marks=pytest.mark.slow) for step in (10, 28)), 29], ids="step {}".format
+)
 def test_a_training_can_stop_after_any_step(photos, tmp_path, at):
     stop(photos, NET, **SETTINGS, output=tmp_path / "torn", at=at)
     assert step(tmp_path / "torn") == at + 1
@@ -209,7 +211,7 @@ def test_dropout_is_that_which_was_asked_for(photos, tmp_path):
         train(photos, NET.replace("dropout 0.2, ", ""), **SETTINGS, dropout=0.6, output=tmp_path / "other")
 
 
-@pytest.mark.parametrize("at", [4, 9, pytest.param(14, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("at", [4, *(pytest.param(step, marks=pytest.mark.slow) for step in (9, 14))])
 def test_a_stream_of_shards_goes_on_where_it_was(photos, tmp_path, at):
     for shard in range(2):
         with tarfile.open(tmp_path / f"train-{shard}.tar", "w") as tar:

@@ -125,7 +125,7 @@ def test_a_validation_with_other_classes_is_refused(photos, tmp_path):
         {"lr": 0.02},
         {"seed": 1},
         {"batch_size": 4},
-        {"precision": "bfloat16"},
+        pytest.param({"precision": "bfloat16"}, marks=pytest.mark.slow),
         {"precision": "float64"},
     ],
     ids=str,

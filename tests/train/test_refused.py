@@ -209,6 +209,7 @@ def test_patience_ends_a_training(photos, tmp_path):
     assert len(epochs) < 20
 
 
+@pytest.mark.slow
 def test_a_time_limit_is_kept(photos, tmp_path):
     settings = {name: value for name, value in SETTINGS.items() if name != "epochs"}
     begun = time.perf_counter()

@@ -56,6 +56,7 @@ def asleep() -> None:
     loop._step = slow
 
 
+@pytest.mark.slow
 @BOTH
 def test_a_second_signal_ends_it_at_once_and_what_was_kept_is_whole(tmp_path, number, code):
     photos, torn, log = pictures(tmp_path / "photos"), tmp_path / "torn", tmp_path / "log"
