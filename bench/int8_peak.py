@@ -57,8 +57,7 @@ typedef __m256i vector;
 #define ADD(n) __asm__ volatile("" : "+v"(a)); sum##n = STEP(sum##n, a, b, ones);
 #define KEEP(n) memcpy(&first, &sum##n, sizeof first); kept += first;
 int main(void) {
-    vector a = SET(3), b = SET(5);
-    vector ones = ONES;
+    vector a = SET(3), b = SET(5), ones = ONES;
     unsigned first, kept = 0;
     EACH(BEGIN)
     for (long round = 0; round < ROUNDS; round++) { EACH(ADD) }

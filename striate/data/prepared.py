@@ -157,7 +157,7 @@ def shaped(pixels: np.ndarray, preprocess: Preprocess, distortion: Distortion) -
     distortion
         says how small a crop may be
     """
-    if preprocess.fit == "crop":
+    if preprocess.fit == "crop" or pixels.shape[:2] == preprocess.size:
         return pixels
     height, width = preprocess.size
     grown = max(1, pixels.shape[0] / height, pixels.shape[1] / width)  # the input's shape, around the picture

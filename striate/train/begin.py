@@ -185,9 +185,7 @@ def again(
     if asked.get("fit", run.preprocess.fit) != run.preprocess.fit:
         changed.append(f"--fit was {run.preprocess.fit} and is {asked['fit']}")
     if changed:
-        own = any(
-            said.startswith(("--net ", "--size ", "--fit ")) for said in changed
-        )  # which --like takes as they are
+        own = any(said.startswith(("--net ", "--size ", "--fit ")) for said in changed)  # --like leaves these
         raise StriateError(
             f"a training goes on with the settings that it began with, but {'; '.join(changed)}; "
             f"leave them out, or begin anew{'' if own else f' with --like {run.folder}'}"

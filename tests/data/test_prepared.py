@@ -77,6 +77,12 @@ def test_training_sees_whole_pictures_where_validation_does(height, width, fit, 
     assert len(seen) > 3
 
 
+@pytest.mark.parametrize("fit", ["crop", "pad", "squash"])
+def test_a_picture_of_the_input_s_size_is_taken_as_it_is(fit):
+    pixels = photo(1, 16, 24)
+    assert shaped(pixels, Preprocess((16, 24), None, fit), distortion("strong")) is pixels
+
+
 @given(before=st.tuples(sides, sides), fit=st.sampled_from(["pad", "squash"]), preset=st.sampled_from(list(PRESETS)))
 def test_a_whole_picture_in_the_input_s_shape_is_no_larger_than_views_need(before, fit, preset):
     how = distortion(preset)
