@@ -2,6 +2,7 @@
 
 import tracemalloc
 from fractions import Fraction
+from itertools import accumulate
 from math import floor
 
 import numpy as np
@@ -44,7 +45,8 @@ def weights_by_fractions(before: int, after: int, interpolation: Interpolation) 
     for output in range(after):
         centre = (output + Fraction(1, 2)) * scale
         values = [kernel((i + Fraction(1, 2) - centre) / max(scale, 1)) for i in range(before)]
-        ends = [half_up(sum(values[: i + 1]) / sum(values) * 2 ** BITS[interpolation]) for i in range(before)]
+        total = sum(values)
+        ends = [half_up(part / total * 2 ** BITS[interpolation]) for part in accumulate(values)]
         rows.append([end - start for start, end in zip([0, *ends], ends, strict=False)])
     return rows
 

@@ -83,10 +83,9 @@ def test_of_damaged_checkpoints_the_one_before_is_used_and_told(tmp_path):
         lambda content: content[:-1],
         lambda content: b"",
     ]
-    again = words(photos, torn)
+    again = ["train", "--resume", torn, "--cache", "off"]
+    stopped(words(photos, torn), torn, log)
     for spoil in spoils:
-        stopped(again, torn, log)
-        again = ["train", "--resume", torn, "--cache", "off"]
         last = torn / "last" / f"step-{step(torn):08}.safetensors"
         last.write_bytes(spoil(last.read_bytes()))
         (before,) = [path.name for path in last.parent.iterdir() if path != last]
