@@ -15,7 +15,7 @@ from torch import Tensor
 
 from striate.errors import StriateError, WeightsError
 from striate.files import write_whole
-from striate.nets.weight_files import damage
+from striate.nets.damaged import damage
 
 OPENING = b'{"__metadata__":{"sha256":"'  # how the header of each sealed file begins; the sum follows
 SUM_AT = 8 + len(OPENING)  # after 8 bytes that give the header's length

@@ -1,9 +1,6 @@
 """The command `runs`: which trainings there are, how good they are, and in what they differ."""
 
-import fcntl
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -11,16 +8,14 @@ from typing import Any
 from striate.errors import StriateError
 from striate.show.drawing import write_chart
 from striate.show.names import printable
-from striate.show.numbers import count, duration, exact, percent, show_size
+from striate.show.numbers import count, duration, exact, percent
 from striate.show.table import Column, Table
-from striate.train.learn.tally import wilson
-from striate.train.run import Run, is_run, open_run
+from striate.train.run import is_run, open_run
 from striate.train.tell.course import curves
+from striate.train.tell.standing import Standing
 
 MARK = "★"
 LONGEST = 40  # letters of a cell
-CALLED = {"epochs": "epochs planned"}  # beside those that were made
-FINGERPRINT = 8  # letters that tell two apart
 DAMAGED = (StriateError, LookupError, TypeError, ValueError, AttributeError)  # of what a file of a run may lack
 
 
@@ -40,7 +35,7 @@ def runs(*where: Path, chart: Path | None = None) -> Table:
             f"--chart draws one run, but {told}; `striate runs runs/NAME --chart {printable(chart)}` would"
         )
     if len(where) > 1:
-        return _compared([_Figures(open_run(folder)) for folder in where])
+        return _compared([Standing(open_run(folder)) for folder in where])
     folder = Path(where[0]) if where else Path("runs")
     if not folder.is_dir():
         raise StriateError(
@@ -52,7 +47,7 @@ def runs(*where: Path, chart: Path | None = None) -> Table:
     rows, found, notes = [], [], []
     for path in inside:
         try:
-            figures = _Figures(open_run(path))
+            figures = Standing(open_run(path))
             rows.append(figures.row)
             found.append(figures)
         except DAMAGED as error:
@@ -99,101 +94,9 @@ COLUMNS = [
 ]
 
 
-@dataclass(frozen=True, eq=False)
-class _Figures:
-    """What a table shows of a run."""
-
-    run: Run
-
-    @cached_property
-    def result(self) -> dict[str, Any] | None:
-        return self.run.result
-
-    @cached_property
-    def validation(self) -> dict[str, float]:
-        return (self.result["validation"] if self.result else self.run.figures) or {}
-
-    @property
-    def measure(self) -> str:
-        return "mAP" if self.run.config["data"]["several"] else "top-1"
-
-    @property
-    def score(self) -> float | None:
-        return _score(self.validation)
-
-    @property
-    def interval(self) -> str | None:
-        """Between which shares the accuracy lies; ranks of several labels have no such formula."""
-        number = self.run.config["data"]["pictures"]["val"]
-        if "top1" not in self.validation or not number:
-            return None
-        low, high = wilson(round(self.validation["top1"] * number), number)
-        return f"{100 * low:.1f}–{100 * high:.1f} %"
-
-    @cached_property
-    def epochs(self) -> float:
-        return max((line["epoch"] for line in self.run.history if line["kind"] == "epoch"), default=0)
-
-    @property
-    def seconds(self) -> float:
-        if self.result:
-            return self.result["seconds"]
-        return max((line["seconds"] for line in self.run.history if "seconds" in line), default=0)
-
-    @property
-    def state(self) -> str:
-        if _held(self.run.folder / "lock"):
-            return "running"
-        if self.result is None:
-            return "unfinished"
-        return "stopped early" if self.result["stopped"] else "finished"
-
-    @property
-    def row(self) -> dict[str, Any]:
-        config = self.run.config
-        planned = config["recipe"].get("epochs")
-        return {
-            "name": self.run.name,
-            "best": False,
-            "network": config["network"]["name"],
-            "data": Path(config["data"]["where"]).name,
-            "pictures": config["data"]["pictures"]["train"],
-            "epochs": self.epochs,
-            "planned": planned,
-            "progress": f"{self.epochs:g}/{planned:g}" if planned else None,  # an ensemble has none of its own
-            "measure": self.measure,
-            "validation": self.score,
-            "interval": self.interval,
-            "test": _score(self.result["test"] or {}) if self.result else None,
-            "seconds": self.seconds,
-            "begun": self.run.config["begun"],
-            "state": self.state,
-        }
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """All that may make a difference."""
-        config = self.run.config
-        told = {
-            "network": config["network"]["name"],
-            "layers": config["network"]["text"].replace("\n", " "),
-            "input": show_size(tuple(config["network"]["input"])),
-            "data": config["data"]["where"],
-            "fingerprint of the data": config["data"]["fingerprint"][:FINGERPRINT],
-            **{f"{split} pictures": number for split, number in config["data"]["pictures"].items()},
-            **{CALLED.get(name, name.replace("_", " ")): value for name, value in config["recipe"].items()},
-            **{f"pictures: {name}": value for name, value in self.run.preprocess.to_dict().items() if name != "size"},
-            **{f"machine: {name}": value for name, value in config["machine"].items()},
-            "striate": config["striate"],
-        }
-        if "epochs planned" in told:
-            told["epochs planned"] = round(told["epochs planned"], 2)
-        return {name: _plain(value) for name, value in told.items()}
-
-
-def _best(found: Iterable[_Figures]) -> list[_Figures]:
+def _best(found: Iterable[Standing]) -> list[Standing]:
     """Of runs on the same pictures the best, which may be several, where there are two or more."""
-    groups: dict[tuple[str, str], list[_Figures]] = {}
+    groups: dict[tuple[str, str], list[Standing]] = {}
     for figures in found:
         if figures.score is not None:
             groups.setdefault((figures.run.config["data"]["fingerprint"], figures.measure), []).append(figures)
@@ -201,7 +104,7 @@ def _best(found: Iterable[_Figures]) -> list[_Figures]:
     return [figures for key, score in best.items() for figures in groups[key] if figures.score == score]
 
 
-def _compared(found: list[_Figures]) -> Table:
+def _compared(found: list[Standing]) -> Table:
     """The settings that differ, with a column for each run."""
     folders = [figures.run.folder.resolve() for figures in found]
     if len(set(folders)) < len(folders):
@@ -237,18 +140,6 @@ def _compared(found: list[_Figures]) -> Table:
     return Table(columns, rows, notes=notes)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, tuple | list):
-        return ", ".join(map(str, value))
-    return value if value is None or isinstance(value, int | float) else printable(value)
-
-
-def _score(figures: dict[str, float]) -> float | None:
-    return figures.get("top1", figures.get("mean_average_precision"))
-
-
 def _percent(share: float | None) -> float | None:
     return None if share is None else round(100 * share, 1)
 
@@ -258,17 +149,3 @@ def _may_be_run(path: Path) -> bool:
     return path.is_dir() and any(
         (path / name).exists() for name in ("config.json", "history.jsonl", "model.safetensors")
     )
-
-
-def _held(lock: Path) -> bool:
-    """Whether a process writes into a run's folder: the file says who, and the system whether that is true."""
-    try:
-        if not lock.read_bytes():  # it is emptied at the end
-            return False
-        with lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
