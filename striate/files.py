@@ -149,12 +149,12 @@ def whole_folder(output: Path, own: Callable[[Path], bool]) -> Iterator[Path]:
             part.mkdir()
             yield part
             keep_names(part)
-            if output.exists():
-                output.rename(gone)
             try:
+                if output.exists():
+                    output.rename(gone)
                 part.rename(output)
-            except OSError:
-                if gone.exists():
+            except BaseException:  # also where it is interrupted
+                if gone.exists() and not output.exists():
                     gone.rename(output)
                 raise
         finally:

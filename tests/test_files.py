@@ -1,11 +1,12 @@
 """Files that striate writes: safe against a power failure, too."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from striate.errors import StriateError
-from striate.files import write_text, write_whole
+from striate.files import whole_folder, write_text, write_whole
 
 
 def test_the_content_is_safe_before_the_name_and_the_name_before_the_return(tmp_path, monkeypatch):
@@ -35,3 +36,22 @@ def test_a_link_stays_and_what_it_points_to_is_written(tmp_path):
     device.symlink_to("/dev/null")
     with pytest.raises(StriateError, match=r"ordinary file, but \S*device.csv is a pipe or a device"):
         write_text(device, "lost")
+
+
+@pytest.mark.parametrize("moment", range(4))  # before and behind each of both names
+def test_a_folder_is_the_old_or_the_new_one_whenever_it_is_interrupted(tmp_path, monkeypatch, moment):
+    folder, rename, moments = tmp_path / "models", Path.rename, iter(range(4))
+
+    def interrupted(path: Path, other: Path) -> None:
+        for step in (lambda: None, lambda: rename(path, other)):
+            step()
+            if next(moments, None) == moment:
+                raise KeyboardInterrupt
+
+    for text in ("old", "new"):
+        with pytest.raises(KeyboardInterrupt) if text == "new" else nullcontext(), whole_folder(folder, bool) as part:
+            (part / "a.txt").write_text(text)
+            if text == "new":
+                monkeypatch.setattr(Path, "rename", interrupted)
+    assert (folder / "a.txt").read_text() == ("new" if moment == 3 else "old")
+    assert list(tmp_path.iterdir()) == [folder]
