@@ -264,6 +264,22 @@ def test_what_answers_otherwise_here_is_refused(file, run, told, tmp_path, insid
     assert [each.holds for each in checked.checks] == [None] * 4 + [True]
 
 
+def test_of_a_part_of_the_pictures_a_share_misses_its_limit_where_its_interval_does(file, run, told, tmp_path, inside):
+    kept = Record.from_dict(told["record"])
+    moved, limits = kept.probabilities.copy(), {"difference": None, "agreement": 95, "drop": None}
+    moved[3] = np.roll(moved[3], 1)
+    there = changed(file, tmp_path, record=Record(kept.sums, moved).to_dict(), limits=limits)
+    with pytest.raises(StriateError, match=r"is 94\.11 % \(16 of 17 .* but must be at least 95 %"):
+        certify(there, run.folder.parent / "noise")
+    changed(file, tmp_path, record=Record(kept.sums[:16], moved[:16]).to_dict(), limits=limits)
+    same = certify(there, run.folder.parent / "noise").checks[1]
+    assert (same.value[:7], same.limit, same.holds) == ("93.75 %", "at least 95 %, by the interval of a part", True)
+    moved = np.roll(moved, 1, axis=1)
+    changed(file, tmp_path, record=Record(kept.sums[:16], moved[:16]).to_dict(), limits=limits)
+    with pytest.raises(StriateError, match="by the interval of a part"):
+        certify(there, run.folder.parent / "noise")
+
+
 def test_where_nothing_can_be_compared_nothing_is_certified(file, run, tmp_path, inside):
     alone = tmp_path / "alone.onnx"
     shutil.copy(file, alone)

@@ -86,7 +86,7 @@ def agreement(
     apart = differences.max(1)
     equal = _named(file, several) == _named(network, several)  # (n, …)
     tied = _tied(file, network, several)
-    same, ties = ((each if each.ndim == 1 else each.all(1)) for each in (equal | tied, equal))
+    same, alike = ((each if each.ndim == 1 else each.all(1)) for each in (equal | tied, equal))
     number = int(same.sum())
     largest, *others = np.argsort(-np.nan_to_num(apart, nan=np.inf), kind="stable").tolist()
     order = [largest, *sorted(others, key=lambda place: same[place])][:WORST]  # then those that are named otherwise
@@ -104,7 +104,7 @@ def agreement(
         largest=float(apart.max()),
         mean=float(differences.mean()),
         same=number,
-        ties=int((same & ~ties).sum()),
+        ties=int((same & ~alike).sum()),
         **dict(zip(("low", "high"), wilson(number, len(file)), strict=True)),
         worst=worst,
     )

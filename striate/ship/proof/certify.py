@@ -115,7 +115,7 @@ def certify(
         one_of("--split", split, Split)
     shipped = open_shipped(file)
     about = shipped.about
-    record, limits = _kept(file, shipped)
+    record, limits, certified = _kept(file, shipped)
     found, notes = _opened(about, data, split, on_bad)
     shown = _drawn(found, pictures, record)
     if len(shown) < len(found):
@@ -148,7 +148,7 @@ def certify(
         f"{exact(agree.pictures)} of these {'is' if agree.pictures == 1 else 'are'} among the "
         f"{count(len(record.sums))} that the certificate knows"
     )
-    found_checks = checks(limits, agree, together, lost)
+    found_checks = checks(limits, agree, together, lost, agree.pictures >= certified)
     made = made_with()
     notes.append(f"onnxruntime {made['onnxruntime']}, {made['machine']}")
     if reasons := missed(found_checks):
@@ -157,8 +157,8 @@ def certify(
     return Certified(names, len(judged), accuracy(ways[0], judged.labels), agree, found_checks, made, notes)
 
 
-def _kept(file: Path, shipped: Shipped) -> tuple[Record, Limits]:
-    """What the certificate beside a file says that the network answered, and its limits."""
+def _kept(file: Path, shipped: Shipped) -> tuple[Record, Limits, int]:
+    """What the certificate beside a file says that the network answered, its limits, and by how many pictures."""
     path = certificate_path(file)
     if not path.exists():
         raise WeightsError(
@@ -173,6 +173,7 @@ def _kept(file: Path, shipped: Shipped) -> tuple[Record, Limits]:
                 f"{told['format']!r}"
             )
         stated, record, limits = told["file"]["sha256"], Record.from_dict(told["record"]), Limits(**told["limits"])
+        pictures = int(told["data"]["pictures"])
         if (width := record.probabilities.shape[1]) != len(shipped.classes):
             raise ValueError(f"it knows the answers of a network with {count(width, 'class')}")
     except (OSError, ValueError, TypeError, KeyError, AttributeError, zlib.error) as error:
@@ -183,7 +184,7 @@ def _kept(file: Path, shipped: Shipped) -> tuple[Record, Limits]:
             f"{printable(path)} is the certificate of another file: it names the SHA-256 {stated}, "
             f"but that of {printable(file)} is {shipped.sum}"
         )
-    return record, limits
+    return record, limits, pictures
 
 
 def _opened(about: About, data: str | Path | Dataset, split: Split | None, on_bad: OnBad) -> tuple[Dataset, list[str]]:

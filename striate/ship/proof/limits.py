@@ -58,8 +58,10 @@ class Check:
     holds: bool | None
 
 
-def checks(limits: Limits, alone: Agreement, together: Agreement, lost: Comparison) -> list[Check]:
+def checks(limits: Limits, alone: Agreement, together: Agreement, lost: Comparison, whole: bool = True) -> list[Check]:
     """Each limit beside what was measured.
+
+    Which pictures a part of them has is chance, so there a share misses its limit only where its interval does.
 
     Parameters
     ----------
@@ -69,8 +71,11 @@ def checks(limits: Limits, alone: Agreement, together: Agreement, lost: Comparis
         how the answers agree, each picture alone, and in batches
     lost
         right answers of the file beside those of the network
+    whole
+        whether by all pictures that a certificate was written by, or by a part
     """
-    found = []
+    found: list[Check] = []
+    of_part = "" if whole else ", by the interval of a part"
     for how, told in {"": alone, " in batches": together}.items():
         most, least = limits.difference, limits.agreement
         where = f" ({printable(told.worst[0]['name'])})" if told.largest > 0 or math.isnan(told.largest) else ""
@@ -86,8 +91,8 @@ def checks(limits: Limits, alone: Agreement, together: Agreement, lost: Comparis
                 f"the share of the same answers{how}",
                 f"{_exactly(told.same, told.pictures)} % ({exact(told.same)} of {count(told.pictures)}; 95 %: "
                 f"{percent(told.low, 1)} to {percent(told.high, 1)})",
-                NONE if least is None else f"at least {least:g} %",
-                None if least is None else 100 * told.same >= (least - TINY) * told.pictures,
+                NONE if least is None else f"at least {least:g} %{of_part if least < 100 else ''}",
+                None if least is None else 100 * (told.share if whole else told.high) >= least - TINY,
             ),
         ]
     if limits.drop is not None:
@@ -97,8 +102,8 @@ def checks(limits: Limits, alone: Agreement, together: Agreement, lost: Comparis
             Check(
                 "what is lost of the accuracy",
                 f"{points:.2f} points (95 %: {low:.2f} to {high:.2f})",
-                f"at most {limits.drop:g} points as observed",
-                -100 * lost.difference <= limits.drop + TINY,
+                f"at most {limits.drop:g} points{of_part or ' as observed'}",
+                -100 * (lost.difference if whole else lost.high) <= limits.drop + TINY,
             )
         )
     return found
