@@ -95,7 +95,7 @@ def by_onnx(whose: "str | Path | Run | Shipped") -> Asked:
     whose
         a run, its folder, or an exported file
     """
-    file = shipped(whose, threads=1)  # of one call: those who ask do so side by side
+    file = shipped(whose)
     about = file.about
 
     def read(content: Path | bytes, name: str) -> Decoded:

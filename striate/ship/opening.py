@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,22 +33,22 @@ def is_file(whose: object) -> bool:
     return isinstance(whose, Shipped) or (isinstance(whose, str | Path) and not Path(whose).is_dir())
 
 
-def shipped(whose: "str | Path | Run | Shipped", threads: int | None = None) -> Shipped:
+def shipped(whose: "str | Path | Run | Shipped") -> Shipped:
     """A file, opened; for a run, the file that `striate export` would make of it.
+
+    A call of it takes one thread, since those who ask do so side by side.
 
     Parameters
     ----------
     whose
         a run, its folder, or a file of `striate export`
-    threads
-        that answer one batch; None is one per processor
     """
     if isinstance(whose, Shipped):
-        return whose
+        return whose if whose.threads == 1 else replace(whose, threads=1)
     if isinstance(whose, str | Path) and not Path(whose).exists():
         raise StriateError(f"answers are a run's or an exported file's, but {printable(whose)} is not there")
     if isinstance(whose, str | Path) and is_file(whose):
-        return _as_certified(open_shipped(whose, threads))
+        return _as_certified(open_shipped(whose, threads=1))
     from striate.ship.assembly import about_run, assembled
     from striate.train.keep.sealed import check_seal
     from striate.train.run import Run, open_run
@@ -55,7 +56,7 @@ def shipped(whose: "str | Path | Run | Shipped", threads: int | None = None) -> 
     run = whose if isinstance(whose, Run) else open_run(whose)
     check_seal(run.weights())  # what is kept was made of the weights that it states
     about = about_run(run)
-    if kept := _kept(about, threads):
+    if kept := _kept(about):
         return kept
     say(f"making one file of {printable(run.folder)} for ONNX Runtime")
     content = sealed(assembled(run))
@@ -67,7 +68,7 @@ def shipped(whose: "str | Path | Run | Shipped", threads: int | None = None) -> 
         path = folder / path
     except (OSError, StriateError) as error:
         say(f"it cannot be kept, so it will be made again the next time: {error}")
-    return Shipped(path, about, content, threads)
+    return Shipped(path, about, content, threads=1)
 
 
 def _as_certified(file: Shipped) -> Shipped:
@@ -85,10 +86,10 @@ def _as_certified(file: Shipped) -> Shipped:
     return file
 
 
-def _kept(about: About, threads: int | None) -> Shipped | None:
+def _kept(about: About) -> Shipped | None:
     """The file of a run that was made before, if it is there and as it was written."""
     with suppress(OSError, StriateError):
-        return open_shipped(cache_folder() / KIND / f"{_key(about)}.onnx", threads)
+        return open_shipped(cache_folder() / KIND / f"{_key(about)}.onnx", threads=1)
     return None
 
 

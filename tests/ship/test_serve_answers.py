@@ -135,6 +135,7 @@ def test_every_answer_has_an_id_and_a_line_and_safe_headers(server, files):
         ("/predict?model=trees", b"xyz", {"content-encoding": "gzip"}, 400, "said to be compressed"),
         ("/predict?model=trees&top=0", b"x", {}, 422, "?top= is a whole number from 1 to 100,000, but not '0'"),
         ("/predict?model=trees&top=a&map=b", b"x", {}, 422, "but not 'a'; ?map= is true or false, but not 'b'"),
+        ("/predict?model=trees&top=1&top=3", b"x", {}, 422, "given once, but ?top= is given 2 times"),
         ("/predict?model=trees&tpo=3", b"x", {}, 422, "parameters of /predict are model, top, map, but not tpo"),
         ("/predict?model=trees", b"x", {"content-type": "multipart/form-data"}, 400, "boundary"),
         ("/predict", b"x", {}, 422, "which model"),

@@ -1,20 +1,27 @@
 """What costs a client little may not cost a server much."""
 
+import asyncio
 import gzip
 import json
 import struct
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fastapi import Request
 from made import encoded, photo
 from served_files import multipart, served
+from starlette.types import Message
 
+from striate.ship.serve.crew import Crew
 from striate.ship.serve.crowd import REST, WORTHY, Crowd
+from striate.ship.serve.desk import Desk
 from striate.ship.serve.limits import Limits
-from striate.ship.serve.places import Places
-from striate.ship.serve.reading import read
+from striate.ship.serve.places import Place, Places
+from striate.ship.serve.reading import Read, read
 from striate.ship.serve.refusal import Refusal
 from striate.ship.shipped import open_shipped
 
@@ -64,6 +71,40 @@ def test_many_that_take_long_are_too_many(coloured_file, monkeypatch):
     assert refusal.value.status == 413
 
 
+def test_an_inflated_body_takes_its_room():
+    places = Places(limits := Limits(bytes=1_000_000, memory=1_500_000))
+    desk = Desk({}, Crew((), 1, 1, 0, int, print), places, limits, 1, print)
+    taken: list[int] = []
+
+    def see(files: list[bytes], place: Place) -> list[Read]:
+        taken.append(places.bytes)
+        raise Refusal(400, "it was seen")
+
+    async def ask() -> None:
+        async def receive() -> Message:
+            if heard:
+                await asyncio.Event().wait()
+            heard.append(True)
+            return {"type": "http.request", "body": gzip.compress(bytes(1_000_000))}
+
+        heard: list[bool] = []
+        request = Request({"type": "http", "headers": [(b"content-encoding", b"gzip")]}, receive)
+        await desk.answers(request, None, lambda content: (None, [content]), see, print)  # type: ignore[arg-type]
+
+    with pytest.raises(Refusal, match="it was seen"):
+        asyncio.run(ask())
+    with places.enter() as other:
+        other.take(size=600_000)
+        with pytest.raises(Refusal, match=r"60\d,\d\d\d of 1,500,000 bytes of bodies are taken"):
+            asyncio.run(ask())
+    assert (taken, places.bytes) == ([1_000_000], 0)
+
+
+def test_threads_are_as_patient_as_their_server():
+    code = "import os; from striate.ship.serve import crew; os.nice(10); crew.step_back(); print(os.nice(0))"
+    assert subprocess.check_output([sys.executable, "-c", code]) == b"10\n"  # less is for administrators
+
+
 def test_large_pictures_leave_no_memory_behind(server):
     large = encoded(np.zeros((6_000, 6_000, 3), np.uint8))
     assert server.ask("POST", "/predict", encoded(photo(1))).status == 200
@@ -80,6 +121,16 @@ def test_headers_have_a_length(server):
         said = client.recv(2_000)
     assert said.startswith(b"HTTP/1.1 431 Request Header Fields Too Large")
     assert json.loads(said.partition(b"\r\n\r\n")[2])["error"].startswith("headers have up to 16,384 bytes")
+
+
+@pytest.mark.parametrize("before", [b"", b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n"], ids=["new", "used"])
+@pytest.mark.parametrize(("length", "status"), [(16_000, b"200"), (17_000, b"431"), (60_000, b"431")])
+def test_headers_that_come_at_once_are_as_long(server, before, length, status):
+    with server.connect(before) as client:
+        if before:
+            assert b" 200 " in client.recv(4096)
+        client.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\ncookie: " + b"a" * length + b"\r\n\r\n")
+        assert client.recv(4096).startswith(b"HTTP/1.1 " + status)
 
 
 def test_another_protocol_is_not_advertised(server):

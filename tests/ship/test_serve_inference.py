@@ -46,7 +46,10 @@ def test_the_protocol_in_json(server, coloured, coloured_file, files):
         ({"data": [True] * 12}, "from 0 to 255"),
         ({"data": [[1], [2, 3]]}, "lists of one length"),
         ({"data": None}, "an input has data, or"),
-        ({"parameters": {"shared_memory_region": "/dev/shm/x"}}, "parameter is binary_data_size"),
+        (
+            {"parameters": {"shared_memory_region": "/dev/shm/x"}},
+            "binary_data_size, content_type, but not shared_memory_region",
+        ),
         ({"datatype": "BYTES", "shape": [1], "data": ["/etc/passwd"]}, "base64"),
         ({"datatype": "BYTES", "shape": [1], "data": ["http://127.0.0.1/"]}, "base64"),
     ],
@@ -64,10 +67,9 @@ def test_the_protocol_says_what_is_wrong(server, change, reason):
     ("output", "reason"),
     [
         ({"name": "classes"}, "'trees' has the outputs probabilities, map, but 'classes' is asked"),
-        (
-            {"name": "probabilities", "parameters": {"sorted": True}},
-            "but ['sorted'] is given",
-        ),
+        ({"name": "probabilities", "parameters": {"sorted": True}}, "but not sorted"),
+        ({"name": "probabilities", "parameters": {"binary_data": "yes"}}, "binary_data is true or false, but yes is"),
+        ({"name": "probabilities", "classification": 1}, "an output may have name, parameters, but not classification"),
         ({"name": "probabilities", "parameters": {"classification": -1}}, "for probabilities -1 is given"),
         ({"name": "probabilities", "parameters": {"classification": True}}, "for probabilities True is given"),
         ({"name": "map", "parameters": {"classification": 2}}, "for map 2 is given"),
@@ -76,6 +78,23 @@ def test_the_protocol_says_what_is_wrong(server, change, reason):
 def test_an_output_that_there_is_not_is_refused(server, output, reason):
     body = {**tensor([1] * 12, "UINT8", [1, 2, 2, 3]), "outputs": [output]}
     answer = server.ask("POST", "/v2/models/trees/infer", json.dumps(body))
+    assert answer.status == 400
+    assert reason in answer.told["error"]
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"parameters": {"priority": 3, "timeout": 5}}, "parameters may have binary_data_output, but not priority, ti"),
+        ({"parameters": {"binary_data_output": "true"}}, "binary_data_output is true or false, but true is given"),
+        ({"output": []}, "a request may have id, inputs, outputs, parameters, model_name, but not output"),
+        ({"model_name": "roses"}, "the address names 'trees', but model_name is roses"),
+    ],
+)
+def test_what_a_request_wants_in_vain_is_refused(server, more, reason):
+    body = tensor([1] * 12, "UINT8", [1, 2, 2, 3])
+    assert server.ask("POST", "/v2/models/trees/infer", json.dumps({**body, "model_name": "trees"})).status == 200
+    answer = server.ask("POST", "/v2/models/trees/infer", json.dumps({**body, **more}))
     assert answer.status == 400
     assert reason in answer.told["error"]
 

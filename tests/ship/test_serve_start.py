@@ -58,6 +58,7 @@ def test_a_port_in_use_is_told(coloured_file, capsys):
         (["FILE", "--bytes", "0"], "a limit is above 0"),
         (["FILE", "--pixels", "65000000"], "may have up to 64,000,000 pixels"),
         (["FILE", "--queue", "4"], "must fit into the queue"),
+        (["FILE", "--wait", "5"], "--wait 5 waits for others to be answered together, but a batch is of 1; --batch 8"),
         (["FILE", "--memory", "1000"], "one body must fit"),
         (["nowhere.onnx"], "nowhere.onnx"),
     ],

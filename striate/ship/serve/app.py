@@ -119,6 +119,9 @@ def application(
             raise Refusal(
                 422, f"the parameters of /predict are {', '.join(PARAMETERS)}, but not {listed(unknown)[:100]}"
             )
+        for name in PARAMETERS:
+            if (times := len(request.query_params.getlist(name))) > 1:
+                raise Refusal(422, f"a parameter of /predict is given once, but ?{name}= is given {times} times")
         if map and not asked.has_map:
             raise Refusal(422, f"'{asked.name}' has no map: its classes are not means over positions")
         kind = request.headers.get("content-type", "")

@@ -157,4 +157,5 @@ def _answered(model: Served, alone: bool, batch: list[Waiting]) -> list[Answer]:
 def step_back() -> None:
     """Let the thread that talks to clients go first: it has little to do, and others wait for it."""
     if sys.platform == "linux":  # elsewhere a priority belongs to a whole process
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 5)
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, max(5, os.getpriority(os.PRIO_PROCESS, thread)))

@@ -17,7 +17,7 @@ from striate.ship.serve.served import Served
 from striate.show.names import printable
 
 Found = TypeVar("Found")
-SHORT = 10_000  # probabilities in an answer; writing more would hold up everybody else
+SHORT = 10_000  # numbers in an answer; writing more would hold up everybody else
 
 
 class Gone(Exception):
@@ -97,15 +97,20 @@ class Desk:
             async def through() -> Response:
                 nonlocal body
                 in_thread = partial(asyncio.get_running_loop().run_in_executor, self.pool)
-                more, body = await in_thread(lambda: parse(inflated(body, encoding, self.limits.bytes)))
-                place.take(pictures=len(body) - 1)
+
+                def opened() -> tuple[int, tuple[Found, Any]]:
+                    content = inflated(body, encoding, self.limits.bytes)
+                    return len(content), parse(content)
+
+                size, (more, body) = await in_thread(opened)
+                place.take(pictures=len(body) - 1, size=size - place.bytes)
                 seen = await in_thread(lambda: see(body, place))
                 body = b""
                 place.drop_body()
                 request.state.told.update(model=model.name, pictures=len(seen))
                 answers = await self.crew.answers(model, [each.fitted for each in seen])
                 self.told(model, answers)
-                if len(answers) * len(model.beside.classes) > SHORT:
+                if sum(part.size for answer in answers for part in answer if part is not None) > SHORT:
                     return await in_thread(lambda: tell(more, seen, answers))
                 return tell(more, seen, answers)
 

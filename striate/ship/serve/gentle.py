@@ -24,13 +24,15 @@ class Connection(h11.Connection):
     def next_event(self) -> Any:
         try:
             event = super().next_event()
+            if isinstance(event, h11.Request):
+                self.chunks = self.size = 0
+                if _length(event) > HEAD:  # of headers that come at once h11 counts nothing
+                    raise h11.RemoteProtocolError("too large", TOO_LARGE)
         except h11.RemoteProtocolError as error:
             if error.error_status_hint == TOO_LARGE:
                 self.refusal = Refusal(TOO_LARGE, f"headers have up to {HEAD:,} bytes together, but these have more")
             raise
-        if isinstance(event, h11.Request):
-            self.chunks = self.size = 0
-        elif isinstance(event, h11.Data):
+        if isinstance(event, h11.Data):
             self.chunks, self.size = self.chunks + event.chunk_start, self.size + len(event.data)
             if self.chunks > CHUNKS and self.size < self.chunks * CHUNK:
                 self.refusal = Refusal(
@@ -40,6 +42,12 @@ class Connection(h11.Connection):
                 )
                 raise h11.RemoteProtocolError(str(self.refusal))
         return event
+
+
+def _length(request: h11.Request) -> int:
+    """Bytes of a request's first line and its headers, with what stands between them."""
+    first = len(request.method) + len(request.target) + len("  HTTP/1.1\r\n")
+    return first + sum(len(name) + len(value) + len(": \r\n") for name, value in request.headers)
 
 
 class Gentle:

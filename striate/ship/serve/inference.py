@@ -40,6 +40,26 @@ class Metadata(BaseModel):
     outputs: list[Tensor]
 
 
+class InputParameters(BaseModel, extra="forbid"):
+    """Of pictures that follow the JSON."""
+
+    binary_data_size: int | None = None
+    content_type: str | None = None
+
+
+class OutputParameters(BaseModel, extra="forbid"):
+    """How an output is wanted."""
+
+    binary_data: bool = False
+    classification: int = Field(default=0, ge=0, lt=2**31, description="how many classes to name")
+
+
+class RequestParameters(BaseModel, extra="forbid"):
+    """How all outputs are wanted."""
+
+    binary_data_output: bool = False
+
+
 class InputTensor(BaseModel):
     """Pictures."""
 
@@ -47,23 +67,24 @@ class InputTensor(BaseModel):
     datatype: str = Field(json_schema_extra={"enum": ["UINT8", "BYTES"]})
     shape: list[int] = Field(description="[batch, height, width, 3] of UINT8, or [batch] of BYTES")
     data: list[Any] | None = Field(None, description="numbers; or base64 of files")
-    parameters: dict[str, Any] = {}
+    parameters: InputParameters = InputParameters()
 
 
-class OutputWanted(BaseModel):
+class OutputWanted(BaseModel, extra="forbid"):
     """An output that is asked for."""
 
     name: str = Field(json_schema_extra={"enum": [PROBABILITIES, MAP]})
-    parameters: dict[str, Any] = Field({}, description="binary_data, and classification: how many classes to name")
+    parameters: OutputParameters = OutputParameters()
 
 
-class InferenceRequest(BaseModel):
+class InferenceRequest(BaseModel, extra="forbid"):
     """A request of the protocol."""
 
     id: str | None = None
     inputs: list[InputTensor] = Field(min_length=1, max_length=1)
     outputs: list[OutputWanted] | None = None
-    parameters: dict[str, Any] = {}
+    parameters: RequestParameters = RequestParameters()
+    model_name: str | None = Field(None, description="as in the address")
 
 
 class OutputTensor(Tensor):
@@ -107,6 +128,8 @@ def add(app: FastAPI, desk: Desk, ready: Callable[[], bool]) -> None:
 
     def described() -> dict[str, Any]:
         """The description of all addresses, with the request whose body is read by hand."""
+        if app.openapi_schema:
+            return app.openapi_schema
         told = describe()
         schema = InferenceRequest.model_json_schema(ref_template="#/components/schemas/{model}")
         told["components"]["schemas"] |= {**schema.pop("$defs"), InferenceRequest.__name__: schema}

@@ -7,24 +7,22 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from queue import Full, Queue
 from threading import Thread
-from typing import Any, TextIO
+from typing import Any
 
 LINES = 10_000  # that wait to be written; more are not kept
 
 
 class Log:
-    """Where lines go.
+    """Lines on standard output.
 
     Parameters
     ----------
-    file
-        what they are written to
     lost
         is called for each line that is not kept
     """
 
-    def __init__(self, file: TextIO | None = None, lost: Callable[[], None] = lambda: None):
-        self.file, self.lost = file or sys.stdout, lost
+    def __init__(self, lost: Callable[[], None]):
+        self.lost = lost
         self.lines: Queue[dict[str, Any] | None] = Queue(LINES)
         self.thread = Thread(target=self._write, name="log", daemon=True)
         self.thread.start()
@@ -52,8 +50,8 @@ class Log:
     def _write(self) -> None:
         while (line := self.lines.get()) is not None:
             try:
-                self.file.write(json.dumps(line) + "\n")
+                sys.stdout.write(json.dumps(line) + "\n")
                 if self.lines.empty():
-                    self.file.flush()
+                    sys.stdout.flush()
             except (OSError, ValueError):  # a pipe whose reader has gone: answering goes on
                 self.lost()

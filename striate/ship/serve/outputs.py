@@ -58,30 +58,37 @@ def wanted(told: dict[str, Any], model: Served) -> Wanted:
     model
         that is asked
     """
+    an_object(told, "a request", "id", "inputs", "outputs", "parameters", "model_name")  # as KServe's client says again
+    if (named := told.get("model_name", model.name)) != model.name:
+        raise Refusal(400, f"the address names '{model.name}', but model_name is {printable(named, 100)}")
     known = [PROBABILITIES, MAP] if model.has_map else [PROBABILITIES]
-    parameters = an_object(told.get("parameters", {}), "parameters")
-    binary = parameters.get("binary_data_output", False) is True
+    binary = _flag(an_object(told.get("parameters", {}), "parameters", "binary_data_output"), "binary_data_output")
     outputs: dict[str, Output] = {}
     asked = told.get("outputs")
     for given in a_list([{"name": name} for name in known] if asked is None else asked, "outputs"):
-        output = an_object(given, "an output")
-        name, how = output.get("name"), an_object(output.get("parameters", {}), "an output's parameters")
+        output = an_object(given, "an output", "name", "parameters")
+        name, how = output.get("name"), output.get("parameters", {})
+        how = an_object(how, "an output's parameters", "binary_data", "classification")
         if name not in known:
             raise Refusal(
                 400, f"'{model.name}' has the outputs {', '.join(known)}, but '{printable(name, 100)}' is asked"
             )
-        if unknown := how.keys() - {"binary_data", "classification"}:
-            what = f"{printable(sorted(unknown), 100)} is given"
-            raise Refusal(400, f"an output's parameters are binary_data and classification, but {what}")
         classes = how.get("classification", 0)
         if not (type(classes) is int and 0 <= classes < 2**31) or (classes and name != PROBABILITIES):
             what = f"for {name} {printable(classes, 50)} is given"
             raise Refusal(400, f"classification is how many classes {PROBABILITIES} names, but {what}")
-        outputs[name] = Output(how.get("binary_data", binary) is True, classes)
+        outputs[name] = Output(_flag(how, "binary_data", binary), classes)
     id = told.get("id")
     if id is not None and not (isinstance(id, str) and len(id) <= LONGEST_ID):
         raise Refusal(400, f"a request's id is a text of up to {LONGEST_ID} signs, but {printable(id, 50)} is given")
     return Wanted(id, outputs)
+
+
+def _flag(parameters: dict[str, Any], name: str, usual: bool = False) -> bool:
+    value = parameters.get(name, usual)
+    if not isinstance(value, bool):
+        raise Refusal(400, f"{name} is true or false, but {printable(value, 50)} is given")
+    return value
 
 
 def response(model: Served, asked: Wanted, answers: list[Answer]) -> Response:

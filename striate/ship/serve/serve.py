@@ -100,7 +100,7 @@ def _run(
     """Serve at a socket until it is told to stop."""
     places = Places(limits)
     figures = Figures(places)
-    log = Log(lost=figures.lost.inc)
+    log = Log(figures.lost.inc)
     cv2.setNumThreads(1)  # pictures are read side by side
     threadpool_limits(limits=1, user_api="blas")
     crew = Crew(list(models.values()), threads, batch, wait / 1000, lambda: places.pictures, figures.batch)
@@ -157,6 +157,10 @@ def _check(host: str, names: tuple[str, ...], token: str | None, batch: int, wai
         raise StriateError(f"a batch holds at least 1 picture, but {batch} is given")
     if not 0 <= wait <= 1000:
         raise StriateError(f"a picture waits 0 to 1,000 milliseconds for others, but {wait:g} is given")
+    if wait and batch == 1:
+        raise StriateError(
+            f"--wait {wait:g} waits for others to be answered together, but a batch is of 1; --batch 8 would be of more"
+        )
 
 
 def _allow_connections(connections: int) -> None:

@@ -107,5 +107,5 @@ def _named(word: str) -> tuple[str, Path]:
 
 
 def _served(name: str, path: Path, threads: int) -> Served:
-    beside = shipped(path, 1)
+    beside = shipped(path)
     return Served(name, replace(beside, threads=threads) if threads > 1 else beside, beside)

@@ -15,7 +15,7 @@ from striate.ship.serve.places import Place
 from striate.ship.serve.reading import Read, read
 from striate.ship.serve.refusal import Refusal
 from striate.ship.serve.served import Served
-from striate.show.names import printable
+from striate.show.names import listed, printable
 from striate.show.numbers import show_size
 
 HEADER = "inference-header-content-length"
@@ -55,10 +55,12 @@ def parsed(content: bytes, header: str | None) -> tuple[dict[str, Any], bytes]:
     return told, content[length:]
 
 
-def an_object(value: Any, what: str) -> dict[str, Any]:
-    """A value that must be an object, called so in the refusal."""
+def an_object(value: Any, what: str, *known: str) -> dict[str, Any]:
+    """A value that must be an object, called so in the refusal; where names are known, it has no others."""
     if not isinstance(value, dict):
         raise Refusal(400, f"{what} must be a JSON object, but is {type(value).__name__}")
+    if known and (others := value.keys() - {*known}):
+        raise Refusal(400, f"{what} may have {', '.join(known)}, but not {printable(listed(sorted(others)), 100)}")
     return value
 
 
@@ -91,9 +93,8 @@ def inputs(told: dict[str, Any], rest: bytes, limits: Limits) -> list[bytes] | n
         raise Refusal(400, f"the input is called {PICTURES}, but '{printable(name, 100)}' is given")
     if not all(type(side) is int and 0 < side < 2**31 for side in shape):
         raise Refusal(400, f"a shape is numbers above 0, but is {printable(shape, 100)}")
-    parameters = an_object(tensor.get("parameters", {}), "an input's parameters")
-    if unknown := parameters.keys() - {"binary_data_size", "content_type"}:  # such as shared memory, which is not read
-        raise Refusal(400, f"an input's parameter is binary_data_size, but {printable(sorted(unknown), 100)} is given")
+    # nor shared memory, which is not read
+    parameters = an_object(tensor.get("parameters", {}), "an input's parameters", "binary_data_size", "content_type")
     size, data = parameters.get("binary_data_size"), tensor.get("data")
     if (size is None) == (data is None):
         raise Refusal(400, "an input has data, or binary_data_size and its bytes behind the JSON")
