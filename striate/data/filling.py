@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from threadpoolctl import ThreadpoolController
 
-from striate.data.dataset import OnBad, Problem
+from striate.data.dataset import SKIPPING, OnBad, Problem
 from striate.data.distort.distortion import Distortion
 from striate.data.distort.warp import warp
 from striate.data.feeds import Item
@@ -64,7 +64,7 @@ class Filling:
                 pixels = item.read()
             except PictureError as problem:
                 if self.on_bad == "stop":
-                    raise
+                    raise PictureError(f"{problem}; {SKIPPING}") from problem
                 problems[place] = Problem(item.name, str(problem))
                 continue
             except Exception as error:

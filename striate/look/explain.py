@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from PIL import Image
 from torch import Tensor
 
-from striate.errors import StriateError, one_of
+from striate.errors import PictureError, StriateError, one_of
 from striate.look.explanation import Explanation, Explanations
 from striate.look.found import picture_files, sheet_files
 from striate.look.gradcam import gradcam
@@ -20,6 +20,7 @@ from striate.look.layers import layer_with_maps
 from striate.look.methods import METHODS, Name
 from striate.look.photo import SIDE, Photo, photo
 from striate.look.subject import Subject, still, subject
+from striate.show.names import listed
 from striate.show.numbers import count, percent
 from striate.train.train import NO_KEYS
 
@@ -74,10 +75,20 @@ def explain(
     if left_out and (method != "all" or layer is not None):
         raise StriateError(next(iter(left_out.values())))
     each: list[Explanation] = []
+    bad: list[str] = []
     missed = (0.0, 0.0)  # by how much integrated gradients are off at most, and of what
     for start in range(0, len(files), AT_ONCE):
-        batch = files[start : start + AT_ONCE]
-        photos = [photo(file, whose) for file in batch]
+        batch, photos = [], []
+        for file in files[start : start + AT_ONCE]:
+            try:
+                photos.append(photo(file, whose))
+                batch.append(file)
+            except PictureError as error:
+                if len(files) == 1:
+                    raise
+                bad.append(str(error))
+        if not batch:
+            continue
         input = whose.batch([shown.input for shown in photos])
         with still(whose.network), torch.no_grad():
             shares = whose.probabilities(whose.network(input))
@@ -93,13 +104,17 @@ def explain(
         for number, (file, shown) in enumerate(zip(batch, photos, strict=True)):
             own = {name: value[number].cpu().numpy() for name, value in maps.items()}
             each.append(_explanation(whose, file, shown, shares[number].cpu(), places[number].cpu(), own))
+    if bad and not each:
+        raise PictureError(f"none of {count(len(files))} can be read: {listed(bad)}")
     notes = [*whose.notes, *(f"{name} is left out: {why}" for name, why in left_out.items())]
+    if bad:
+        notes.append(f"{len(bad):,} of {count(len(files))} cannot be read: {listed(bad)}")
     if looked := next((options[name]["layer"] for name in LAYERED if options.get(name)), None):
         notes.append(f"Grad-CAM looks at {looked}")
     if "integrated" in names:
         notes.append(
-            f"integrated gradients add up to the rise of the logit, but for {missed[0]:.2g} where they miss it most: "
-            f"there it rises by {missed[1]:.3g}"
+            f"integrated gradients add up to the change of the logit, but for {missed[0]:.2g} where they miss it most: "
+            f"there it {'rises' if missed[1] >= 0 else 'falls'} by {abs(missed[1]):.3g}"
         )
     if output is None:
         notes.append(f"no sheet is written; --output FOLDER writes {'one for each picture' if len(each) > 1 else 'it'}")

@@ -96,12 +96,12 @@ def _maps(who: Subject, said: Judged) -> str:
         strongest = np.argsort(-np.abs(maps).mean((1, 2)), kind="stable")[:MAPS].tolist()
         sizes = np.abs(maps[strongest])
         images += [shown.drawn(), *(heat_image(size, float(size.max())) for size in sizes)]
-        words += [stage, *(f"channel {number}" for number in strongest)]
+        words += [stage, *map(str, strongest)]
         images += [Image.new("RGB", (1, 1), "white")] * (MAPS - len(strongest))
         words += [""] * (MAPS - len(strongest))
     if not stages:
         return ""
-    told = f"{shown.name}: a row for each stage, with its {MAPS} strongest maps. Bright is far from 0."
+    told = f"{shown.name}: a row for each stage, with the channels of its {MAPS} strongest maps. Bright is far from 0."
     return _part("Feature maps", tiled(images, words, WIDE, MAPS + 1), told)
 
 

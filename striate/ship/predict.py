@@ -1,5 +1,6 @@
 """`striate predict`: what a trained network says of pictures."""
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -110,6 +111,12 @@ def _standard_input() -> bytes:
     content = sys.stdin.buffer.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise PictureError(f"a picture in standard input has at most {memory(MOST_BYTES)}, but there is more")
+    first = os.fsdecode(content[:4096].partition(b"\n")[0])
+    if os.path.isfile(first):  # noqa: PTH113 (any bytes at all may stand there)
+        raise StriateError(
+            f"- is a picture in standard input, but there is a list of names, which begins with {printable(first)}; "
+            "| xargs -d '\\n' striate predict FILE hands over its pictures"
+        )
     return content
 
 

@@ -196,8 +196,18 @@ def spread(places: Sequence[float], gap: float, low: float, high: float) -> list
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
-    """Powers of ten, over few of them also twice and five times these; none where they would be too few."""
+    """Powers of ten, over few of them also twice and five times these, over less than that even steps.
+
+    >>> _log_ticks(3, 70), _log_ticks(210, 630), _log_ticks(0.031, 0.05)
+    ([5.0, 10.0, 20.0, 50.0], [300.0, 400.0, 500.0, 600.0], [0.035, 0.04, 0.045, 0.05])
+    """
     steps = (1,) if high / low > 1e3 else (1, 2, 5)
     ticks = [float(f"{step}e{power}") for power in range(floor(log10(low)), ceil(log10(high)) + 1) for step in steps]
     inside = [tick for tick in ticks if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)]
-    return inside if len(inside) > 2 else []
+    if len(inside) > 2:
+        return inside
+    third = (high - low) / 3
+    power = floor(log10(third))
+    step = next(step for step in (5, 2, 1) if step * 10.0**power <= third)
+    first, last = ceil(low / 10.0**power / step), floor(high / 10.0**power / step)
+    return [float(f"{place * step}e{power}") for place in range(first, last + 1)]

@@ -97,7 +97,7 @@ def test_all_methods_on_one_sheet(whose, pictures, tmp_path, top):
     found = st.explain(whose, pictures / "a.png", method="all", top=top)
     assert list(found[0].maps) == list(METHODS)
     assert all(maps.shape[0] == top for maps in found[0].maps.values())
-    assert any("add up to the rise of the logit" in note for note in found.notes)
+    assert any("add up to the change of the logit" in note for note in found.notes)
     (file,) = found.save(tmp_path / "why.png")
     with Image.open(file) as sheet:
         assert sheet.width > 1000

@@ -50,7 +50,7 @@ def audit_page(audit: Audit) -> str:
     thumbnails = _Thumbnails(audit)
     sections = [Section("Classes", _classes(audit))]
     for level, head in HEADS.items():
-        if body := _findings(audit, level, thumbnails):
+        if body := _findings(audit, level, thumbnails, whole=True):
             sections.append(Section(f"{head[0].upper()}{head[1:]}", body))
     readable = [place for place, fact in enumerate(audit.facts) if not fact.fault]
     if len({audit.facts[place].size for place in readable}) > 1:  # one dot is no chart
@@ -70,7 +70,9 @@ def audit_section(audit: Audit) -> str:
         what was found
     """
     thumbnails = _Thumbnails(audit)
-    return _lead(audit) + "".join(_findings(audit, level, thumbnails) for level in HEADS if level != "note")
+    return _lead(audit) + "".join(
+        _findings(audit, level, thumbnails, whole=False) for level in HEADS if level != "note"
+    )
 
 
 def _lead(audit: Audit) -> str:
@@ -78,8 +80,8 @@ def _lead(audit: Audit) -> str:
     return "".join(lines + [f'<p class="faint">{text(note)}</p>' for note in audit.notes])
 
 
-def _findings(audit: Audit, level: str, thumbnails: "_Thumbnails") -> str:
-    return "\n".join(_finding(finding, thumbnails) for finding in audit.findings if finding.severity == level)
+def _findings(audit: Audit, level: str, thumbnails: "_Thumbnails", whole: bool) -> str:
+    return "\n".join(_finding(finding, thumbnails, whole) for finding in audit.findings if finding.severity == level)
 
 
 class _Thumbnails:
@@ -119,10 +121,11 @@ def _classes(audit: Audit) -> str:
     )
 
 
-def _finding(finding: Finding, thumbnails: _Thumbnails) -> str:
+def _finding(finding: Finding, thumbnails: _Thumbnails, whole: bool) -> str:
     advice = f'<p class="faint">→ {text(finding.suggestion)}</p>' if finding.suggestion else ""
     if finding.kind == "cropped away":  # with what is left of them outlined
-        shown = '<p class="faint">The pictures are shown at the end of the page.</p>'
+        place = "at the end of the page" if whole else "by <code>striate check --page</code>"
+        shown = f'<p class="faint">What is left of the pictures is shown {place}.</p>'
     else:
         shown = "".join(_group(group, thumbnails) for group in finding.groups[:GROUPS])
         shown = f'<div class="pictures">{shown}</div>' if shown else ""

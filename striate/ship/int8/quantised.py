@@ -85,7 +85,8 @@ def quantised(
     shipped = Shipped(Path("the float file"), check(content, "the float file"), content)
     parts, bad = run.parts(), []
     drawn = islice(_fitted(shipped, _drawn(parts.train), apart, bad), pictures)
-    found = dict(track(drawn, f"fitting {count(pictures)}", pictures))
+    most = pictures if isinstance(parts.train, Shards) else min(pictures, len(parts.train))
+    found = dict(track(drawn, f"fitting {count(most)}", most))
     left = f"; {count(len(bad))} could not be read: {listed(bad)}" if bad else ""
     if len(found) < LEAST:
         raise DataError(

@@ -116,7 +116,7 @@ def certify(
     shipped = open_shipped(file)
     about = shipped.about
     record, limits, certified = _kept(file, shipped)
-    found, notes = _opened(about, data, split, on_bad)
+    found, own, notes = _opened(about, data, split, on_bad)
     shown = _drawn(found, pictures, record)
     if len(shown) < len(found):
         notes.append(f"{count(len(shown))} of these {'was' if len(shown) == 1 else 'were'} drawn, by a fixed seed")
@@ -148,6 +148,11 @@ def certify(
         f"{exact(agree.pictures)} of these {'is' if agree.pictures == 1 else 'are'} among the "
         f"{count(len(record.sums))} that the certificate knows"
     )
+    if (new := len(judged) - agree.pictures) and not own:
+        notes.append(
+            f"ATTENTION, whether the network learned from the other {exact(new)} is not known here: if it did, the "
+            "accuracy above is too good; `striate evaluate RUN DATA` tells"
+        )
     found_checks = checks(limits, agree, together, lost, agree.pictures >= certified)
     made = made_with()
     notes.append(f"onnxruntime {made['onnxruntime']}, {made['machine']}")
@@ -187,8 +192,10 @@ def _kept(file: Path, shipped: Shipped) -> tuple[Record, Limits, int]:
     return record, limits, pictures
 
 
-def _opened(about: About, data: str | Path | Dataset, split: Split | None, on_bad: OnBad) -> tuple[Dataset, list[str]]:
-    """Pictures with their labels in the file's order, and what there is to say of them."""
+def _opened(
+    about: About, data: str | Path | Dataset, split: Split | None, on_bad: OnBad
+) -> tuple[Dataset, bool, list[str]]:
+    """Pictures with labels in the file's order, whether held out of what it learned from, and what to say of them."""
     found = data if isinstance(data, Dataset) else Dataset.open(data, on_bad=on_bad)
     refuse_other_classes(tuple(sorted(found.classes)), tuple(sorted(about.classes)), found.where, "those of the file")
     refuse_other_labels(found, about.several)
@@ -207,7 +214,7 @@ def _opened(about: About, data: str | Path | Dataset, split: Split | None, on_ba
     notes = [f"{count(len(found))} of {printable(found.where)}, {what}", *left_out(found)]
     if split == "val" and others:
         notes.append(f"if it was trained for several epochs, {CHOSEN}")
-    return replace(found, classes=about.classes, labels=labels), notes
+    return replace(found, classes=about.classes, labels=labels), bool(others), notes
 
 
 def _drawn(data: Dataset, pictures: int | None, record: Record) -> Dataset:

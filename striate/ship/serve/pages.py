@@ -32,6 +32,7 @@ label { display: inline-flex; gap: .5rem; align-items: center; margin: .5rem 1.2
 #photo { position: relative; line-height: 0; border-radius: 6px; overflow: hidden; background: var(--soft); }
 #photo img { width: 100%; max-height: 70vh; object-fit: contain; }
 #photo canvas { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; }
+#photo:has(canvas:not([hidden])) img { filter: grayscale(1); } /* a colour stands out from gray alone */
 #classes { width: 100%; table-layout: fixed; }
 #classes th { overflow-wrap: anywhere; }
 #classes .number { width: 4.5rem; }
@@ -79,7 +80,7 @@ or choose a file</span></label>
 <div id="answer" hidden>
 <div><div id="photo"><img id="shown" alt="the photo"><canvas id="map" hidden></canvas></div>
 <p><label id="overlay" hidden><input id="lay" type="checkbox" checked>
-colour: where the likeliest class is seen; dark: what the network does not see</label></p></div>
+colour: where the likeliest class is seen, on the gray photo; dark: what the network does not see</label></p></div>
 <div><table id="classes"><tbody></tbody></table><p id="notes" class="faint"></p></div>
 </div>
 </main>

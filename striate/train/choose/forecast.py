@@ -137,7 +137,8 @@ def epochs_for(minutes: float, tried: Trial, counts: Mapping[str, int], recipe: 
         least = (gone + first_validation + first * recipe.batch_size / counts["train"]) / (1 - RESERVE)
         raise StriateError(
             "a time limit holds at least a step, a validation and what goes before and after, which take about "
-            f"{duration(least)} here, but --minutes is {minutes:g}"
+            f"{duration(least)} here, but --minutes is {minutes:g}; {ceil(least / 6) / 10:g} would hold them, and "
+            "smaller pictures (--size) or a smaller network take less"
         )
     if left < first:
         return left / first

@@ -76,7 +76,9 @@ class Standing:
             "pictures": config["data"]["pictures"]["train"],
             "epochs": self.epochs,
             "planned": planned,
-            "progress": f"{self.epochs:g}/{planned:g}" if planned else None,  # an ensemble has none of its own
+            "progress": f"{round(self.epochs, 2):g}/{round(planned, 2):g}"
+            if planned
+            else None,  # an ensemble has none of its own
             "measure": self.measure,
             "validation": self.score,
             "interval": self.interval,

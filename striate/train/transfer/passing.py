@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from striate.data.dataset import OnBad, Problem
+from striate.data.dataset import SKIPPING, OnBad, Problem
 from striate.data.normalise import normalised
 from striate.engine.fastest import Engine
 from striate.errors import PictureError, StriateError
@@ -119,7 +119,7 @@ class Pass:
                 good.append(place)
             except PictureError as problem:
                 if self.on_bad == "stop":
-                    raise
+                    raise PictureError(f"{problem}; {SKIPPING}") from problem
                 problems.append(Problem(self._name(place), str(problem)))
         if not good:
             return Ready([], None, problems)
