@@ -247,7 +247,7 @@ def test_it_is_held_to_its_certificate_elsewhere_whatever_pictures_are_called(fi
     assert [each["holds"] for each in found["checks"]] == [True] * 4
     assert "17 of these are among the 17 pictures that the certificate knows" in found["notes"]
     assert any("torn" not in note and "1 picture left out" in note for note in found["notes"])
-    assert any("ATTENTION, whether the network learned from the other 1 is not known" in note for note in found["notes"])
+    assert any("ATTENTION, whether the network learned from the other 1 is" in note for note in found["notes"])
 
 
 def test_what_answers_otherwise_here_is_refused(file, run, told, tmp_path, inside):
