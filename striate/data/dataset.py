@@ -21,7 +21,7 @@ from striate.show.table import Table
 
 SPLITS = ("train", "val", "test")
 OnBad = Literal["stop", "skip"]
-SKIPPING = '--on-bad skip (on_bad="skip") leaves such pictures out, and `striate check` lists them all'
+SKIPPING = "`striate check` lists all that cannot be read, --on-bad skip (on_bad='skip') leaves them out"
 HALF = 0.5  # the probability from which on a class is named, where a picture may have several
 
 

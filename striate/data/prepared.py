@@ -20,7 +20,7 @@ import PIL
 from PIL import Image
 
 from striate.data.caching import cache_folder, remembered
-from striate.data.dataset import Dataset, OnBad
+from striate.data.dataset import SKIPPING, Dataset, OnBad
 from striate.data.distort.distortion import Distortion
 from striate.data.store import Store
 from striate.errors import DataError, PictureError
@@ -189,7 +189,7 @@ def picture_sizes(data: Dataset, on_bad: OnBad) -> np.ndarray:
         try:
             header_size(data, int(bad[0]))
         except PictureError as problem:
-            raise DataError(f"{problem}{more}; `striate check` lists all, on_bad='skip' leaves them out") from problem
+            raise DataError(f"{problem}{more}; {SKIPPING}") from problem
     return sizes
 
 

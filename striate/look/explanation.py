@@ -81,7 +81,8 @@ class Explanation:
         image = self.photo.overlaid(maps[place], method.largest(maps), method.signed)
         words = (f"{printable(self.classes[place])} {_share(self.probabilities[place])}", method.title)
         title, caption = words if len(self.maps) == 1 else reversed(words)
-        return Panel(image, title, (caption,), frame=self._seen)
+        more = () if maps[place].any() else ("nothing speaks for it",)
+        return Panel(image, title, (caption, *more), frame=self._seen)
 
     @property
     def _seen(self) -> Frame | None:

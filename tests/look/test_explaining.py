@@ -10,7 +10,7 @@ from torch import nn
 
 import striate as st
 from striate.cli import main
-from striate.errors import StriateError, UnknownName
+from striate.errors import PictureError, StriateError, UnknownName
 from striate.look.explain import overlays
 from striate.look.methods import METHODS
 from striate.look.photo import photo
@@ -47,6 +47,16 @@ def said(capsys, *words: str) -> str:
     assert (stop.value.code, printed.out) == (2, "")
     assert len(printed.err.strip().splitlines()) == 1
     return printed.err
+
+
+def test_a_picture_that_cannot_be_read_is_told_and_the_others_are_explained(whose, pictures, capsys):
+    (pictures / "more" / "text.png").write_text("no picture")
+    found = st.explain(whose, pictures, output=pictures / "why")
+    assert [file.name for file in found.files] == ["a.png", "b.png", "a-2.png"]
+    assert any(note.startswith("1 of 4 pictures cannot be read: ") and "text.png" in note for note in found.notes)
+    for files in ([pictures / "more" / "text.png"], [pictures / "more" / "text.png"] * 2):
+        with pytest.raises(PictureError, match=r"text\.png is not a picture"):
+            st.explain(whose, *files)
 
 
 def test_what_the_network_says_is_explained(whose, pictures):

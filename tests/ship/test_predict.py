@@ -256,6 +256,13 @@ def test_a_file_answers_without_pytorch_from_standard_input_and_for_any_name(col
     assert rows[-1]["probability"] != rows[0]["probability"]
 
 
+def test_a_list_of_names_is_no_picture(coloured_file, odd, monkeypatch):
+    names = b"".join(bytes(odd) + b"/" + name + b"\n" for name in ODD)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(names)))
+    with pytest.raises(StriateError, match=r"there is a list of names, which begins with .*bytes .xff\.png; \| xargs"):
+        st.predict(coloured_file, "-")
+
+
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_pictures(coloured_file, tmp_path):
     random = np.random.default_rng(0)

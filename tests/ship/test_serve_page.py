@@ -45,7 +45,10 @@ def test_a_photo_gets_its_answer_with_its_map(coloured_file, gray_file, tmp_path
         box = page.run("JSON.stringify(document.getElementById('photo').getBoundingClientRect())")
         veiled = inside(page.shot(), box)
         assert veiled.min() < 200 < veiled.max() - 20
+        gray = "getComputedStyle(document.getElementById('shown')).filter"
+        assert page.run(gray) == "grayscale(1)"
         page.run("document.getElementById('lay').click()")
+        assert page.run(gray) == "none"
         assert inside(page.shot(), box).min() > 250
         assert page.run("document.documentElement.scrollWidth") <= width
         page.choose("#file", text)

@@ -201,16 +201,17 @@ def _sizes(seen: Seen) -> Iterator[Finding]:
 
 def _crops(seen: Seen) -> Iterator[Finding]:
     share = seen.kept[:, 0]
+    readable = sum(not fact.fault for fact in seen.facts)
     worst = [int(place) for place in np.argsort(share, kind="stable") if share[place] < 0.5]
     if worst:
         shown = tuple((exhibit(seen.data, place, f"{percent(share[place])} is left"),) for place in worst)
         yield Finding(
             "cropped away",
-            "look" if len(worst) > MANY * len(share) else "note",
-            f"{count(len(worst))} of {len(share):,} {_of(worst, 'loses', 'lose')} more than half of "
+            "look" if len(worst) > MANY * readable else "note",
+            f"{count(len(worst))} of {readable:,} {_of(worst, 'loses', 'lose')} more than half of "
             f"{_of(worst, 'its', 'their')} area to the test crop; "
             f"of {printable(seen.data.names[worst[0]])} {percent(share[worst[0]])} is left",
-            "`striate train --fit pad` or `squash` keeps whole pictures" if len(worst) > MANY * len(share) else "",
+            "`striate train --fit pad` or `squash` keeps whole pictures" if len(worst) > MANY * readable else "",
             shown,
         )
 

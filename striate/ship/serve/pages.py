@@ -126,10 +126,10 @@ def docs_page(described: dict[str, Any], base: str, several: bool, token: bool) 
 
 def _operation(told: dict[str, Any]) -> str:
     parts = [f"<p>{text(told.get('description', told.get('summary', '')))}</p>"]
-    heads = {"name": "parameter", "where": "in", "kind": "is", "what": "what it means"}
+    heads = {"name": "parameter", "kind": "is", "what": "what it means"}
     columns = [Column(title, key, align="left") for key, title in heads.items()]
     rows = [
-        {"name": one["name"], "where": one["in"], "kind": _kind(one["schema"]), "what": one.get("description", "")}
+        {"name": one["name"], "kind": f"{_kind(one['schema'])} ({one['in']})", "what": one.get("description", "")}
         for one in told.get("parameters", [])
     ]
     if rows:
