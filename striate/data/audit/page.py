@@ -1,5 +1,6 @@
 """The audit as one HTML page with thumbnails."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -122,7 +123,8 @@ def _classes(audit: Audit) -> str:
 
 
 def _finding(finding: Finding, thumbnails: _Thumbnails, whole: bool) -> str:
-    advice = f'<p class="faint">→ {text(finding.suggestion)}</p>' if finding.suggestion else ""
+    told = re.sub("`(.+?)`", r"<code>\1</code>", text(finding.suggestion))
+    advice = f'<p class="faint">→ {told}</p>' if told else ""
     if finding.kind == "cropped away":  # with what is left of them outlined
         place = "at the end of the page" if whole else "by <code>striate check --page</code>"
         shown = f'<p class="faint">What is left of the pictures is shown {place}.</p>'
