@@ -121,6 +121,8 @@ def check_folder(output: Path, own: Callable[[Path], bool]) -> None:
     output, own
         as there
     """
+    if output.name in ("", ".."):
+        raise StriateError(f"the output is a folder with a name of its own, but is {output}")
     if not output.parent.is_dir():
         raise StriateError(f"the output's folder must exist, but {output.parent} does not")
     if output.exists() and not output.is_dir():
@@ -143,6 +145,7 @@ def whole_folder(output: Path, own: Callable[[Path], bool]) -> Iterator[Path]:
         whether a folder that is there may be replaced; an empty one always is
     """
     check_folder(output, own)
+    output = _followed(output)
     part, gone = (output.with_name(f".{token_hex(8)}{PART}") for _ in range(2))
     with writing(output):
         try:

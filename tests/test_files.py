@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from striate.errors import StriateError
-from striate.files import whole_folder, write_text, write_whole
+from striate.files import check_folder, whole_folder, write_text, write_whole
 
 
 def test_the_content_is_safe_before_the_name_and_the_name_before_the_return(tmp_path, monkeypatch):
@@ -55,3 +55,17 @@ def test_a_folder_is_the_old_or_the_new_one_whenever_it_is_interrupted(tmp_path,
                 monkeypatch.setattr(Path, "rename", interrupted)
     assert (folder / "a.txt").read_text() == ("new" if moment == 3 else "old")
     assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_link_to_a_folder_stays_and_a_folder_has_a_name(tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "models").symlink_to(tmp_path / "store")
+    for text in ("old", "new"):
+        with whole_folder(tmp_path / "models", bool) as part:
+            (part / "a.txt").write_text(text)
+    assert (tmp_path / "models").is_symlink()
+    assert (tmp_path / "store" / "a.txt").read_text() == "new"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["models", "store"]
+    for nameless in (Path(), tmp_path / ".."):
+        with pytest.raises(StriateError, match="the output is a folder with a name of its own, but is "):
+            check_folder(nameless, bool)

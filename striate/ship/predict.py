@@ -69,6 +69,7 @@ def predict(
     """
     one_of("--engine", engine, Engine)
     sources = _sources(pictures)
+    output = output and Path(output)
     check_output(output, (ROWS, LINES))
     if workers is not None and workers < 1:
         raise StriateError(f"pictures are read by at least 1 thread, but --workers is {workers}")
@@ -82,6 +83,8 @@ def predict(
     each = tally.through(_predictions(asked, said, top, unknown_below))
     if output is None:
         return Predictions(list(each), asked.model, _notes(asked, unknown_below))
+    for note in _notes(asked, unknown_below):
+        say(note)
     try:
         write_whole(output, lambda file: keep(file, output.suffix.lower() == LINES, each, asked.model))
     except KeyboardInterrupt:

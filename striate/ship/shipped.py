@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from PIL import Image
 
-from striate.errors import PictureError, WeightsError
+from striate.errors import PictureError, StriateError, WeightsError
 from striate.processors import processors
 from striate.ship.about import FITTED, PICTURES, About
 from striate.ship.checked import WHAT_WORKS, check
@@ -175,6 +175,8 @@ def open_shipped(path: str | Path, threads: int | None = None) -> Shipped:
         that answer one batch; None is one per processor
     """
     path = Path(path)
+    if threads is not None and threads < 1:
+        raise StriateError(f"answers take at least 1 thread, but threads is {threads}")
     if path.is_dir():
         raise WeightsError(
             f"what is opened here must be {WHAT_WORKS}, but {printable(path)} is a folder; of a run's, "

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from PIL import Image, ImageOps
 from striate.preprocess import Preprocess
 from striate.ship.others.card import card
 from striate.ship.others.targets import write_target
-from striate.ship.others.using import pixels
+from striate.ship.others.using import as_timm, pixels
 from striate.train.run import open_run
 
 
@@ -53,6 +54,13 @@ def test_the_code_that_fits_pictures_is_the_preprocess(tmp_path, monkeypatch, pr
     apart = np.abs(scope["pictures"][0].numpy() - ours)
     assert apart.max() < 1.01 * level
     assert (apart > 0.01 * level).mean() < 0.15
+
+
+def test_timm_is_told_to_pad_as_striate_does(coloured):
+    padded = replace(coloured, preprocess=replace(coloured.preprocess, fit="pad", background=(9, 99, 199)))
+    assert "create_transform" in as_timm(coloured, "pets", None)
+    assert "create_transform" not in as_timm(padded, "pets", None)
+    assert pixels(padded.preprocess) in as_timm(padded, "pets", None)
 
 
 ORIGIN = {"publisher": "bvlc", "name": "net", "source": "http://x", "licence": "unrestricted"}

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -254,6 +255,12 @@ def test_a_file_answers_without_pytorch_from_standard_input_and_for_any_name(col
     assert {row["picture"] for row in rows[1:-1]} == {str(odd / name) for name in os.listdir(odd)}  # noqa: PTH208
     assert rows[-1]["picture"] == "standard input"
     assert rows[-1]["probability"] != rows[0]["probability"]
+
+
+def test_of_a_class_called_unknown_is_told_also_where_a_file_is_written(coloured, odd, tmp_path, capsys):
+    named = replace(coloured, classes=("unknown", *coloured.classes[1:]))
+    st.predict(named, odd, unknown_below=0.1, engine="torch", output=tmp_path / "answers.csv")
+    assert "a class of the network is called unknown, too" in capsys.readouterr().err.replace("\n", " ")
 
 
 def test_a_list_of_names_is_no_picture(coloured_file, odd, monkeypatch):

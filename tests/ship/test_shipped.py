@@ -50,3 +50,8 @@ def test_threads_that_ask_first_share_what_is_made(coloured_file, monkeypatch):
         fitted = list(pool.map(opened.fit, [photo(1)] * 8))
         list(pool.map(opened.answers, np.stack(fitted)[:, None]))
     assert len(made) == 2
+
+
+def test_threads_are_at_least_one(coloured_file):
+    with pytest.raises(StriateError, match="at least 1 thread, but threads is 0"):
+        open_shipped(coloured_file, threads=0)

@@ -1,5 +1,6 @@
 """A model repository for Triton: its configuration in Triton's own schema, held against the file that it is of."""
 
+import re
 import sys
 from importlib.machinery import PathFinder, SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
@@ -12,7 +13,7 @@ import pytest
 from google.protobuf import text_format
 
 from striate.errors import StriateError
-from striate.ship.others.triton import MARK, check_triton, config, write_triton
+from striate.ship.others.triton import MARK, check_triton, config, model_name, write_triton
 from striate.ship.shipped import open_shipped
 
 
@@ -39,9 +40,9 @@ def written(file: Path, folder: Path, name: str = "pets") -> list[str]:
 @pytest.mark.parametrize("which", ["coloured_file", "gray_file"])
 def test_the_configuration_fits_the_schema_and_the_file(request, schema, tmp_path, which):
     file = request.getfixturevalue(which)
-    told = written(file, tmp_path / "models", "My pets (2)")
-    folder = tmp_path / "models" / "My-pets-2"
-    assert "My-pets-2" in told[0]
+    told = written(file, tmp_path / "models", "pets_2")
+    folder = tmp_path / "models" / "pets_2"
+    assert "pets_2" in told[0]
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert there == {"1/model.onnx", "config.pbtxt", "labels.txt"}
     assert (folder / "1" / "model.onnx").read_bytes() == file.read_bytes()
@@ -98,6 +99,10 @@ def test_wrong_places_are_refused_and_nothing_is_left(coloured_file, tmp_path, m
     with pytest.raises(StriateError, match=r"pets\.onnx lies in it; --output beside it would fit"):
         check_triton(tmp_path, tmp_path / "pets.onnx")
 
+    for name in ("My pets (2)", "花"):
+        told = f"gives '{re.escape(name)}'; --output {model_name(name)}.onnx would fit"
+        with pytest.raises(StriateError, match=told):
+            check_triton(tmp_path / "models", Path(f"{name}.onnx"))
     with monkeypatch.context() as patch:
         patch.setattr("striate.ship.others.triton.os.access", lambda *_: False)
         with pytest.raises(StriateError, match=r"--triton is a folder that can be written, but .* cannot"):

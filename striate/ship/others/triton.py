@@ -12,7 +12,8 @@ from striate.files import check_folder, whole_folder, write_text, write_whole, w
 from striate.ship.about import PROBABILITIES
 from striate.show.names import listed, printable
 
-MARK = "# written by striate export\n"  # how a configuration of striate's begins
+# how a configuration of striate's begins
+MARK = "# written by striate export; delete this line after editing, then it is not written over\n"
 FILES = {"1", "1/model.onnx", "config.pbtxt", "labels.txt"}  # of a model; 1 is its version
 TYPES: dict[int, str] = {onnx.TensorProto.UINT8: "TYPE_UINT8", onnx.TensorProto.FLOAT: "TYPE_FP32"}
 MOST = 32  # pictures that are answered at once
@@ -30,9 +31,8 @@ def write_triton(content: bytes, classes: Sequence[str], folder: Path, name: str
     folder
         the repository: it may hold other models, and is made where it is not there
     name
-        of the model; what cannot stand in an address is replaced
+        of the model
     """
-    name = model_name(name)
     text = config(onnx.load_model_from_string(content), name)
     new = not folder.exists()
     with writing(folder):
@@ -63,6 +63,11 @@ def check_triton(folder: Path, output: Path) -> None:
     output
         the exported file, which gives the model its name
     """
+    if (fits := model_name(output.stem)) != output.stem:
+        raise StriateError(
+            f"Triton's name of a model has the signs A to Z, a to z, 0 to 9, _ and -, but --output gives "
+            f"'{printable(output.stem)}'; --output {fits}.onnx would fit"
+        )
     if output.parent.resolve() == folder.resolve():
         raise StriateError(
             f"--triton is a folder of models alone, but {printable(output)} lies in it; --output beside it would fit"
@@ -76,11 +81,11 @@ def check_triton(folder: Path, output: Path) -> None:
     if folder.exists():
         if others := [path.name for path in folder.iterdir() if not path.is_dir()]:
             raise StriateError(f"--triton is a folder of models alone, but {printable(folder)} has {listed(others)}")
-        check_folder(folder / model_name(output.stem), _own)
+        check_folder(folder / output.stem, _own)
 
 
 def model_name(text: str) -> str:
-    """A name that folders and addresses can have.
+    """A name that folders and addresses can have, the same one where it is such already.
 
     Parameters
     ----------

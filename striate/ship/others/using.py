@@ -128,6 +128,11 @@ network = timm.create_model(
 )
 """
     mode = "L" if run.preprocess.channels == "L" else "RGB"
+    shown = f"""transform = timm.data.create_transform(**timm.data.resolve_model_data_config(network))
+picture = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("{mode}")
+pictures = transform(picture)[None]"""
+    if run.preprocess.fit == "pad":  # which timm does with another colour
+        shown = f"# timm's own transform pads with the mean colour\n{pixels(run.preprocess)}"
     return _code(f"""
 {IMPORTS}import timm
 import torch
@@ -135,9 +140,7 @@ from PIL import Image, ImageOps
 
 {made}network.eval()
 classes = network.pretrained_cfg["label_names"]
-transform = timm.data.create_transform(**timm.data.resolve_model_data_config(network))
-picture = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("{mode}")
-pictures = transform(picture)[None]
+{shown}
 {_answer(run)}""")
 
 

@@ -113,6 +113,7 @@ def certify(
     one_of("--on-bad", on_bad, OnBad)
     if split is not None:
         one_of("--split", split, Split)
+    file = Path(file)
     shipped = open_shipped(file)
     about = shipped.about
     record, limits, certified = _kept(file, shipped)
