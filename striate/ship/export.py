@@ -76,8 +76,8 @@ def export(
     triton
         a folder of models that Triton and KServe serve, into which the file goes, too
     """
-    run, output = run if isinstance(run, Run) else open_run(run), Path(output)
-    triton = triton and Path(triton)
+    run = run if isinstance(run, Run) else open_run(run)
+    output, triton = Path(output), triton and Path(triton)
     one_of("--to", to, To)
     own = {"--max-difference": max_difference is not None, "--min-agreement": min_agreement is not None}
     if to != "onnx":

@@ -51,7 +51,7 @@ def audit_page(audit: Audit) -> str:
     thumbnails = _Thumbnails(audit)
     sections = [Section("Classes", _classes(audit))]
     for level, head in HEADS.items():
-        if body := _findings(audit, level, thumbnails, whole=True):
+        if body := _findings(audit, level, thumbnails):
             sections.append(Section(f"{head[0].upper()}{head[1:]}", body))
     readable = [place for place, fact in enumerate(audit.facts) if not fact.fault]
     if len({audit.facts[place].size for place in readable}) > 1:  # one dot is no chart
@@ -71,9 +71,7 @@ def audit_section(audit: Audit) -> str:
         what was found
     """
     thumbnails = _Thumbnails(audit)
-    return _lead(audit) + "".join(
-        _findings(audit, level, thumbnails, whole=False) for level in HEADS if level != "note"
-    )
+    return _lead(audit) + "".join(_findings(audit, level, thumbnails) for level in HEADS if level != "note")
 
 
 def _lead(audit: Audit) -> str:
@@ -81,8 +79,8 @@ def _lead(audit: Audit) -> str:
     return "".join(lines + [f'<p class="faint">{text(note)}</p>' for note in audit.notes])
 
 
-def _findings(audit: Audit, level: str, thumbnails: "_Thumbnails", whole: bool) -> str:
-    return "\n".join(_finding(finding, thumbnails, whole) for finding in audit.findings if finding.severity == level)
+def _findings(audit: Audit, level: str, thumbnails: "_Thumbnails") -> str:
+    return "\n".join(_finding(finding, thumbnails) for finding in audit.findings if finding.severity == level)
 
 
 class _Thumbnails:
@@ -122,12 +120,13 @@ def _classes(audit: Audit) -> str:
     )
 
 
-def _finding(finding: Finding, thumbnails: _Thumbnails, whole: bool) -> str:
+def _finding(finding: Finding, thumbnails: _Thumbnails) -> str:
     told = re.sub("`(.+?)`", r"<code>\1</code>", text(finding.suggestion))
     advice = f'<p class="faint">→ {told}</p>' if told else ""
     if finding.kind == "cropped away":  # with what is left of them outlined
-        place = "at the end of the page" if whole else "by <code>striate check --page</code>"
-        shown = f'<p class="faint">What is left of the pictures is shown {place}.</p>'
+        shown = (
+            '<p class="faint">What is left is shown at the end of the page of <code>striate check --page</code>.</p>'
+        )
     else:
         shown = "".join(_group(group, thumbnails) for group in finding.groups[:GROUPS])
         shown = f'<div class="pictures">{shown}</div>' if shown else ""

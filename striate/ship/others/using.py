@@ -127,12 +127,13 @@ network = timm.create_model(
     **about.get("model_args", {{}}),
 )
 """
-    mode = "L" if run.preprocess.channels == "L" else "RGB"
-    shown = f"""transform = timm.data.create_transform(**timm.data.resolve_model_data_config(network))
+    if run.preprocess.fit == "pad":
+        shown = f"# timm's own transform pads with the mean colour\n{pixels(run.preprocess)}"
+    else:
+        mode = "L" if run.preprocess.channels == "L" else "RGB"
+        shown = f"""transform = timm.data.create_transform(**timm.data.resolve_model_data_config(network))
 picture = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("{mode}")
 pictures = transform(picture)[None]"""
-    if run.preprocess.fit == "pad":  # which timm does with another colour
-        shown = f"# timm's own transform pads with the mean colour\n{pixels(run.preprocess)}"
     return _code(f"""
 {IMPORTS}import timm
 import torch

@@ -15,7 +15,7 @@ from striate.ship.serve.crew import Answer
 from striate.ship.serve.desk import Desk, Gone
 from striate.ship.serve.figures import Figures
 from striate.ship.serve.places import Place
-from striate.ship.serve.reading import Read, pictures, read
+from striate.ship.serve.reading import MOST, PARAMETERS, Read, pictures, read
 from striate.ship.serve.refusal import REASONS, Refusal, reasons
 from striate.ship.serve.served import Served
 from striate.show.names import listed, printable
@@ -60,8 +60,6 @@ class Health(BaseModel):
     status: str
 
 
-MOST = 100_000  # classes in an answer
-PARAMETERS = {"model": "the name of a model", "top": f"a whole number from 1 to {MOST:,}", "map": "true or false"}
 FILE = {"type": "string", "format": "binary"}
 SEVERAL = {"type": "object", "properties": {"picture": {"type": "array", "items": FILE, "minItems": 1}}}
 BODY = {

@@ -176,8 +176,8 @@ class Timed(H11Protocol):
         request = secrets.token_hex(8)
         self.tell(why, request)
         theirs = self.conn.their_state
-        asks = self.cycle is None or not self.answered or theirs is h11.ERROR or bool(self.conn.trailing_data[0])
-        asks = asks or bool(self.conn.refusal)
+        asks = self.cycle is None or not self.answered or theirs is h11.ERROR
+        asks = asks or bool(self.conn.trailing_data[0] or self.conn.refusal)
         if asks and self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             body = refusal.body(request)
             own = {**refusal.headers, "content-length": str(len(body)), "x-request-id": request, "connection": "close"}

@@ -22,7 +22,9 @@ FORM = "application/x-www-form-urlencoded"  # what curl says by itself, whatever
 PLAIN = ("", "application/octet-stream", FORM)
 LEFT_OUT = (b"\r", b"\n", b"\0")  # by curl's -d, and in every picture but perhaps a tiny one in PPM's family
 PLAIN_KINDS = tuple(b"P%d" % kind for kind in range(1, 7))  # of that
-OPTIONS = ("model", "top", "map")
+MOST = 100_000  # classes in an answer
+# of an address
+PARAMETERS = {"model": "the name of a model", "top": f"a whole number from 1 to {MOST:,}", "map": "true or false"}
 GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 NAMES = 100  # signs of a name that a client gives to a picture
 READING = 10  # seconds of a processor; one picture more may take as long again
@@ -147,7 +149,7 @@ class _Parts:
         name = printable(told.decode("utf-8", "surrogateescape"), NAMES)
         content = b"".join(self.data)
         if b"filename" not in options and (words := _words(content)):
-            if name in OPTIONS:
+            if name in PARAMETERS:
                 raise Refusal(400, f"options stand in the address, as ?{name}=…, but '{name}' is a part of the body")
             raise Refusal(
                 400,

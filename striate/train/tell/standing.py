@@ -67,7 +67,7 @@ class Standing:
     @property
     def row(self) -> dict[str, Any]:
         config = self.run.config
-        planned = config["recipe"].get("epochs")
+        planned = config["recipe"].get("epochs")  # an ensemble has none of its own
         return {
             "name": self.run.name,
             "best": False,
@@ -76,9 +76,7 @@ class Standing:
             "pictures": config["data"]["pictures"]["train"],
             "epochs": self.epochs,
             "planned": planned,
-            "progress": f"{round(self.epochs, 2):g}/{round(planned, 2):g}"
-            if planned
-            else None,  # an ensemble has none of its own
+            "progress": f"{round(self.epochs, 2):g}/{round(planned, 2):g}" if planned else None,
             "measure": self.measure,
             "validation": self.score,
             "interval": self.interval,
