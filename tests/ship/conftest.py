@@ -5,6 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from certified import file as file  # fixtures, as the others
+from certified import run as run
+from certified import told as told
 from inside import inside as inside  # a fixture
 from made import dataset, encoded, photo
 from tinting import tinted
